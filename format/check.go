@@ -1,0 +1,106 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A Severity says how much a [Finding] weighs.
+type Severity string
+
+const (
+	Violation Severity = "violation" // a MUST is broken
+	Warning   Severity = "warning"   // a SHOULD is not met, or something a user should know
+)
+
+// A Finding is one thing that is wrong with a container.
+type Finding struct {
+	Clause   Clause   `json:"clause"`
+	Severity Severity `json:"severity"`
+	Offset   int64    `json:"offset"` // of the bytes concerned, in the container
+	Length   int64    `json:"length"`
+	Message  string   `json:"message"`
+}
+
+func (f Finding) String() string {
+	return fmt.Sprintf("%s %s at %d+%d: %s", f.Clause, f.Severity, f.Offset, f.Length, f.Message)
+}
+
+// NewFinding makes a violation of err, which a parser of this package returned.
+func NewFinding(err error) Finding {
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		return Finding{pe.Clause, Violation, pe.Offset, 1, err.Error()}
+	}
+	return Finding{FILE1, Violation, 0, 0, err.Error()}
+}
+
+// A Report is what a stranger can say about a container.
+type Report struct {
+	Size     int64
+	Copies   *Copies
+	Layout   Layout // zero unless a copy is usable and the size fits it
+	Findings []Finding
+}
+
+// Valid reports whether no clause was found violated.
+func (r *Report) Valid() bool {
+	for _, f := range r.Findings {
+		if f.Severity == Violation {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Report) add(c Clause, off, n int64, format string, args ...any) {
+	r.Findings = append(r.Findings, Finding{c, Violation, off, n, fmt.Sprintf(format, args...)})
+}
+
+// Check reads what can be checked of a container without a key: both copies of
+// the head, whether they agree, and whether the size is one a container can
+// have. It reads at most 1 MiB of src.
+func Check(src io.ReaderAt, size int64) *Report {
+	c := ReadCopies(src, size)
+	r := &Report{Size: size, Copies: c}
+	if c.HeadErr != nil {
+		r.Findings = append(r.Findings, NewFinding(c.HeadErr))
+	}
+	usable := c.Usable()
+	if len(usable) == 0 {
+		return r
+	}
+	h := usable[0].Head
+	layout, err := NewLayout(size, int64(h.HeadSize()))
+	if err != nil {
+		r.Findings = append(r.Findings, NewFinding(err))
+	} else {
+		r.Layout = layout
+	}
+	switch {
+	case c.TailErr != nil:
+		r.add(TAIL1, max(0, size-int64(h.HeadSize())), min(size, int64(h.HeadSize())), "the tail is not a copy of the head: %v", c.TailErr)
+	case c.Head != nil:
+		r.compare(c.Head, c.Tail)
+	}
+	return r
+}
+
+// compare enforces TAIL-1 and TAIL-2, as far as they need no key, on two usable copies.
+func (r *Report) compare(head, tail *Copy) {
+	switch {
+	case head.Head.Preamble != tail.Head.Preamble || head.Head.Commitment != tail.Head.Commitment:
+		r.add(TAIL1, tail.Offset, int64(len(tail.Raw)), "the tail belongs to another container")
+	case head.Head.Generation != tail.Head.Generation:
+		stale := head
+		if tail.Head.Generation < head.Head.Generation {
+			stale = tail
+		}
+		r.add(TAIL2, stale.Offset, int64(len(stale.Raw)), "the copies differ: the head is of generation %d, the tail of %d; this one is stale",
+			head.Head.Generation, tail.Head.Generation)
+	case !bytes.Equal(head.Raw, tail.Raw):
+		r.add(TAIL2, tail.Offset, int64(len(tail.Raw)), "the copies are of the same generation and differ")
+	}
+}

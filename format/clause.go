@@ -1,0 +1,95 @@
+package format
+
+// A Clause is the identifier of one MUST, SHOULD or MAY of spec/bulla.md,
+// such as "HEAD-7". There is one constant for each.
+type Clause string
+
+// The container as a whole (spec section 2).
+const (
+	FILE1 Clause = "FILE-1" // head, at least one chunk, tail, nothing else
+	FILE2 Clause = "FILE-2" // chunk sizes
+	FILE3 Clause = "FILE-3" // at most 2^46 chunks
+	FILE4 Clause = "FILE-4" // nothing after the tail
+)
+
+// A copy of the head (spec section 3), in the order of the checks.
+const (
+	HEAD1  Clause = "HEAD-1"  // magic
+	HEAD2  Clause = "HEAD-2"  // version
+	HEAD3  Clause = "HEAD-3"  // pages
+	HEAD4  Clause = "HEAD-4"  // a copy is H bytes long
+	HEAD5  Clause = "HEAD-5"  // checksum
+	HEAD6  Clause = "HEAD-6"  // suite
+	HEAD7  Clause = "HEAD-7"  // coding
+	HEAD8  Clause = "HEAD-8"  // reserved bytes are zero
+	HEAD9  Clause = "HEAD-9"  // generation
+	HEAD10 Clause = "HEAD-10" // slot count
+	HEAD11 Clause = "HEAD-11" // slots end before the MAC
+	HEAD12 Clause = "HEAD-12" // padding is zero
+	HEAD13 Clause = "HEAD-13" // MAC
+	HEAD14 Clause = "HEAD-14" // writer: fresh salt
+	HEAD15 Clause = "HEAD-15" // writer: room for two more slots
+)
+
+// Keys (spec section 4).
+const (
+	KEY1 Clause = "KEY-1" // commitment
+	KEY2 Clause = "KEY-2" // writer: fresh CEK
+)
+
+// Slots (spec section 5).
+const (
+	SLOT1 Clause = "SLOT-1" // reader: unknown types are skipped
+	SLOT2 Clause = "SLOT-2" // reader: slots are tried in order
+	SLOT3 Clause = "SLOT-3" // reader: no key fits
+	SLOT4 Clause = "SLOT-4" // writer: post-quantum and classical apart
+	SLOT5 Clause = "SLOT-5" // writer: fresh slot salt
+
+	HPKE1 Clause = "HPKE-1" // body length
+
+	PASS1 Clause = "PASS-1" // body length
+	PASS2 Clause = "PASS-2" // passes
+	PASS3 Clause = "PASS-3" // memory
+	PASS4 Clause = "PASS-4" // reader: commit first
+	PASS5 Clause = "PASS-5" // reader: Argon2id budget
+	PASS6 Clause = "PASS-6" // writer: default cost
+
+	AGE1 Clause = "AGE-1" // body length and first line
+	AGE2 Clause = "AGE-2" // no scrypt stanza
+	AGE3 Clause = "AGE-3" // 32 bytes of plaintext
+	AGE4 Clause = "AGE-4" // reader: interactive attempts
+
+	KEK1 Clause = "KEK-1" // body length
+	KEK2 Clause = "KEK-2" // reader: commit first
+)
+
+// Payload, tail, reading (spec sections 6 to 8).
+const (
+	CHUNK1 Clause = "CHUNK-1" // every chunk opens
+	CHUNK2 Clause = "CHUNK-2" // reader: which chunk is final
+	CHUNK3 Clause = "CHUNK-3" // reader: only authenticated bytes
+	CHUNK4 Clause = "CHUNK-4" // writer: sealed once
+
+	TAIL1 Clause = "TAIL-1" // the tail is a valid copy
+	TAIL2 Clause = "TAIL-2" // the tail equals the head
+	TAIL3 Clause = "TAIL-3" // reader: warning or violation
+
+	READ1 Clause = "READ-1" // reader: highest valid generation
+	READ2 Clause = "READ-2" // reader: looking for the tail
+	READ3 Clause = "READ-3" // reader: bounds before allocation
+)
+
+// Coding 1 and rewrap (spec sections 9 and 10).
+const (
+	ZSTD1 Clause = "ZSTD-1" // frame content sizes
+	ZSTD2 Clause = "ZSTD-2" // frame headers
+	ZSTD3 Clause = "ZSTD-3" // number of frames
+	ZSTD4 Clause = "ZSTD-4" // seek table
+	ZSTD5 Clause = "ZSTD-5" // table and frames agree
+	ZSTD6 Clause = "ZSTD-6" // frames decode
+	ZSTD7 Clause = "ZSTD-7" // reader: bounds before allocation
+
+	WRAP1 Clause = "WRAP-1" // writer: preamble kept, generation raised
+	WRAP2 Clause = "WRAP-2" // writer: tail first
+	WRAP3 Clause = "WRAP-3" // writer: slots kept
+)

@@ -1,0 +1,184 @@
+package format
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+)
+
+// A head is the preamble, what changes when the recipients change, and two
+// checks over all of it.
+//
+//	   0  64  preamble
+//	  64  32  commitment
+//	  96   4  generation
+//	 100   2  slot count
+//	 102      slots
+//	          padding     zero, up to H-36
+//	H-36  32  MAC         under a key derived from the CEK, of bytes 0..H-37
+//	H-4    4  checksum    CRC-32C of bytes 0..H-5
+const (
+	CommitmentSize = 32
+	MACSize        = 32
+	checksumSize   = 4
+
+	offCommitment = PreambleSize
+	offGeneration = offCommitment + CommitmentSize
+	offSlotCount  = offGeneration + 4
+	offSlots      = offSlotCount + 2
+
+	trailerSize = MACSize + checksumSize // behind the padding
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A Head is one copy of a container's head.
+type Head struct {
+	Preamble
+	Commitment [CommitmentSize]byte
+	Generation uint32 // at least 1, one more at every rewrap
+	Slots      []Slot // 1..MaxSlots
+	MAC        [MACSize]byte
+}
+
+// Room is how many bytes of slots a head of that many pages has place for.
+func Room(pages int) int { return pages*PageSize - offSlots - trailerSize }
+
+// PagesFor is the fewest pages whose head has room for slots of n bytes in all;
+// more than MaxPages when there is no such head.
+func PagesFor(n int) int { return max(MinPages, (n+offSlots+trailerSize+PageSize-1)/PageSize) }
+
+// SlotsSize is the room in bytes that the slots of h take.
+func (h *Head) SlotsSize() int {
+	n := 0
+	for i := range h.Slots {
+		n += h.Slots[i].Size()
+	}
+	return n
+}
+
+// Append appends the h.HeadSize() bytes of h to b, the checksum computed. It
+// fails with a [*ParseError] if h is not a head that [ParseHead] would accept.
+func (h *Head) Append(b []byte) ([]byte, error) {
+	if err := h.check(); err != nil {
+		return b, err
+	}
+	start := len(b)
+	b = h.Preamble.Append(b)
+	b = append(b, h.Commitment[:]...)
+	b = binary.BigEndian.AppendUint32(b, h.Generation)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Slots)))
+	for i := range h.Slots {
+		b = h.Slots[i].append(b)
+	}
+	b = append(b, make([]byte, start+h.HeadSize()-trailerSize-len(b))...)
+	b = append(b, h.MAC[:]...)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+}
+
+// MACInput returns the part of an encoded copy that its MAC covers.
+func MACInput(encoded []byte) []byte { return encoded[:len(encoded)-trailerSize] }
+
+// check enforces on a head that is to be written what ParseHead enforces on one
+// that is read.
+func (h *Head) check() error {
+	switch {
+	case h.Pages < MinPages || h.Pages > MaxPages:
+		return &ParseError{HEAD3, "pages", offPages, ErrMalformed, fmt.Sprintf("pages is %d", h.Pages)}
+	case !h.Suite.Known():
+		return &ParseError{HEAD6, "suite", offSuite, ErrUnsupported, h.Suite.String()}
+	case !h.Coding.Known():
+		return &ParseError{HEAD7, "coding", offCoding, ErrUnsupported, h.Coding.String()}
+	}
+	if err := checkCounts(h.Generation, len(h.Slots)); err != nil {
+		return err
+	}
+	off := offSlots
+	for i := range h.Slots {
+		s := &h.Slots[i]
+		if len(s.Body) > MaxSlotBody {
+			return &ParseError{HEAD11, "slot length", int64(off), ErrMalformed, "the body is too long"}
+		}
+		if err := s.check(); err != nil {
+			return within(err, int64(off+SlotHeaderSize), fmt.Sprintf("slot %d", i+1))
+		}
+		off += s.Size()
+	}
+	if off > h.HeadSize()-trailerSize {
+		return &ParseError{HEAD11, "slots", offSlots, ErrMalformed,
+			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", h.SlotsSize(), h.Pages)}
+	}
+	return nil
+}
+
+// checkCounts enforces HEAD-9 and HEAD-10.
+func checkCounts(generation uint32, slots int) error {
+	if generation < 1 {
+		return &ParseError{HEAD9, "generation", offGeneration, ErrMalformed, "the generation is 0"}
+	}
+	if slots < 1 || slots > MaxSlots {
+		return &ParseError{HEAD10, "slot count", offSlotCount, ErrMalformed,
+			fmt.Sprintf("%d slots, not 1 to %d", slots, MaxSlots)}
+	}
+	return nil
+}
+
+// CheckCopy enforces HEAD-1 to HEAD-5 on the start of b: that an undamaged
+// copy of a head begins there. It returns the copy's length.
+func CheckCopy(b []byte) (int, error) {
+	n, err := PeekHeadSize(b)
+	if err != nil {
+		return 0, err
+	}
+	if len(b) < n {
+		return 0, &ParseError{HEAD4, "head", int64(len(b)), ErrTruncated,
+			fmt.Sprintf("the input ends after %d of the head's %d bytes", len(b), n)}
+	}
+	if crc32.Checksum(b[:n-checksumSize], castagnoli) != binary.BigEndian.Uint32(b[n-checksumSize:]) {
+		return 0, &ParseError{HEAD5, "checksum", int64(n - checksumSize), ErrDamaged, "the checksum does not fit the bytes before it"}
+	}
+	return n, nil
+}
+
+// ParseHead reads the copy of a head at the start of b, in the order of the
+// checks in spec section 3 up to HEAD-12; bytes behind the copy are not looked
+// at. The head keeps nothing of b. It fails with a [*ParseError].
+//
+// A head that parses is undamaged and well-formed, but not yet authentic: that
+// takes the CEK, for KEY-1 and HEAD-13.
+func ParseHead(b []byte) (*Head, error) {
+	n, err := CheckCopy(b)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.Clone(b[:n])
+	p, err := parsePreamble(b)
+	if err != nil {
+		return nil, err
+	}
+	h := &Head{
+		Preamble:   p,
+		Commitment: [CommitmentSize]byte(b[offCommitment:]),
+		Generation: binary.BigEndian.Uint32(b[offGeneration:]),
+		MAC:        [MACSize]byte(b[n-trailerSize:]),
+	}
+	count := int(binary.BigEndian.Uint16(b[offSlotCount:]))
+	if err := checkCounts(h.Generation, count); err != nil {
+		return nil, err
+	}
+	rest := b[offSlots : n-trailerSize]
+	h.Slots = make([]Slot, 0, count)
+	for i := range count {
+		off := n - trailerSize - len(rest)
+		var s Slot
+		if s, rest, err = parseSlot(rest); err != nil {
+			return nil, within(err, int64(off), fmt.Sprintf("slot %d", i+1))
+		}
+		h.Slots = append(h.Slots, s)
+	}
+	if i := firstNonZero(rest); i >= 0 {
+		return nil, &ParseError{HEAD12, "padding", int64(n - trailerSize - len(rest) + i), ErrMalformed, "a byte of the padding is not zero"}
+	}
+	return h, nil
+}

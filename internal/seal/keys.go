@@ -1,0 +1,124 @@
+// Package seal is the key schedule and the sealing of chunks (spec sections 4
+// and 6): the only code that holds a CEK for longer than it takes to wrap it.
+//
+//	CEK, preamble ─Extract─▶ PRK ─Expand─▶ commitment     binds the file to one CEK
+//	                              ─Expand─▶ K(head)        MACs the head
+//	                              ─Expand─▶ K(slot id)     names slots to those who can open
+//	                              ─Expand─▶ segment key s  seals chunks 128 s .. 128 s + 127
+//
+// Counter nonces are safe only because a key schedule is born with a fresh CEK
+// and each of its chunks is sealed once. That is why this package is internal
+// and takes a chunk index from nobody but the streams.
+package seal
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/binary"
+	"fmt"
+
+	"bulla/format"
+)
+
+// Labels of the key schedule (spec section 4).
+const (
+	labelCommitment = "bulla/v1 commitment"
+	labelHead       = "bulla/v1 head"
+	labelSlotID     = "bulla/v1 slot id"
+	labelSegment    = "bulla/v1 segment"
+
+	keySize = 32
+)
+
+// Keys are the keys of one container.
+type Keys struct {
+	suite format.Suite
+	prk   []byte
+}
+
+// NewKeys derives the keys of the container with preamble p from its CEK, of
+// format.CEKSize bytes, of which it keeps nothing.
+func NewKeys(cek []byte, p *format.Preamble) (*Keys, error) {
+	if len(cek) != format.CEKSize {
+		return nil, fmt.Errorf("seal: CEK of %d bytes", len(cek))
+	}
+	prk, err := hkdf.Extract(sha512.New, cek, p.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return &Keys{suite: p.Suite, prk: prk}, nil
+}
+
+// Wipe overwrites the secret that all keys derive from. Segments that exist
+// stay usable; new ones cannot be had.
+func (k *Keys) Wipe() {
+	clear(k.prk)
+	k.prk = nil
+}
+
+// Commitment returns what the head must say for this CEK (KEY-1).
+func (k *Keys) Commitment() [format.CommitmentSize]byte {
+	return [format.CommitmentSize]byte(k.expand(labelCommitment, format.CommitmentSize))
+}
+
+// Commits reports in constant time whether c is the commitment of this CEK (KEY-1).
+func (k *Keys) Commits(c *[format.CommitmentSize]byte) bool {
+	want := k.Commitment()
+	return subtle.ConstantTimeCompare(want[:], c[:]) == 1
+}
+
+// HeadMAC returns the MAC of a copy's bytes before its MAC (HEAD-13).
+func (k *Keys) HeadMAC(input []byte) (mac [format.MACSize]byte) {
+	copy(mac[:], k.hmac(labelHead, input))
+	return mac
+}
+
+// VerifyHead reports in constant time whether the MAC of the encoded copy h
+// was parsed from verifies (HEAD-13).
+func (k *Keys) VerifyHead(h *format.Head, encoded []byte) bool {
+	want := k.HeadMAC(format.MACInput(encoded))
+	return subtle.ConstantTimeCompare(want[:], h.MAC[:]) == 1
+}
+
+// SlotID returns the id of the slot for the recipient with that canonical
+// string (spec section 5).
+func (k *Keys) SlotID(canonical string) (id [format.SlotIDSize]byte) {
+	copy(id[:], k.hmac(labelSlotID, []byte(canonical)))
+	return id
+}
+
+// Segment returns segment s, 0 <= s. It fails beyond the last chunk a container
+// can have (FILE-3), in both directions: nothing is sealed or opened there.
+func (k *Keys) Segment(s int64) (*Segment, error) {
+	if s < 0 || s >= format.MaxChunks/format.SegmentChunks {
+		return nil, &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
+	}
+	key := k.expand(string(binary.BigEndian.AppendUint64([]byte(labelSegment), uint64(s))), keySize)
+	defer clear(key)
+	aead, err := newAEAD(k.suite, key)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return &Segment{aead, s}, nil
+}
+
+func (k *Keys) hmac(label string, input []byte) []byte {
+	key := k.expand(label, keySize)
+	defer clear(key)
+	h := hmac.New(sha512.New, key)
+	h.Write(input)
+	return h.Sum(nil)
+}
+
+func (k *Keys) expand(info string, n int) []byte {
+	if k.prk == nil {
+		panic("seal: internal error: keys used after Wipe")
+	}
+	out, err := hkdf.Expand(sha512.New, k.prk, info, n)
+	if err != nil {
+		panic("seal: internal error: " + err.Error()) // only for an n beyond 255 hashes
+	}
+	return out
+}

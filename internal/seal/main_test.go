@@ -1,0 +1,78 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"crypto/sha512"
+	"testing"
+
+	"bulla/format"
+)
+
+// The key schedule of spec section 4 once more, on nothing but HMAC-SHA-512, so
+// that the tests do not lean on what they test.
+
+func hmac512(key []byte, parts ...[]byte) []byte {
+	h := hmac.New(sha512.New, key)
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return h.Sum(nil)
+}
+
+// extract and expand are RFC 5869, sections 2.2 and 2.3, the latter for at most
+// one block of output.
+func extract(salt, ikm []byte) []byte { return hmac512(salt, ikm) }
+
+func expand(prk []byte, info string, n int) []byte {
+	return hmac512(prk, []byte(info), []byte{1})[:n]
+}
+
+// testCEK is 00 01 02 … 1f.
+func testCEK() []byte {
+	cek := make([]byte, 32)
+	for i := range cek {
+		cek[i] = byte(i)
+	}
+	return cek
+}
+
+// testPreamble has the salt 20 21 22 … 3f.
+func testPreamble(s format.Suite) *format.Preamble {
+	p := &format.Preamble{Suite: s, Pages: 1}
+	for i := range p.Salt {
+		p.Salt[i] = byte(0x20 + i)
+	}
+	return p
+}
+
+func testKeys(t testing.TB, s format.Suite) *Keys {
+	t.Helper()
+	k, err := NewKeys(testCEK(), testPreamble(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func segment(t testing.TB, k *Keys, s int64) *Segment {
+	t.Helper()
+	seg, err := k.Segment(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seg
+}
+
+// both runs a test for each suite.
+func both(t *testing.T, f func(*testing.T, format.Suite)) {
+	for _, s := range []format.Suite{format.AES256GCM, format.ChaCha20Poly1305} {
+		t.Run(s.String(), func(t *testing.T) { f(t, s) })
+	}
+}
+
+// panics reports whether f does.
+func panics(f func()) (yes bool) {
+	defer func() { yes = recover() != nil }()
+	f()
+	return false
+}

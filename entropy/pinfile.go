@@ -1,0 +1,85 @@
+package entropy
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The pin file keeps the Name of the TPM's storage root key from one run to the
+// next: lines of comment and one of hexadecimal digits, mode 0600.
+const pinComment = "# The name of the storage root key of this machine's TPM, as first seen.\n" +
+	"# Random bytes are taken from no other TPM until this file is removed.\n"
+
+const maxPinFile = 4096 // bytes read of it
+
+var errNoPin = errors.New("no pin file")
+
+// readPin returns the name in the file, or an error that wraps errNoPin if
+// there is no such file.
+func readPin(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", errNoPin, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return parsePin(path, f)
+}
+
+func parsePin(path string, r io.Reader) ([]byte, error) {
+	lines := bufio.NewScanner(io.LimitReader(r, maxPinFile))
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, err := hex.DecodeString(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s does not hold a name: %w", path, err)
+		}
+		return name, nil
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("%s does not hold a name", path)
+}
+
+// writePin writes the file whole or not at all. Two processes that do so at
+// once write the same name, unless one of them was deceived; the next run then
+// notices.
+func writePin(path string, name []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".tpm-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := fmt.Fprintf(f, "%s%x\n", pinComment, name); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,207 @@
+package agekey
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"bulla/format"
+	"bulla/keyslot"
+)
+
+// How identity files begin that are not lines of keys.
+const (
+	encryptedPrefix = "age-encryption.org/"
+	pemPrefix       = "-----BEGIN "
+)
+
+// ParseIdentityFile reads an identity file in any form that age takes:
+//
+//   - lines of identities, post-quantum ones included;
+//   - an ssh private key in PEM;
+//   - either a binary or an armored age file, encrypted with a passphrase, that
+//     holds lines of identities.
+//
+// Nothing is asked of ui yet: a passphrase is asked for when a slot needs it, and
+// then once. name is for messages, and for finding the public half of an
+// encrypted ssh key of an old form, in name.pub; it may be empty.
+//
+// It reads at most keyslot.MaxKeyFile bytes of r and one more. For a PEM file that
+// holds another kind of key the error wraps [keyslot.ErrUnknownKey]; for lines it
+// is as that of [keyslot.ParseIdentities].
+func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, error) {
+	ui = orNobody(ui)
+	file, err := readAll(r)
+	if err != nil {
+		return nil, err
+	}
+	trimmed := bytes.TrimSpace(file)
+	switch {
+	case bytes.HasPrefix(file, []byte(encryptedPrefix)):
+		return []keyslot.Identity{newEncryptedFile(name, file, ui)}, nil
+	case bytes.HasPrefix(trimmed, []byte(armor.Header)):
+		file, err := readAll(armor.NewReader(bytes.NewReader(trimmed)))
+		if err != nil {
+			return nil, fmt.Errorf("armored identity file: %w", err)
+		}
+		return []keyslot.Identity{newEncryptedFile(name, file, ui)}, nil
+	case bytes.HasPrefix(trimmed, []byte(pemPrefix)):
+		defer clear(file)
+		i, err := parseSSHIdentity(name, trimmed, ui)
+		if err != nil {
+			return nil, err
+		}
+		return []keyslot.Identity{i}, nil
+	}
+	defer clear(file)
+	return keyslot.ParseIdentities(bytes.NewReader(file), Identities(ui))
+}
+
+// readAll reads a file of keys.
+func readAll(r io.Reader) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
+	if err == nil && len(b) > keyslot.MaxKeyFile {
+		err = fmt.Errorf("more than %d bytes: not a file of keys", keyslot.MaxKeyFile)
+	}
+	return b, err
+}
+
+// An encryptedFile is an identity file under a passphrase: every identity in it,
+// behind one question.
+type encryptedFile struct {
+	name string
+	file []byte
+	ui   UI
+
+	opening sync.Mutex                 // held while the person is asked
+	inside  atomic.Pointer[fileInside] // nil as long as the file is closed
+}
+
+// A fileInside is what opening an encrypted file came to.
+type fileInside struct {
+	ids []keyslot.Identity
+	err error
+}
+
+func newEncryptedFile(name string, file []byte, ui UI) *encryptedFile {
+	return &encryptedFile{name: name, file: file, ui: ui}
+}
+
+// Accepts implements [keyslot.Identity]: as long as the file is closed, or did not
+// open, it takes whatever the identities in such a file may open.
+func (f *encryptedFile) Accepts(t format.SlotType) bool {
+	inside := f.inside.Load()
+	if inside == nil || inside.err != nil {
+		return t == format.SlotHPKE || t == format.SlotAge
+	}
+	return slices.ContainsFunc(inside.ids, func(i keyslot.Identity) bool { return i.Accepts(t) })
+}
+
+// Interactive reports whether the passphrase has yet to be asked for, or there is
+// an interactive identity in the file.
+func (f *encryptedFile) Interactive() bool {
+	inside := f.inside.Load()
+	if inside == nil {
+		return true
+	}
+	return slices.ContainsFunc(inside.ids, func(i keyslot.Identity) bool {
+		asks, ok := i.(interface{ Interactive() bool })
+		return ok && asks.Interactive()
+	})
+}
+
+// Unwrap implements [keyslot.Identity].
+func (f *encryptedFile) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !f.Accepts(s.Type) {
+		return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+	}
+	inside, err := await(ctx, func() (*fileInside, error) { return f.open(ctx), nil })
+	if err == nil {
+		err = inside.err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("identity file %q: %w", f.name, err)
+	}
+	var failed error
+	for _, i := range inside.ids {
+		if !i.Accepts(s.Type) {
+			continue
+		}
+		cek, err := i.Unwrap(ctx, s, p)
+		if err == nil {
+			return cek, nil
+		}
+		if failed == nil && !errors.Is(err, format.ErrNotMine) {
+			failed = err
+		}
+	}
+	if failed != nil {
+		return nil, failed
+	}
+	return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+}
+
+// open decrypts the file, the first time it is called.
+func (f *encryptedFile) open(ctx context.Context) *fileInside {
+	f.opening.Lock()
+	defer f.opening.Unlock()
+	if inside := f.inside.Load(); inside != nil {
+		return inside
+	}
+	inside := &fileInside{}
+	inside.ids, inside.err = f.decrypt(ctx)
+	f.inside.Store(inside)
+	return inside
+}
+
+func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error) {
+	var failed error
+	lock := identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
+		fileKey, failed = f.unlock(ctx, stanzas)
+		return fileKey, failed
+	})
+	plain, err := age.Decrypt(bytes.NewReader(f.file), lock)
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return keyslot.ParseIdentities(plain, Identities(f.ui))
+}
+
+// unlock opens the one stanza of a file under a passphrase. What scrypt may cost
+// is bounded by age.
+func (f *encryptedFile) unlock(ctx context.Context, stanzas []*age.Stanza) ([]byte, error) {
+	if len(stanzas) != 1 || stanzas[0].Type != scryptStanza {
+		return nil, errors.New("it is encrypted, but not with a passphrase")
+	}
+	passphrase, err := f.ui.Passphrase(ctx, fmt.Sprintf("identity file %q", f.name))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	if len(passphrase) == 0 {
+		return nil, keyslot.ErrEmptyPassphrase
+	}
+	i, err := age.NewScryptIdentity(string(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	fileKey, err := i.Unwrap(stanzas)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		err = ErrWrongPassphrase
+	}
+	return fileKey, err
+}

@@ -1,0 +1,122 @@
+package agekey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/plugin"
+
+	"bulla/keyslot"
+)
+
+// A plugin is a program age-plugin-NAME on the path, which wraps and unwraps
+// age's file key and may ask the user by way of its client: this package. It
+// sees the file key, and so can read what it helps to open.
+
+// A PluginMissingError reports that a plugin is not on the path.
+type PluginMissingError struct{ Name string }
+
+func (e *PluginMissingError) Error() string {
+	return fmt.Sprintf("age-plugin-%s is not on the path", e.Name)
+}
+
+const pluginIdentityPrefix = "AGE-PLUGIN-"
+
+// parsePlugin reads a plugin's recipient, without running the plugin.
+func parsePlugin(s string, ui UI) (*Recipient, error) {
+	r, err := plugin.NewRecipient(s, nil)
+	if err != nil {
+		return nil, errRecipient // err may quote s
+	}
+	return &Recipient{
+		canonical: s,
+		class:     keyslot.Classical,
+		size:      PluginBodySize,
+		waits:     true,
+		to: func(ctx context.Context) age.Recipient {
+			c := &pluginClient{ctx: ctx, name: r.Name(), person: ui}
+			r, err := plugin.NewRecipient(s, c.ui())
+			if err != nil {
+				panic("internal error: a plugin recipient no longer parses")
+			}
+			return recipientFunc(func(fileKey []byte) ([]*age.Stanza, error) {
+				stanzas, err := r.Wrap(fileKey)
+				return stanzas, c.explain(err)
+			})
+		},
+	}, nil
+}
+
+// parsePluginIdentity reads a plugin's identity, without running the plugin.
+func parsePluginIdentity(s string, ui UI) (*Identity, error) {
+	i, err := plugin.NewIdentity(s, nil)
+	if err != nil {
+		return nil, errors.New("malformed plugin identity") // err may quote s
+	}
+	return &Identity{waits: true, interactive: true, with: func(ctx context.Context) age.Identity {
+		c := &pluginClient{ctx: ctx, name: i.Name(), person: ui}
+		i, err := plugin.NewIdentity(s, c.ui())
+		if err != nil {
+			panic("internal error: a plugin identity no longer parses")
+		}
+		return identityFunc(func(stanzas []*age.Stanza) ([]byte, error) {
+			fileKey, err := i.Unwrap(stanzas)
+			return fileKey, c.explain(err)
+		})
+	}}, nil
+}
+
+// A pluginClient is the user's side of one run of a plugin.
+type pluginClient struct {
+	ctx    context.Context
+	name   string
+	person UI
+	failed error // the first question that got no answer
+}
+
+// ui connects the plugin's questions with the person.
+func (c *pluginClient) ui() *plugin.ClientUI {
+	return &plugin.ClientUI{
+		DisplayMessage: func(name, message string) error {
+			return c.note(c.person.Message(name, printable(message)))
+		},
+		RequestValue: func(name, prompt string, secret bool) (string, error) {
+			value, err := c.person.Value(c.ctx, name, printable(prompt), secret)
+			return value, c.note(err)
+		},
+		Confirm: func(name, prompt, yes, no string) (bool, error) {
+			choice, err := c.person.Confirm(c.ctx, name, printable(prompt), printable(yes), printable(no))
+			return choice, c.note(err)
+		},
+		WaitTimer: c.person.Waiting,
+	}
+}
+
+// note keeps the error of a question, of which a plugin learns no more than
+// that it failed.
+func (c *pluginClient) note(err error) error {
+	if c.failed == nil {
+		c.failed = err
+	}
+	return err
+}
+
+// explain makes the error of a run fit to be shown: what a plugin says is text
+// from outside, and why a question failed is more than it knows. An identity that
+// does not match is left as it is, nil too.
+func (c *pluginClient) explain(err error) error {
+	if err == nil || errors.Is(err, age.ErrIncorrectIdentity) {
+		return err
+	}
+	if missing := new(plugin.NotFoundError); errors.As(err, &missing) {
+		return &PluginMissingError{missing.Name}
+	}
+	said := printable(strings.TrimPrefix(err.Error(), c.name+" plugin: "))
+	if c.failed != nil {
+		return fmt.Errorf("age-plugin-%s: %w (%s)", c.name, c.failed, said)
+	}
+	return fmt.Errorf("age-plugin-%s: %s", c.name, said)
+}

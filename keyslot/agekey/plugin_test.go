@@ -1,0 +1,176 @@
+package agekey
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age/plugin"
+
+	"bulla/format"
+)
+
+// pluginPair is a recipient and an identity of the test's plugin, which do what
+// the words say.
+func pluginPair(t *testing.T, wrap, unwrap string, ui UI) (*Recipient, *Identity) {
+	t.Helper()
+	r := parseRecipient(t, plugin.EncodeRecipient(pluginName, []byte(wrap)), ui)
+	i, err := ParseIdentity(plugin.EncodeIdentity(pluginName, []byte(unwrap)), ui)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, i
+}
+
+func TestPlugin(t *testing.T) {
+	withPlugin(t)
+	r, i := pluginPair(t, "quiet", "quiet", nil)
+	s := slot(t, r)
+	opens(t, i, s)
+	if !i.Interactive() || !i.Accepts(format.SlotAge) || i.Accepts(format.SlotHPKE) {
+		t.Error("it says the wrong things about itself")
+	}
+	k := newX25519(t)
+	refuses(t, i, slot(t, parseRecipient(t, k.Recipient().String(), nil)), format.ErrNotMine)
+	refuses(t, fixedIdentity(k), s, format.ErrNotMine)
+
+	// Several stanzas are one recipient's business.
+	r, _ = pluginPair(t, "several", "", nil)
+	opens(t, i, slot(t, r))
+}
+
+func TestPluginAsks(t *testing.T) {
+	withPlugin(t)
+	for _, tt := range []struct {
+		what string
+		ui   *script
+		asks string
+	}{
+		{"message", &script{}, "bullatest says touch \ufffdthe device"},
+		{"value", &script{value: "1234"}, "bullatest asks PIN\ufffd[2J true"},
+		{"confirm", &script{choice: true}, "bullatest asks sure?\ufffd y\ufffdes n\ufffdo"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			r, i := pluginPair(t, tt.what, tt.what, tt.ui)
+			opens(t, i, slot(t, r))
+			tt.ui.asked(t, tt.asks, tt.asks)
+
+			// An answer that cannot be had is the error one sees.
+			errTTY := errors.New("no terminal")
+			r, i = pluginPair(t, tt.what, tt.what, &script{err: errTTY})
+			if _, err := r.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK()); !errors.Is(err, errTTY) {
+				t.Errorf("Wrap: %v", err)
+			}
+			quiet, _ := pluginPair(t, "quiet", "", nil)
+			if _, err := i.Unwrap(t.Context(), slot(t, quiet), testPreamble()); !errors.Is(err, errTTY) {
+				t.Errorf("Unwrap: %v", err)
+			}
+
+			// Nobody to ask: questions fail, a message may be lost.
+			r, _ = pluginPair(t, tt.what, "", nil)
+			_, err := r.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK())
+			if tt.what == "message" && err != nil || tt.what != "message" && !errors.Is(err, ErrNoUI) {
+				t.Errorf("with nobody: %v", err)
+			}
+		})
+	}
+}
+
+func TestPluginFails(t *testing.T) {
+	withPlugin(t)
+	quiet, _ := pluginPair(t, "quiet", "", nil)
+	s := slot(t, quiet)
+	for _, what := range []string{"fail", "die"} {
+		r, i := pluginPair(t, what, what, &script{})
+		_, wrapErr := r.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK())
+		_, unwrapErr := i.Unwrap(t.Context(), s, testPreamble())
+		for _, err := range []error{wrapErr, unwrapErr} {
+			if err == nil || errors.Is(err, format.ErrNotMine) || !strings.Contains(err.Error(), "age-plugin-bullatest: ") {
+				t.Errorf("%s: %v", what, err)
+				continue
+			}
+			if strings.ContainsAny(err.Error(), "\x1b\n\u202e") {
+				t.Errorf("%s: what the plugin says goes to the terminal as it is: %q", what, err)
+			}
+			if what == "fail" && !strings.Contains(err.Error(), "31mdevice") {
+				t.Errorf("what the plugin says is lost: %v", err)
+			}
+		}
+	}
+
+	var size *SizeError
+	huge, _ := pluginPair(t, "huge", "", nil)
+	if _, err := huge.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK()); !errors.As(err, &size) || size.Limit != PluginBodySize || size.Size <= size.Limit {
+		t.Errorf("huge: %v", err)
+	}
+	var clause *format.ParseError
+	scrypt, _ := pluginPair(t, "scrypt", "", nil)
+	if _, err := scrypt.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK()); !errors.As(err, &clause) || clause.Clause != format.AGE2 {
+		t.Errorf("scrypt: %v", err)
+	}
+}
+
+func TestPluginMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	r, i := pluginPair(t, "", "", nil)
+	k := newX25519(t)
+	s := sealed(t, testCEK(), k.Recipient())
+	_, wrapErr := r.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK())
+	_, unwrapErr := i.Unwrap(t.Context(), s, testPreamble())
+	for _, err := range []error{wrapErr, unwrapErr} {
+		var missing *PluginMissingError
+		if !errors.As(err, &missing) || missing.Name != pluginName {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A cancelled call does not wait for the plugin.
+func TestPluginCancelled(t *testing.T) {
+	withPlugin(t)
+	quiet, _ := pluginPair(t, "quiet", "", nil)
+	s := slot(t, quiet)
+	r, i := pluginPair(t, "hang", "hang", nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	cek := testCEK()
+	if _, err := r.Wrap(ctx, osMixer(t), testPreamble(), cek); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wrap: %v", err)
+	}
+	clear(cek) // the caller's again: the race detector watches who still reads it
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := i.Unwrap(ctx, s, testPreamble()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Unwrap: %v", err)
+	}
+	clear(s.Body)
+}
+
+// The tools of age and this package find the same plugin.
+func TestPluginWithAge(t *testing.T) {
+	ageTool := tool(t, "age")
+	withPlugin(t)
+	r, _ := pluginPair(t, "quiet", "quiet", nil)
+	s := slot(t, r)
+	key := write(t, []byte(plugin.EncodeIdentity(pluginName, []byte("quiet"))+"\n"))
+	if got := run(t, s.Body, ageTool, "-d", "-i", key); string(got) != string(testCEK()) {
+		t.Errorf("age -d gives %q", got)
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for _, tt := range []struct{ in, want string }{
+		{"touch the device", "touch the device"},
+		{" two\nlines\t \r\n", "two lines"},
+		{"\x1b]0;title\x07", "\ufffd]0;title\ufffd"},
+		{"a\u202eb\u200bc\x9b", "a\ufffdb\ufffdc\ufffd"},
+		{"Gerät berühren", "Gerät berühren"},
+		{"\xff", "\ufffd"},
+	} {
+		if got := printable(tt.in); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}

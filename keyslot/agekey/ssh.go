@@ -1,0 +1,214 @@
+package agekey
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"golang.org/x/crypto/ssh"
+
+	"bulla/keyslot"
+)
+
+// The ssh keys that one can encrypt to. An age file for one says whose it is: its
+// stanza carries the first four bytes of the key's SHA-256.
+const (
+	sshEd25519 = "ssh-ed25519"
+	sshRSA     = "ssh-rsa"
+
+	sshTagSize = 4
+)
+
+var (
+	errSSHKind      = errors.New("one cannot encrypt to an ssh key of this kind, only to ssh-ed25519 and ssh-rsa")
+	errSSHRecipient = errors.New("malformed ssh public key")
+
+	// ErrWrongPassphrase is what a wrong passphrase of an ssh key or of an
+	// identity file is refused with.
+	ErrWrongPassphrase = errors.New("wrong passphrase")
+)
+
+// parseSSH reads a line of an authorized_keys file.
+func parseSSH(s string) (*Recipient, error) {
+	if kind, _, _ := strings.Cut(s, " "); kind != sshEd25519 && kind != sshRSA {
+		return nil, errSSHKind
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s))
+	if err != nil {
+		return nil, errSSHRecipient
+	}
+	r, size, err := sshRecipient(key)
+	if err != nil {
+		return nil, err
+	}
+	canonical := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	return newRecipient(r, canonical, keyslot.Classical, size)
+}
+
+// sshRecipient is the recipient of key, and the length of its slots' bodies.
+func sshRecipient(key ssh.PublicKey) (age.Recipient, int, error) {
+	switch key.Type() {
+	case sshEd25519:
+		r, err := agessh.NewEd25519Recipient(key)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", errSSHRecipient, err)
+		}
+		const point = 32
+		return r, fileSize(sshEd25519, wrappedFileKeySize, sshTagSize, point), nil
+	case sshRSA:
+		r, err := agessh.NewRSARecipient(key)
+		if err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", errSSHRecipient, err)
+		}
+		public := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey) // as NewRSARecipient found
+		return r, fileSize(sshRSA, public.Size(), sshTagSize), nil
+	}
+	return nil, 0, errSSHKind
+}
+
+// The PEM labels of files that hold an ssh private key.
+var sshLabels = []string{"OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "PRIVATE KEY"}
+
+// parseSSHIdentity reads an ssh private key in PEM. One that is encrypted asks ui
+// for its passphrase when a slot names it. Its public half stands in the file or,
+// for the old forms, beside it in name.pub.
+func parseSSHIdentity(name string, file []byte, ui UI) (*Identity, error) {
+	block, _ := pem.Decode(file)
+	if block == nil || !slices.Contains(sshLabels, block.Type) {
+		return nil, fmt.Errorf("%w: a PEM file without an ssh private key", keyslot.ErrUnknownKey)
+	}
+	key, err := ssh.ParseRawPrivateKey(file)
+	var missing *ssh.PassphraseMissingError
+	if errors.As(err, &missing) {
+		return newLockedSSH(name, file, missing.PublicKey, ui)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("malformed ssh private key: %w", err)
+	}
+	i, _, err := sshIdentity(key)
+	if err != nil {
+		return nil, err
+	}
+	return fixedIdentity(i), nil
+}
+
+// sshIdentity is the identity of a private key, with its public half.
+func sshIdentity(key any) (age.Identity, crypto.PublicKey, error) {
+	switch key := key.(type) {
+	case *ed25519.PrivateKey: // from OpenSSH's format
+		return sshIdentity(*key)
+	case ed25519.PrivateKey: // from PKCS #8
+		i, err := agessh.NewEd25519Identity(key)
+		return i, key.Public(), err
+	case *rsa.PrivateKey:
+		i, err := agessh.NewRSAIdentity(key)
+		return i, &key.PublicKey, err
+	}
+	return nil, nil, errSSHKind
+}
+
+// A lockedSSH is an encrypted ssh private key. It asks for the passphrase once,
+// and only for a slot that names the key.
+type lockedSSH struct {
+	name   string
+	file   []byte
+	public ssh.PublicKey
+	ui     UI
+
+	mu     sync.Mutex
+	opened age.Identity
+	err    error
+}
+
+func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Identity, error) {
+	if public == nil {
+		var err error
+		if public, err = readPublic(name + ".pub"); err != nil {
+			return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
+		}
+	}
+	if _, _, err := sshRecipient(public); err != nil {
+		return nil, err
+	}
+	l := &lockedSSH{name: name, file: slices.Clone(file), public: public, ui: ui}
+	return &Identity{waits: true, with: func(ctx context.Context) age.Identity {
+		return identityFunc(func(stanzas []*age.Stanza) ([]byte, error) { return l.unwrap(ctx, stanzas) })
+	}}, nil
+}
+
+func readPublic(name string) (ssh.PublicKey, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	line, err := io.ReadAll(io.LimitReader(f, keyslot.MaxKeyFile))
+	if err != nil {
+		return nil, err
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(line)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, errSSHRecipient)
+	}
+	return key, nil
+}
+
+func (l *lockedSSH) unwrap(ctx context.Context, stanzas []*age.Stanza) ([]byte, error) {
+	if !slices.ContainsFunc(stanzas, l.named) {
+		return nil, age.ErrIncorrectIdentity
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.opened == nil && l.err == nil {
+		l.opened, l.err = l.open(ctx)
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	return l.opened.Unwrap(stanzas)
+}
+
+// named reports whether a stanza carries the tag of l's key.
+func (l *lockedSSH) named(s *age.Stanza) bool {
+	sum := sha256.Sum256(l.public.Marshal())
+	tag := base64.RawStdEncoding.EncodeToString(sum[:sshTagSize])
+	return s.Type == l.public.Type() && len(s.Args) > 0 && s.Args[0] == tag
+}
+
+func (l *lockedSSH) open(ctx context.Context) (age.Identity, error) {
+	passphrase, err := l.ui.Passphrase(ctx, fmt.Sprintf("ssh key %q", l.name))
+	if err != nil {
+		return nil, fmt.Errorf("ssh key %q: %w", l.name, err)
+	}
+	defer clear(passphrase)
+	key, err := ssh.ParseRawPrivateKeyWithPassphrase(l.file, passphrase)
+	if errors.Is(err, x509.IncorrectPasswordError) {
+		return nil, fmt.Errorf("ssh key %q: %w", l.name, ErrWrongPassphrase)
+	}
+	if err != nil { // in the old form one wrong passphrase in 256 decrypts, to nonsense
+		return nil, fmt.Errorf("ssh key %q: %w, or a malformed key: %w", l.name, ErrWrongPassphrase, err)
+	}
+	i, public, err := sshIdentity(key)
+	if err != nil {
+		return nil, fmt.Errorf("ssh key %q: %w", l.name, err)
+	}
+	want := l.public.(ssh.CryptoPublicKey).CryptoPublicKey()
+	if p, ok := public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !p.Equal(want) {
+		return nil, fmt.Errorf("ssh key %q: the public key is of another private key", l.name)
+	}
+	return i, nil
+}

@@ -1,0 +1,34 @@
+// Package keyslot wraps a container's content-encryption key (CEK) for those
+// who may open it, and unwraps it again. It is section 5 of spec/bulla.md.
+//
+// A [Recipient] is the half one encrypts to: it makes the body of one slot. An
+// [Identity] is the secret half: it takes a slot and gives the CEK back, or
+// says that the slot is for another key. Every pair below is one slot type:
+//
+//	type  name        recipient                identity               opens with
+//	1     hpke        [HPKERecipient]          [HPKEIdentity]         a post-quantum identity, age1pq1…
+//	2     passphrase  [PassphraseRecipient]    [PassphraseIdentity]   a passphrase
+//	3     age         package agekey           package agekey         whatever age knows
+//	4     kek         [KEK]                    [KEK]                  a file with a 32-byte key
+//
+// The wrapping of every type but 3 is bound to the container by one string,
+//
+//	info = "bulla/v1 slot" || BE16(type) || preamble
+//
+// so that a slot moved into another container, or relabelled as another type,
+// does not open. That a CEK which does come out is the container's own is not
+// decided here: the reader checks it against the commitment (KEY-1), whichever
+// slot it came from.
+//
+// What this package draws itself, it draws from an [entropy.Mixer]: the salts
+// of types 2 and 4 and the X25519 ephemeral of type 1, so that hardware entropy
+// reaches the wrapping and not only the CEK. The coins of ML-KEM and everything
+// in a slot of type 3 come from the operating system, since the code that uses
+// them takes no other.
+//
+// Keys in text are age's: recipients and identities that age-keygen -pq makes
+// are read here, and those made here are read by age. [ParseRecipients] and
+// [ParseIdentities] read files of them, with the kinds that other packages add.
+//
+// No error of this package contains a key, a passphrase or a part of one.
+package keyslot

@@ -1,0 +1,258 @@
+package keyslot
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/hpke"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"bulla/entropy"
+	"bulla/format"
+)
+
+// Slot type 1: RFC 9180, single-shot base mode, with
+//
+//	KEM   0x647a  MLKEM768-X25519, see xwing.go
+//	KDF   0x0001  HKDF-SHA256
+//	AEAD  0x0003  ChaCha20-Poly1305
+//
+// The sender is this file's own, for the sake of the ephemeral (see xwing.go);
+// the receiver is the standard library's.
+const (
+	hpkeKEM  = 0x647a
+	hpkeKDF  = 0x0001
+	hpkeAEAD = 0x0003
+)
+
+// The encodings of keys, which are age's.
+const (
+	hpkeRecipientPrefix = "age1pq"
+	hpkeIdentityPrefix  = "AGE-SECRET-KEY-PQ-"
+)
+
+// An HPKERecipient is a post-quantum public key, "age1pq1…". It is safe for
+// concurrent use.
+type HPKERecipient struct {
+	key  *xwingPublic
+	text string
+}
+
+// NewHPKERecipient makes a recipient of a public key of 1,216 bytes: the
+// ML-KEM-768 encapsulation key, then the X25519 public key.
+func NewHPKERecipient(public []byte) (*HPKERecipient, error) {
+	key, err := newXWingPublic(public)
+	if err != nil {
+		return nil, fmt.Errorf("post-quantum recipient: %w", err)
+	}
+	return &HPKERecipient{key, encodeBech32(hpkeRecipientPrefix, public)}, nil
+}
+
+// ParseHPKERecipient reads a recipient in text: "age1pq1…", in lower case.
+func ParseHPKERecipient(s string) (*HPKERecipient, error) {
+	prefix, public, err := decodeBech32(s)
+	if err != nil {
+		return nil, fmt.Errorf("post-quantum recipient: %w", err)
+	}
+	if prefix != hpkeRecipientPrefix {
+		return nil, errors.New("post-quantum recipient: it does not begin with age1pq1")
+	}
+	return NewHPKERecipient(public)
+}
+
+// String is the recipient in text, as age-keygen -y writes it.
+func (r *HPKERecipient) String() string { return r.text }
+
+// Type is [format.SlotHPKE].
+func (r *HPKERecipient) Type() format.SlotType { return format.SlotHPKE }
+
+// Canonical is the recipient in text.
+func (r *HPKERecipient) Canonical() string { return r.text }
+
+// BodySize is [format.HPKEBodySize], exactly.
+func (r *HPKERecipient) BodySize() int { return format.HPKEBodySize }
+
+// Class is [PostQuantum].
+func (r *HPKERecipient) Class() Class { return PostQuantum }
+
+// Wrap implements [Recipient].
+func (r *HPKERecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {
+	if err := checkWrap(ctx, cek); err != nil {
+		return nil, err
+	}
+	secret, enc, err := r.key.encapsulate(m)
+	if err != nil {
+		return nil, fmt.Errorf("hpke slot: %w", err)
+	}
+	defer clear(secret)
+	ct, err := hpkeSeal(secret, slotInfo(format.SlotHPKE, p), cek)
+	if err != nil {
+		return nil, fmt.Errorf("hpke slot: %w", err)
+	}
+	body := format.HPKEBody{Enc: [format.HPKEEncSize]byte(enc), CT: [format.WrappedSize]byte(ct)}
+	return body.Append(make([]byte, 0, format.HPKEBodySize)), nil
+}
+
+// hpkeSeal is RFC 9180's KeySchedule (section 5.1) in base mode and the first
+// Seal (section 5.2) with empty associated data, whose nonce is the base nonce.
+func hpkeSeal(secret, info, plaintext []byte) ([]byte, error) {
+	key, nonce, err := hpkeSchedule(secret, info)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(key)
+	aead, err := chacha20poly1305.New(key)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nonce, plaintext, nil), nil
+}
+
+// hpkeSchedule derives the AEAD's key and base nonce. Mode base: a zero byte,
+// an empty psk and an empty psk_id.
+func hpkeSchedule(secret, info []byte) (key, nonce []byte, err error) {
+	const mode = 0
+	pskIDHash, err := hpkeExtract(nil, "psk_id_hash", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	infoHash, err := hpkeExtract(nil, "info_hash", info)
+	if err != nil {
+		return nil, nil, err
+	}
+	context := append(append([]byte{mode}, pskIDHash...), infoHash...)
+	prk, err := hpkeExtract(secret, "secret", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer clear(prk)
+	if key, err = hpkeExpand(prk, "key", context, chacha20poly1305.KeySize); err != nil {
+		return nil, nil, err
+	}
+	nonce, err = hpkeExpand(prk, "base_nonce", context, chacha20poly1305.NonceSize)
+	return key, nonce, err
+}
+
+// hpkeLabel begins the input of every extraction and expansion: RFC 9180's
+// "HPKE-v1" || suite_id || label (section 4).
+func hpkeLabel(label string) []byte {
+	b := []byte("HPKE-v1HPKE")
+	b = binary.BigEndian.AppendUint16(b, hpkeKEM)
+	b = binary.BigEndian.AppendUint16(b, hpkeKDF)
+	b = binary.BigEndian.AppendUint16(b, hpkeAEAD)
+	return append(b, label...)
+}
+
+// hpkeExtract is RFC 9180's LabeledExtract.
+func hpkeExtract(salt []byte, label string, ikm []byte) ([]byte, error) {
+	return hkdf.Extract(sha256.New, append(hpkeLabel(label), ikm...), salt)
+}
+
+// hpkeExpand is RFC 9180's LabeledExpand.
+func hpkeExpand(prk []byte, label string, info []byte, n int) ([]byte, error) {
+	labeled := binary.BigEndian.AppendUint16(nil, uint16(n))
+	labeled = append(labeled, hpkeLabel(label)...)
+	return hkdf.Expand(sha256.New, prk, string(append(labeled, info...)), n)
+}
+
+// An HPKEIdentity is a post-quantum secret key, "AGE-SECRET-KEY-PQ-1…". It is
+// safe for concurrent use.
+type HPKEIdentity struct {
+	key       hpke.PrivateKey
+	recipient *HPKERecipient
+}
+
+// GenerateIdentity makes a new identity of a seed drawn from m.
+func GenerateIdentity(m *entropy.Mixer) (*HPKEIdentity, error) {
+	seed := make([]byte, xwingSecretSize)
+	defer clear(seed)
+	if err := m.Fill("identity seed", seed); err != nil {
+		return nil, err
+	}
+	return NewHPKEIdentity(seed)
+}
+
+// NewHPKEIdentity makes the identity of a seed of 32 bytes, which stays the
+// caller's. Every seed is valid.
+func NewHPKEIdentity(seed []byte) (*HPKEIdentity, error) {
+	if len(seed) != xwingSecretSize {
+		return nil, fmt.Errorf("post-quantum identity: a seed of %d bytes, not %d", len(seed), xwingSecretSize)
+	}
+	key, err := hpke.MLKEM768X25519().NewPrivateKey(seed)
+	if err != nil {
+		return nil, fmt.Errorf("post-quantum identity: %w", err)
+	}
+	r, err := NewHPKERecipient(key.PublicKey().Bytes())
+	if err != nil {
+		return nil, err
+	}
+	return &HPKEIdentity{key, r}, nil
+}
+
+// ParseHPKEIdentity reads an identity in text: "AGE-SECRET-KEY-PQ-1…", in
+// upper case.
+func ParseHPKEIdentity(s string) (*HPKEIdentity, error) {
+	prefix, seed, err := decodeBech32(s)
+	if err != nil {
+		return nil, fmt.Errorf("post-quantum identity: %w", err)
+	}
+	defer clear(seed)
+	if prefix != hpkeIdentityPrefix {
+		return nil, errors.New("post-quantum identity: it does not begin with AGE-SECRET-KEY-PQ-1")
+	}
+	return NewHPKEIdentity(seed)
+}
+
+// Recipient is the public half of i.
+func (i *HPKEIdentity) Recipient() *HPKERecipient { return i.recipient }
+
+// Format implements [fmt.Formatter]. The verb %s asks for the text, like String;
+// every other prints the recipient, so that an identity that ends up in a message
+// gives nothing away.
+func (i *HPKEIdentity) Format(f fmt.State, verb rune) {
+	if verb == 's' {
+		io.WriteString(f, i.String())
+		return
+	}
+	io.WriteString(f, "identity of "+i.recipient.String())
+}
+
+// String is the identity in text, as age-keygen -pq writes it: a secret.
+func (i *HPKEIdentity) String() string {
+	seed, err := i.key.Bytes()
+	if err != nil { // only for keys that were not made of a seed
+		panic("internal error: " + err.Error())
+	}
+	return encodeBech32(hpkeIdentityPrefix, seed)
+}
+
+// Accepts implements [Identity].
+func (i *HPKEIdentity) Accepts(t format.SlotType) bool { return t == format.SlotHPKE }
+
+// Unwrap implements [Identity].
+func (i *HPKEIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	if err := checkUnwrap(ctx, i, s); err != nil {
+		return nil, err
+	}
+	body, err := format.ParseHPKEBody(s.Body) // HPKE-1
+	if err != nil {
+		return nil, err
+	}
+	r, err := hpke.NewRecipient(body.Enc[:], i.key, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), slotInfo(s.Type, p))
+	if err != nil {
+		// An enc for another key decapsulates to nonsense, without an error
+		// (implicit rejection). Here is one that nobody can have made in good
+		// faith: its X25519 half is of low order.
+		return nil, fmt.Errorf("hpke slot: %w: %w", format.ErrMalformed, err)
+	}
+	cek, err := r.Open(nil, body.CT[:])
+	if err != nil {
+		return nil, fmt.Errorf("hpke slot: %w", format.ErrNotMine)
+	}
+	return cek, nil
+}

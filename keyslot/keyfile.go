@@ -1,0 +1,114 @@
+package keyslot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxKeyFile is the most bytes a file of recipients or identities may have: room
+// for more recipients than a container has slots, each with a comment.
+const MaxKeyFile = 1 << 20
+
+var (
+	// ErrUnknownKey is what a parser returns, possibly wrapped, for a line
+	// that is not of its kind, whether well-formed or not: another parser may
+	// know it.
+	ErrUnknownKey = errors.New("not a key of a known kind")
+
+	// ErrSecretKey is what a secret key is refused with where a recipient is
+	// expected. It was meant to be seen by others, or has been: on a command
+	// line it is in the shell's history.
+	ErrSecretKey = errors.New("this is a secret key where a recipient is expected; treat it as exposed and make a new one")
+
+	// ErrNoKeys is what a file without any key is refused with.
+	ErrNoKeys = errors.New("no key in the file")
+)
+
+// A LineError says in which line of a file something is wrong. It does not
+// quote the line, which may be a secret.
+type LineError struct {
+	Line int // from 1
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns e.Err.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// parseKeys reads one key a line. Lines that are blank or begin with "#" are
+// passed over, as is white space around a key and a byte order mark.
+func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, error) {
+	file, err := io.ReadAll(io.LimitReader(r, MaxKeyFile+1))
+	defer clear(file)
+	if err != nil {
+		return nil, err
+	}
+	if len(file) > MaxKeyFile {
+		return nil, fmt.Errorf("more than %d bytes: not a file of keys", MaxKeyFile)
+	}
+	if bytes.HasPrefix(file, []byte("\xff\xfe")) || bytes.HasPrefix(file, []byte("\xfe\xff")) {
+		return nil, errors.New("the file is in UTF-16: a shell may have re-encoded it; save it as UTF-8")
+	}
+	var keys []T
+	for n, line := range lines(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf"))) {
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if !utf8.ValidString(line) {
+			return nil, &LineError{n, errors.New("not text")}
+		}
+		key, err := parse(line)
+		if err != nil {
+			return nil, &LineError{n, err}
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, ErrNoKeys
+	}
+	return keys, nil
+}
+
+// lines yields the lines of b with their numbers, from 1, and without white
+// space around them.
+func lines(b []byte) func(yield func(int, string) bool) {
+	return func(yield func(int, string) bool) {
+		n := 0
+		for line := range bytes.Lines(b) {
+			n++
+			if !yield(n, string(bytes.TrimSpace(line))) {
+				return
+			}
+		}
+	}
+}
+
+// firstKnown gives s to one parser after the other until one knows it.
+func firstKnown[T any, P ~func(string) (T, error)](s string, parsers []P) (key T, err error) {
+	for _, parse := range parsers {
+		if key, err = parse(s); !errors.Is(err, ErrUnknownKey) {
+			return key, err
+		}
+	}
+	return key, ErrUnknownKey
+}
+
+// The beginnings of keys in text, by which a key in the wrong place is known;
+// they are compared without regard to case.
+const (
+	secretKeyPrefix    = "AGE-SECRET-KEY-"
+	pluginKeyPrefix    = "AGE-PLUGIN-"
+	ageRecipientPrefix = "age1"
+	sshRecipientPrefix = "ssh-"
+	pemPrefix          = "-----BEGIN "
+)
+
+// hasPrefixFold reports whether s begins with the ASCII prefix, in any case.
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}

@@ -1,0 +1,176 @@
+package keyslot
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/crypto/argon2"
+
+	"bulla/entropy"
+	"bulla/format"
+)
+
+// Slot type 2: a passphrase, stretched with Argon2id (RFC 9106, version 0x13).
+const (
+	// DefaultPassphraseKiB and DefaultPassphrasePasses are what a new slot
+	// costs to open (PASS-6): 256 MiB of memory, three passes over it.
+	DefaultPassphraseKiB    = 256 << 10
+	DefaultPassphrasePasses = 3
+
+	argonLanes  = 4
+	argonKeyLen = 32
+)
+
+// ErrEmptyPassphrase is what an empty passphrase is refused with.
+var ErrEmptyPassphrase = errors.New("the passphrase is empty")
+
+// PassphraseOptions says what guessing a passphrase shall cost. The zero value
+// is right.
+type PassphraseOptions struct {
+	KiB    uint32 // memory in KiB, 32 to 2^20; 0 means DefaultPassphraseKiB
+	Passes uint8  // 1 to 16; 0 means DefaultPassphrasePasses
+}
+
+// A PassphraseRecipient makes slots that a passphrase opens. It is safe for
+// concurrent use.
+type PassphraseRecipient struct {
+	passphrase  []byte
+	kib, passes uint32
+}
+
+// NewPassphraseRecipient makes a recipient of the bytes of a passphrase, which
+// it copies; they are taken as they are, without any normalisation. Nil options
+// mean the zero value. It refuses an empty passphrase ([ErrEmptyPassphrase]),
+// and a cost that a reader would refuse to pay (PASS-2, PASS-3, PASS-5).
+func NewPassphraseRecipient(passphrase []byte, o *PassphraseOptions) (*PassphraseRecipient, error) {
+	if len(passphrase) == 0 {
+		return nil, ErrEmptyPassphrase
+	}
+	if o == nil {
+		o = &PassphraseOptions{}
+	}
+	kib := cmp.Or(o.KiB, DefaultPassphraseKiB)
+	passes := uint32(cmp.Or(o.Passes, DefaultPassphrasePasses))
+	switch {
+	case kib < format.MinPassphraseKiB || kib > format.MaxPassphraseKiB:
+		return nil, fmt.Errorf("%d KiB for Argon2id, not %d to %d", kib, format.MinPassphraseKiB, format.MaxPassphraseKiB)
+	case passes > format.MaxPassphrasePasses:
+		return nil, fmt.Errorf("%d passes of Argon2id, not 1 to %d", passes, format.MaxPassphrasePasses)
+	case uint64(kib)*uint64(passes) > format.MaxPassphraseWork:
+		return nil, fmt.Errorf("%d KiB times %d passes of Argon2id are more than the %d that a reader may spend",
+			kib, passes, format.MaxPassphraseWork)
+	}
+	return &PassphraseRecipient{bytes.Clone(passphrase), kib, passes}, nil
+}
+
+// Format implements [fmt.Formatter]: no verb prints the passphrase.
+func (r *PassphraseRecipient) Format(f fmt.State, _ rune) { io.WriteString(f, "passphrase") }
+
+// Type is [format.SlotPassphrase].
+func (r *PassphraseRecipient) Type() format.SlotType { return format.SlotPassphrase }
+
+// Canonical is empty: the id of a slot says nothing about its passphrase.
+func (r *PassphraseRecipient) Canonical() string { return "" }
+
+// BodySize is [format.PassphraseBodySize], exactly.
+func (r *PassphraseRecipient) BodySize() int { return format.PassphraseBodySize }
+
+// Class is [Neutral].
+func (r *PassphraseRecipient) Class() Class { return Neutral }
+
+// Wrap implements [Recipient]. It computes one Argon2id, which ctx does not
+// interrupt.
+func (r *PassphraseRecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {
+	if err := checkWrap(ctx, cek); err != nil {
+		return nil, err
+	}
+	salt, err := newSalt(m)
+	if err != nil {
+		return nil, fmt.Errorf("passphrase slot: %w", err)
+	}
+	b := format.PassphraseBody{KiB: r.kib, Passes: uint8(r.passes), KEKBody: format.KEKBody{Salt: salt}}
+	ikm := stretch(r.passphrase, &b)
+	defer clear(ikm)
+	if err := wrapSymmetric(&b.KEKBody, ikm, slotInfo(format.SlotPassphrase, p), cek); err != nil {
+		return nil, fmt.Errorf("passphrase slot: %w", err)
+	}
+	return b.Append(make([]byte, 0, format.PassphraseBodySize)), nil
+}
+
+// stretch is Argon2id of the passphrase, at the cost and with the salt of b.
+func stretch(passphrase []byte, b *format.PassphraseBody) []byte {
+	return argon2.IDKey(passphrase, b.Salt[:], uint32(b.Passes), b.KiB, argonLanes, argonKeyLen)
+}
+
+// A PassphraseIdentity opens slots of type 2 with a passphrase that it asks for
+// when the first such slot is met. It is safe for concurrent use.
+type PassphraseIdentity struct {
+	mu    sync.Mutex
+	ask   func(context.Context) ([]byte, error)
+	bytes []byte
+	err   error
+}
+
+// NewPassphraseIdentity makes an identity that gets its passphrase from ask,
+// which is called at most once, by the first Unwrap of a slot of type 2, and
+// with that call's context. What ask returns is the identity's from then on; an
+// error of ask is what this and every later Unwrap returns.
+func NewPassphraseIdentity(ask func(context.Context) ([]byte, error)) *PassphraseIdentity {
+	return &PassphraseIdentity{ask: ask}
+}
+
+// Format implements [fmt.Formatter]: no verb prints the passphrase.
+func (i *PassphraseIdentity) Format(f fmt.State, _ rune) { io.WriteString(f, "passphrase") }
+
+// Accepts implements [Identity].
+func (i *PassphraseIdentity) Accepts(t format.SlotType) bool { return t == format.SlotPassphrase }
+
+// Interactive reports whether the passphrase has yet to be asked for.
+func (i *PassphraseIdentity) Interactive() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.ask != nil
+}
+
+// Unwrap implements [Identity]. It computes one Argon2id at the cost the slot
+// names, within the bounds of PASS-2 and PASS-3; the sum over many slots
+// (PASS-5) is for the caller to bound. ctx does not interrupt the computation.
+func (i *PassphraseIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	if err := checkUnwrap(ctx, i, s); err != nil {
+		return nil, err
+	}
+	b, err := format.ParsePassphraseBody(s.Body) // PASS-1 to PASS-3
+	if err != nil {
+		return nil, err
+	}
+	passphrase, err := i.passphrase(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("passphrase slot: %w", err)
+	}
+	ikm := stretch(passphrase, b)
+	defer clear(ikm)
+	cek, err := unwrapSymmetric(&b.KEKBody, ikm, slotInfo(s.Type, p))
+	if err != nil {
+		return nil, fmt.Errorf("passphrase slot: %w", err)
+	}
+	return cek, nil
+}
+
+// passphrase asks, if nobody has been asked yet.
+func (i *PassphraseIdentity) passphrase(ctx context.Context) ([]byte, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.ask != nil {
+		i.bytes, i.err = i.ask(ctx)
+		i.ask = nil
+		if i.err == nil && len(i.bytes) == 0 {
+			i.err = ErrEmptyPassphrase
+		}
+	}
+	return i.bytes, i.err
+}

@@ -3,37 +3,42 @@ package format
 import (
 	"bytes"
 	"errors"
+	"strings"
 )
 
-// A Class says what kind of computer a slot keeps its CEK from.
+// A Class says what a quantum computer would do to a slot. A container is as
+// weak as its weakest slot: one classical public key undoes what post-quantum
+// ones beside it are for. So a writer keeps them apart unless its user asks,
+// across rewraps too (SLOT-4).
 type Class int
 
 const (
 	Neutral     Class = iota // symmetric: types 2 and 4, and types this reader does not know
-	Classical                // a public key that a quantum computer breaks
-	PostQuantum              // a public key that it does not
+	PostQuantum              // a public key that withstands it: type 1, and age's hybrids
+	Classical                // a public key that it breaks: the rest of type 3
 )
 
+func (c Class) String() string {
+	switch c {
+	case Neutral:
+		return "neutral"
+	case PostQuantum:
+		return "post-quantum"
+	}
+	return "classical"
+}
+
 // ErrMixedClasses is post-quantum and classical public-key slots in one
-// container, where the former protect nothing that the latter do not (SLOT-4).
+// container (SLOT-4).
 var ErrMixedClasses = errors.New("post-quantum and classical recipients do not mix")
 
-// postQuantumStanzas are the types of age stanza that are post-quantum.
-var postQuantumStanzas = []string{"mlkem768x25519 ", "mlkem768p256tag "}
-
-// Class returns the class of s, which must parse.
+// Class returns the class of s, which must parse. It takes no key to tell.
 func (s *Slot) Class() Class {
 	switch s.Type {
 	case SlotHPKE:
 		return PostQuantum
 	case SlotAge:
-		stanza, _ := bytes.CutPrefix(s.Body, []byte(ageIntro+ageStanza))
-		for _, pq := range postQuantumStanzas {
-			if bytes.HasPrefix(stanza, []byte(pq)) {
-				return PostQuantum
-			}
-		}
-		return Classical
+		return classOfAge(s.Body)
 	}
 	return Neutral
 }
@@ -41,7 +46,7 @@ func (s *Slot) Class() Class {
 // CheckClasses enforces SLOT-4: it returns ErrMixedClasses if slots has both
 // post-quantum and classical ones.
 func CheckClasses(slots []Slot) error {
-	var seen [PostQuantum + 1]bool
+	var seen [Classical + 1]bool
 	for i := range slots {
 		seen[slots[i].Class()] = true
 	}
@@ -49,4 +54,49 @@ func CheckClasses(slots []Slot) error {
 		return ErrMixedClasses
 	}
 	return nil
+}
+
+// What tells an age stanza's class: its type. A stanza whose type ends so is
+// there to be ignored.
+const (
+	ageHybrid    = "mlkem768x25519"
+	ageHybridTag = "mlkem768p256tag"
+	ageGrease    = "-grease"
+)
+
+// classOfAge returns the class of an age file: post-quantum if each of its
+// stanzas is, and there is one.
+func classOfAge(body []byte) Class {
+	class := Classical
+	for kind := range ageStanzas(body) {
+		switch {
+		case strings.HasSuffix(kind, ageGrease):
+		case kind == ageHybrid || kind == ageHybridTag:
+			class = PostQuantum
+		default:
+			return Classical
+		}
+	}
+	return class
+}
+
+// ageStanzas yields the types of the stanzas of an age file's header, with
+// their offsets in the file. The header is lines: an arrow begins a stanza, a
+// footer ends it all, and the stanzas' bodies, in Base64, begin with neither.
+func ageStanzas(body []byte) func(yield func(kind string, offset int) bool) {
+	return func(yield func(string, int) bool) {
+		for off := len(ageIntro); off < len(body); {
+			line, _, _ := bytes.Cut(body[off:], []byte("\n"))
+			if bytes.HasPrefix(line, []byte(ageFooter)) {
+				return
+			}
+			if stanza, ok := bytes.CutPrefix(line, []byte(ageArrow)); ok {
+				kind, _, _ := strings.Cut(string(stanza), " ")
+				if !yield(kind, off) {
+					return
+				}
+			}
+			off += len(line) + 1
+		}
+	}
 }

@@ -79,7 +79,7 @@ func passphraseBody(kib uint32, passes uint8) []byte {
 func ageBody(stanzas ...string) []byte {
 	b := []byte(ageIntro)
 	for _, s := range stanzas {
-		b = append(b, ageStanza+s+"\nc3RhbnphIGJvZHk\n"...)
+		b = append(b, ageArrow+s+"\nc3RhbnphIGJvZHk\n"...)
 	}
 	b = append(b, "--- mac mac mac mac mac mac mac mac mac mac\n"...)
 	return append(b, pattern(64)...)

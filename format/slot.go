@@ -103,14 +103,15 @@ func (s *Slot) check() error {
 	return err
 }
 
-// Limits on the body of a slot of type 3 (AGE-1).
+// An age file, the body of a slot of type 3: what is read of it without a key.
 const (
-	ageIntro       = "age-encryption.org/v1\n"
-	MinAgeBody     = 64
-	MaxAgeBody     = 16 << 10
-	ageStanza      = "-> "
-	ageScrypt      = "scrypt"
-	ageFooterStart = "---"
+	ageIntro  = "age-encryption.org/v1\n"
+	ageArrow  = "-> "
+	ageFooter = "---"
+	ageScrypt = "scrypt"
+
+	MinAgeBody = 64 // AGE-1
+	MaxAgeBody = 16 << 10
 )
 
 // checkAgeBody enforces AGE-1 and AGE-2 on the body of a slot of type 3. The
@@ -122,17 +123,10 @@ func checkAgeBody(b []byte) error {
 	if !bytes.HasPrefix(b, []byte(ageIntro)) {
 		return &ParseError{AGE1, "age body", 0, ErrMalformed, "not an age v1 file"}
 	}
-	for off := len(ageIntro); off < len(b); {
-		line, _, _ := bytes.Cut(b[off:], []byte("\n"))
-		if bytes.HasPrefix(line, []byte(ageFooterStart)) {
-			break
+	for kind, off := range ageStanzas(b) {
+		if kind == ageScrypt {
+			return &ParseError{AGE2, "age body", int64(off), ErrMalformed, "a scrypt stanza"}
 		}
-		if stanza, ok := bytes.CutPrefix(line, []byte(ageStanza)); ok {
-			if kind, _, _ := bytes.Cut(stanza, []byte(" ")); string(kind) == ageScrypt {
-				return &ParseError{AGE2, "age body", int64(off), ErrMalformed, "a scrypt stanza"}
-			}
-		}
-		off += len(line) + 1
 	}
 	return nil
 }

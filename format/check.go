@@ -28,13 +28,9 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s %s at %d+%d: %s", f.Clause, f.Severity, f.Offset, f.Length, f.Message)
 }
 
-// NewFinding makes a violation of err, which a parser of this package returned.
-func NewFinding(err error) Finding {
-	var pe *ParseError
-	if errors.As(err, &pe) {
-		return Finding{pe.Clause, Violation, pe.Offset, 1, err.Error()}
-	}
-	return Finding{FILE1, Violation, 0, 0, err.Error()}
+// NewFinding makes a violation of an error that a parser of this package returned.
+func NewFinding(e *ParseError) Finding {
+	return Finding{e.Clause, Violation, e.Offset, 1, e.Error()}
 }
 
 // A Report is what a stranger can say about a container.
@@ -43,6 +39,7 @@ type Report struct {
 	Copies   *Copies
 	Layout   Layout // zero unless a copy is usable and the size fits it
 	Findings []Finding
+	Err      error // why a copy could not be read: it is not judged then
 }
 
 // Valid reports whether no clause was found violated.
@@ -65,27 +62,39 @@ func (r *Report) add(c Clause, off, n int64, format string, args ...any) {
 func Check(src io.ReaderAt, size int64) *Report {
 	c := ReadCopies(src, size)
 	r := &Report{Size: size, Copies: c}
-	if c.HeadErr != nil {
-		r.Findings = append(r.Findings, NewFinding(c.HeadErr))
-	}
+	r.judge(c.HeadErr)
 	usable := c.Usable()
 	if len(usable) == 0 {
 		return r
 	}
 	h := usable[0].Head
 	layout, err := NewLayout(size, int64(h.HeadSize()))
-	if err != nil {
-		r.Findings = append(r.Findings, NewFinding(err))
-	} else {
-		r.Layout = layout
-	}
+	r.Layout = layout
+	r.judge(err)
 	switch {
+	case c.TailErr != nil && !isParseError(c.TailErr):
+		r.Err = c.TailErr
 	case c.TailErr != nil:
 		r.add(TAIL1, max(0, size-int64(h.HeadSize())), min(size, int64(h.HeadSize())), "the tail is not a copy of the head: %v", c.TailErr)
 	case c.Head != nil:
 		r.compare(c.Head, c.Tail)
 	}
 	return r
+}
+
+// judge adds a finding for an error of a parser, and keeps any other.
+func (r *Report) judge(err error) {
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		r.Findings = append(r.Findings, NewFinding(pe))
+	} else if err != nil {
+		r.Err = err
+	}
+}
+
+func isParseError(err error) bool {
+	var pe *ParseError
+	return errors.As(err, &pe)
 }
 
 // compare enforces TAIL-1 and TAIL-2, as far as they need no key, on two usable copies.

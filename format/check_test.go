@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 )
@@ -117,12 +116,17 @@ func (c *countingAt) ReadAt(p []byte, off int64) (int, error) {
 
 func TestFinding(t *testing.T) {
 	_, err := ParseHead([]byte(Magic))
-	f := NewFinding(fmt.Errorf("wrapped: %w", err))
+	var pe *ParseError
+	if !errors.As(err, &pe) {
+		t.Fatalf("%v is no *ParseError", err)
+	}
+	f := NewFinding(pe)
 	if f.Clause != HEAD4 || f.Severity != Violation || f.Offset != 10 {
 		t.Errorf("finding is %v", f)
 	}
-	if f := NewFinding(errors.New("no clause")); f.Severity != Violation || f.Message != "no clause" {
-		t.Errorf("finding is %v", f)
+	broken := errors.New("it is broken")
+	if r := Check(&faultyAt{ReaderAt: bytes.NewReader(make([]byte, 9000)), err: broken}, 9000); r.Err != broken || len(r.Findings) > 1 {
+		t.Errorf("a head that cannot be read: %v, %v", r.Err, r.Findings)
 	}
 	b, err := json.Marshal(Finding{TAIL2, Warning, 5, 7, "message"})
 	if want := `{"clause":"TAIL-2","severity":"warning","offset":5,"length":7,"message":"message"}`; err != nil || string(b) != want {

@@ -100,7 +100,7 @@ func findTail(src io.ReaderAt, size int64) (*Copy, error) {
 	if int64(len(end)) < min(size, MaxHeadSize) {
 		return nil, none // the source ends before the size that it is said to have
 	}
-	for pages := MinPages; pages <= MaxPages && pages*PageSize < len(end); pages++ {
+	for pages := MinPages; pages <= MaxPages && int64(pages*PageSize) < size; pages++ {
 		b := end[len(end)-pages*PageSize:]
 		if n, err := CheckCopy(b); err != nil || n != len(b) {
 			continue

@@ -65,6 +65,12 @@ func (l Layout) Chunk(i int64) (offset, length int64) {
 	return offset, min(SealedChunkSize, l.TailOffset()-offset)
 }
 
+// OffsetOf is where byte off of the payload's plaintext stands in the
+// container, sealed.
+func (l Layout) OffsetOf(off int64) int64 {
+	return ChunkOffset(l.HeadSize, off/ChunkSize) + off%ChunkSize
+}
+
 // TailOffset is where the payload ends and the tail begins.
 func (l Layout) TailOffset() int64 { return l.Size - l.HeadSize }
 

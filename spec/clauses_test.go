@@ -1,0 +1,167 @@
+package spec_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"bulla/format"
+	"bulla/internal/vectors"
+	"bulla/spec"
+)
+
+// The clauses of the specification, the constants of package format and the clauses
+// that vectors name are the same set: each clause that a file can break is broken by
+// a vector, and each that a reader can break is exercised by one where a vector can.
+// What only a writer can break is excepted, by its mark.
+func TestClauses(t *testing.T) {
+	all, err := vectors.Load("../testdata/vectors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	violated, covered := make(map[string]int), make(map[string]int)
+	outcomes := make(map[vectors.Outcome]int)
+	negative := 0
+	for _, v := range all {
+		broken, exercised := v.Clauses()
+		count(violated, broken)
+		count(covered, exercised)
+		outcomes[v.Stream.Outcome]++
+		if v.Negative() {
+			negative++
+		}
+	}
+
+	constants := clauseConstants(t)
+	ids := spec.Clauses()
+	sameSet(t, "the specification", ids, "the constants of package format", constants)
+	for _, id := range slices.Concat(slices.Collect(maps.Keys(violated)), slices.Collect(maps.Keys(covered))) {
+		if !slices.Contains(ids, id) {
+			t.Errorf("vectors name %s, which is no clause", id)
+		}
+	}
+	var byWriters, byReaders, untested []string
+	for _, id := range ids {
+		_, kind, _ := spec.Clause(id)
+		switch {
+		case kind.Binds == spec.Writer:
+			byWriters = append(byWriters, id)
+			if violated[id]+covered[id] > 0 {
+				t.Errorf("%s binds writers alone, and vectors name it", id)
+			}
+		case kind.Binds == spec.Reader:
+			byReaders = append(byReaders, id)
+			if violated[id]+covered[id] == 0 {
+				untested = append(untested, id)
+			}
+		case violated[id] == 0:
+			t.Errorf("no vector violates %s", id)
+		}
+	}
+
+	t.Logf("%d clauses: %d of files, each violated by vectors; %d of readers, of which no vector can exercise %v; %d of writers %v",
+		len(ids), len(ids)-len(byWriters)-len(byReaders), len(byReaders), untested, len(byWriters), byWriters)
+	t.Logf("%d vectors, %d of them negative: %s", len(all), negative, listed(outcomes))
+	for _, id := range ids {
+		t.Logf("%-8s violated by %3d vectors, exercised by %3d", id, violated[id], covered[id])
+	}
+	if len(all) < 200 || negative < 120 {
+		t.Errorf("%d vectors, %d negative: there were more", len(all), negative)
+	}
+}
+
+// count adds a vector to each clause, once.
+func count(by map[string]int, clauses []format.Clause) {
+	seen := make(map[format.Clause]bool)
+	for _, c := range clauses {
+		if !seen[c] {
+			by[string(c)]++
+			seen[c] = true
+		}
+	}
+}
+
+func listed(outcomes map[vectors.Outcome]int) string {
+	var s []string
+	for _, o := range vectors.Outcomes {
+		s = append(s, fmt.Sprintf("%s %d", o, outcomes[o]))
+	}
+	return strings.Join(s, ", ")
+}
+
+func sameSet(t *testing.T, nameA string, a []string, nameB string, b []string) {
+	t.Helper()
+	for _, c := range a {
+		if !slices.Contains(b, c) {
+			t.Errorf("%s has %s, %s do not", nameA, c, nameB)
+		}
+	}
+	for _, c := range b {
+		if !slices.Contains(a, c) {
+			t.Errorf("%s have %s, %s does not", nameB, c, nameA)
+		}
+	}
+	if len(a) != len(b) {
+		t.Errorf("%s: %d clauses, %s: %d", nameA, len(a), nameB, len(b))
+	}
+}
+
+// clauseConstants returns the values of the constants of type format.Clause.
+func clauseConstants(t *testing.T) (values []string) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../format/clause.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.CONST {
+			continue
+		}
+		for _, s := range g.Specs {
+			value, err := strconv.Unquote(s.(*ast.ValueSpec).Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// What Clause says of some clauses of every form.
+func TestClause(t *testing.T) {
+	for _, c := range []struct {
+		id, begins, ends string
+		kind             spec.Kind
+	}{
+		{"FILE-4", "Nothing MUST follow", "the tail.", spec.Kind{Level: spec.Must, Binds: spec.File}},
+		{"HEAD-2", "The version MUST", "be 1.", spec.Kind{Level: spec.Must, Binds: spec.File}},
+		{"HEAD-11", "For each slot in order: the slot MUST end", "of its type.", spec.Kind{Level: spec.Must, Binds: spec.File}},
+		{"HEAD-14", "The salt MUST be", "container.", spec.Kind{Level: spec.Must, Binds: spec.Writer}},
+		{"HEAD-15", "A writer SHOULD", "type 1.", spec.Kind{Level: spec.Should, Binds: spec.Writer}},
+		{"SLOT-1", "A reader MUST skip", "covers it.)", spec.Kind{Level: spec.Must, Binds: spec.Reader}},
+	} {
+		text, kind, ok := spec.Clause(c.id)
+		if !ok || !strings.HasPrefix(text, c.begins) || !strings.HasSuffix(text, c.ends) || kind != c.kind {
+			t.Errorf("%s is %q, %v, %v", c.id, text, kind, ok)
+		}
+	}
+	if text, _, ok := spec.Clause("HEAD-99"); ok || text != "" {
+		t.Errorf("HEAD-99 is %q", text)
+	}
+	for _, id := range spec.Clauses() {
+		text, _, ok := spec.Clause(id)
+		if !ok || text == "" || strings.Contains(text, "\n") || strings.Contains(text, "**[") {
+			t.Errorf("%s is %q", id, text)
+		}
+	}
+	if n, ids := strings.Count(spec.Text, "**["), spec.Clauses(); n != len(ids) {
+		t.Errorf("%d of %d clauses were found", len(ids), n)
+	}
+}

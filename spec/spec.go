@@ -1,0 +1,125 @@
+// Package spec carries the specification of the container format, and takes its
+// clauses apart, so that a program can say what a clause that it names demands.
+//
+//	bulla.md      the format: normative
+//	registry.md   the registered numbers
+//	rationale.md  why it is so
+//	security.md   what is claimed, and what is not
+package spec
+
+import (
+	_ "embed"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// Text is spec/bulla.md.
+//
+//go:embed bulla.md
+var Text string
+
+// A Level is the strongest word in a clause (RFC 2119).
+type Level string
+
+const (
+	Must     Level = "MUST"
+	Should   Level = "SHOULD"
+	May      Level = "MAY"
+	Declares Level = "declares" // none: the clause says what something is
+)
+
+// A Party is whom a clause binds.
+type Party string
+
+const (
+	File   Party = "file"   // every container; who reads it can see whether it does
+	Writer Party = "writer" // marked so: no reader can see it broken
+	Reader Party = "reader" // marked so: no file can break it
+)
+
+// A Kind says what sort of sentence a clause is.
+type Kind struct {
+	Level Level
+	Binds Party
+}
+
+// Clause returns the text of the clause with an identifier such as "HEAD-7", in one
+// line of Markdown without its identifier and mark; ok is false if there is none.
+func Clause(id string) (text string, kind Kind, ok bool) {
+	c, ok := parsed().byID[id]
+	return c.text, c.kind, ok
+}
+
+// Clauses lists the identifiers of all clauses in the order of the specification.
+// The caller owns the slice.
+func Clauses() []string { return append([]string(nil), parsed().ids...) }
+
+type clause struct {
+	text string
+	kind Kind
+}
+
+type clauses struct {
+	ids  []string
+	byID map[string]clause
+}
+
+// A clause is an item of a list, with its identifier in bold, and perhaps a mark:
+//
+//   - **[HEAD-14]** (writer) The salt MUST be …
+//     11. For each slot in order: **[HEAD-11]** the slot MUST …
+var (
+	item       = regexp.MustCompile(`^(?:- |[0-9]+\. )`)
+	identifier = regexp.MustCompile(`\*\*\[([A-Z]+-[0-9]+)\]\*\* (?:\((writer|reader)\) )?`)
+	levels     = map[Level]*regexp.Regexp{
+		Must:   regexp.MustCompile(`\bMUST\b`),
+		Should: regexp.MustCompile(`\bSHOULD\b`),
+		May:    regexp.MustCompile(`\bMAY\b`),
+	}
+)
+
+var parsed = sync.OnceValue(func() *clauses { return parse(Text) })
+
+func parse(text string) *clauses {
+	all := &clauses{byID: make(map[string]clause)}
+	for _, s := range items(text) {
+		m := identifier.FindStringSubmatchIndex(s)
+		if m == nil {
+			continue
+		}
+		id := s[m[2]:m[3]]
+		c := clause{text: s[:m[0]] + s[m[1]:], kind: Kind{Declares, File}}
+		if m[4] >= 0 {
+			c.kind.Binds = Party(s[m[4]:m[5]])
+		}
+		for _, l := range []Level{Must, Should, May} {
+			if levels[l].MatchString(c.text) {
+				c.kind.Level = l
+				break
+			}
+		}
+		all.ids = append(all.ids, id)
+		all.byID[id] = c
+	}
+	return all
+}
+
+// items returns the items of all lists in a text, each in one line and without its
+// bullet or number.
+func items(text string) (all []string) {
+	open := false // the line before belongs to an item
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n ")
+		switch marker := item.FindString(line); {
+		case marker != "":
+			all = append(all, line[len(marker):])
+			open = true
+		case line == "" || strings.HasPrefix(line, "#"):
+			open = false
+		case open:
+			all[len(all)-1] += " " + strings.TrimLeft(line, " ")
+		}
+	}
+	return all
+}

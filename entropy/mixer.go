@@ -116,6 +116,19 @@ func newMixer(taps []*tap, o *Options) (*Mixer, error) {
 	return m, nil
 }
 
+// Requires lists the sources beside "os" that must contribute to every draw: a
+// caller that would use other randomness instead refuses to. The slice is the
+// caller's.
+func (m *Mixer) Requires() []string {
+	var names []string
+	for _, t := range m.taps {
+		if m.required[t.name] {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
 // Fill fills out, 1 to MaxFill bytes, from a fresh draw on every source.
 // purpose separates uses ("cek", "salt", "hpke ephemeral"); it is no secret and
 // needs none. Every call draws anew: nothing is kept from one call to the next.

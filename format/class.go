@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -46,14 +47,20 @@ func (s *Slot) Class() Class {
 // CheckClasses enforces SLOT-4: it returns ErrMixedClasses if slots has both
 // post-quantum and classical ones.
 func CheckClasses(slots []Slot) error {
-	var seen [Classical + 1]bool
+	classes := make([]Class, len(slots))
 	for i := range slots {
-		seen[slots[i].Class()] = true
+		classes[i] = slots[i].Class()
 	}
-	if seen[PostQuantum] && seen[Classical] {
+	if Mixed(classes) {
 		return ErrMixedClasses
 	}
 	return nil
+}
+
+// Mixed reports whether there are both post-quantum and classical ones among
+// classes.
+func Mixed(classes []Class) bool {
+	return slices.Contains(classes, PostQuantum) && slices.Contains(classes, Classical)
 }
 
 // What tells an age stanza's class: its type. A stanza whose type ends so is

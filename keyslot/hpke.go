@@ -77,8 +77,8 @@ func (r *HPKERecipient) Canonical() string { return r.text }
 // BodySize is [format.HPKEBodySize], exactly.
 func (r *HPKERecipient) BodySize() int { return format.HPKEBodySize }
 
-// Class is [PostQuantum].
-func (r *HPKERecipient) Class() Class { return PostQuantum }
+// Class is [format.PostQuantum].
+func (r *HPKERecipient) Class() format.Class { return format.PostQuantum }
 
 // Wrap implements [Recipient].
 func (r *HPKERecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {

@@ -120,8 +120,8 @@ func (k *KEK) Canonical() string {
 // BodySize is [format.KEKBodySize], exactly.
 func (k *KEK) BodySize() int { return format.KEKBodySize }
 
-// Class is [Neutral].
-func (k *KEK) Class() Class { return Neutral }
+// Class is [format.Neutral].
+func (k *KEK) Class() format.Class { return format.Neutral }
 
 // Wrap implements [Recipient].
 func (k *KEK) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {

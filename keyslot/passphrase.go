@@ -80,8 +80,8 @@ func (r *PassphraseRecipient) Canonical() string { return "" }
 // BodySize is [format.PassphraseBodySize], exactly.
 func (r *PassphraseRecipient) BodySize() int { return format.PassphraseBodySize }
 
-// Class is [Neutral].
-func (r *PassphraseRecipient) Class() Class { return Neutral }
+// Class is [format.Neutral].
+func (r *PassphraseRecipient) Class() format.Class { return format.Neutral }
 
 // Wrap implements [Recipient]. It computes one Argon2id, which ctx does not
 // interrupt.

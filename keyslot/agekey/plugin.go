@@ -9,7 +9,7 @@ import (
 	"filippo.io/age"
 	"filippo.io/age/plugin"
 
-	"bulla/keyslot"
+	"bulla/format"
 )
 
 // A plugin is a program age-plugin-NAME on the path, which wraps and unwraps
@@ -33,7 +33,7 @@ func parsePlugin(s string, ui UI) (*Recipient, error) {
 	}
 	return &Recipient{
 		canonical: s,
-		class:     keyslot.Classical,
+		class:     format.Classical,
 		size:      PluginBodySize,
 		waits:     true,
 		to: func(ctx context.Context) age.Recipient {

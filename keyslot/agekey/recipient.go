@@ -33,7 +33,7 @@ import (
 // post-quantum ones.
 type Recipient struct {
 	canonical string
-	class     keyslot.Class
+	class     format.Class
 	size      int
 
 	waits bool // Wrap may wait for a person or a device
@@ -92,7 +92,7 @@ func ParseRecipient(s string, ui UI) (*Recipient, error) {
 }
 
 // newRecipient makes a recipient of one that never waits.
-func newRecipient(r age.Recipient, canonical string, class keyslot.Class, size int) (*Recipient, error) {
+func newRecipient(r age.Recipient, canonical string, class format.Class, size int) (*Recipient, error) {
 	if size > format.MaxAgeBody { // AGE-1
 		return nil, &SizeError{size, format.MaxAgeBody}
 	}
@@ -106,7 +106,7 @@ func parseX25519(s string) (*Recipient, error) {
 		return nil, errRecipient // err quotes s
 	}
 	const point = 32
-	return newRecipient(r, r.String(), keyslot.Classical, fileSize("X25519", wrappedFileKeySize, point))
+	return newRecipient(r, r.String(), format.Classical, fileSize("X25519", wrappedFileKeySize, point))
 }
 
 func parseTag(s string) (*Recipient, error) {
@@ -116,10 +116,10 @@ func parseTag(s string) (*Recipient, error) {
 	}
 	const tagSize, point = 4, 65
 	if r.Hybrid() {
-		return newRecipient(r, r.String(), keyslot.PostQuantum,
+		return newRecipient(r, r.String(), format.PostQuantum,
 			fileSize("mlkem768p256tag", wrappedFileKeySize, tagSize, mlkem.CiphertextSize768+point))
 	}
-	return newRecipient(r, r.String(), keyslot.Classical, fileSize("p256tag", wrappedFileKeySize, tagSize, point))
+	return newRecipient(r, r.String(), format.Classical, fileSize("p256tag", wrappedFileKeySize, tagSize, point))
 }
 
 // Type is [format.SlotAge].
@@ -136,7 +136,7 @@ func (r *Recipient) String() string { return r.canonical }
 func (r *Recipient) BodySize() int { return r.size }
 
 // Class says whether the recipient withstands a quantum computer.
-func (r *Recipient) Class() keyslot.Class { return r.class }
+func (r *Recipient) Class() format.Class { return r.class }
 
 // Wrap implements [keyslot.Recipient]. It draws nothing from m: age takes all its
 // randomness from the system's generator. It fails with a [*PluginMissingError]

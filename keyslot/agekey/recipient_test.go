@@ -75,26 +75,26 @@ func TestRecipientSays(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		size  int
-		class keyslot.Class
+		class format.Class
 	}{
-		{"x25519", 232, keyslot.Classical},
-		{"tag", 284, keyslot.Classical},
-		{"tagpq", 1743, keyslot.PostQuantum},
-		{"ed25519", 244, keyslot.Classical},
-		{"rsa2048", 500, keyslot.Classical},
-		{"rsa2056", 501, keyslot.Classical},
-		{"rsa3072", 673, keyslot.Classical},
-		{"rsa4096", 846, keyslot.Classical},
-		{"rsa8192", 1540, keyslot.Classical},
-		{"plugin", PluginBodySize, keyslot.Classical},
+		{"x25519", 232, format.Classical},
+		{"tag", 284, format.Classical},
+		{"tagpq", 1743, format.PostQuantum},
+		{"ed25519", 244, format.Classical},
+		{"rsa2048", 500, format.Classical},
+		{"rsa2056", 501, format.Classical},
+		{"rsa3072", 673, format.Classical},
+		{"rsa4096", 846, format.Classical},
+		{"rsa8192", 1540, format.Classical},
+		{"plugin", PluginBodySize, format.Classical},
 	} {
 		r := parseRecipient(t, all[tt.name], nil)
 		s := slot(t, r)
 		if r.BodySize() != tt.size || tt.name != "plugin" && len(s.Body) != tt.size || len(s.Body) > tt.size {
 			t.Errorf("%s: BodySize says %d, the slot has %d bytes, want %d", tt.name, r.BodySize(), len(s.Body), tt.size)
 		}
-		if r.Class() != tt.class || keyslot.ClassOfRecipient(r) != tt.class || keyslot.ClassOf(s) != tt.class {
-			t.Errorf("%s: the recipient is %v, its slot %v, want %v", tt.name, r.Class(), keyslot.ClassOf(s), tt.class)
+		if r.Class() != tt.class || s.Class() != tt.class {
+			t.Errorf("%s: the recipient is %v, its slot %v, want %v", tt.name, r.Class(), s.Class(), tt.class)
 		}
 		head := format.Head{Preamble: *testPreamble(), Generation: 1, Slots: []format.Slot{*s}}
 		if _, err := head.Append(nil); err != nil {
@@ -195,11 +195,11 @@ func TestWrapChecks(t *testing.T) {
 }
 
 func TestRSATooLong(t *testing.T) {
-	if _, err := newRecipient(nil, "", keyslot.Classical, format.MaxAgeBody); err != nil {
+	if _, err := newRecipient(nil, "", format.Classical, format.MaxAgeBody); err != nil {
 		t.Error(err)
 	}
 	var size *SizeError
-	if _, err := newRecipient(nil, "", keyslot.Classical, format.MaxAgeBody+1); !errors.As(err, &size) {
+	if _, err := newRecipient(nil, "", format.Classical, format.MaxAgeBody+1); !errors.As(err, &size) {
 		t.Error(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"filippo.io/age/agessh"
 	"golang.org/x/crypto/ssh"
 
+	"bulla/format"
 	"bulla/keyslot"
 )
 
@@ -56,7 +57,7 @@ func parseSSH(s string) (*Recipient, error) {
 		return nil, err
 	}
 	canonical := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
-	return newRecipient(r, canonical, keyslot.Classical, size)
+	return newRecipient(r, canonical, format.Classical, size)
 }
 
 // sshRecipient is the recipient of key, and the length of its slots' bodies.

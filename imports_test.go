@@ -1,0 +1,148 @@
+package bulla_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Which packages of this module a package may import. Imports point one way:
+// the bytes know of no keys, the streams of no kind of key, and nothing of the
+// commands. A package that is not here has to be thought about first.
+var mayImport = map[string][]string{
+	"format":          {},
+	"internal/ring":   {},
+	"internal/tpmdev": {},
+	"internal/seal":   {"format"},
+	"internal/zseek":  {"format", "internal/ring"},
+	"entropy":         {"internal/tpmdev"},
+	"keyslot":         {"entropy", "format"},
+	"keyslot/agekey":  {"entropy", "format", "keyslot"},
+	"keyslot/tpmkey":  {"entropy", "format", "keyslot", "internal/tpmdev"},
+	"stream":          {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek"},
+
+	// Beside the container.
+	"spec":             {},
+	"internal/archive": {},
+
+	// For tests.
+	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},
+	"internal/vectors":          {"format", "keyslot", "keyslot/agekey"},
+}
+
+// programs import what they like, and are imported by nobody.
+var programs = []string{"bench", "cmd/bulla", "demo"}
+
+// forTests are imported by tests alone.
+var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest"}
+
+// Whose affair a package outside of this module is, apart from benchmarks, which
+// measure what they like. It stands for all below it.
+var onlyIn = map[string][]string{
+	"crypto/rand":                   {"entropy"}, // what is random for a key comes from the mixer
+	"math/rand":                     {},
+	"filippo.io/age":                {"keyslot/agekey"},
+	"github.com/klauspost/compress": {"internal/zseek"},
+	"github.com/google/go-tpm":      {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
+	"github.com/spf13":              {"cmd/bulla"},
+	"testing":                       {"internal/tpmdev/swtpmtest"},
+	"unsafe":                        {},
+}
+
+const module = "bulla/"
+
+func TestImports(t *testing.T) {
+	for _, platform := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "freebsd/386"} {
+		t.Run(platform, func(t *testing.T) {
+			t.Parallel()
+			for _, p := range list(t, platform) {
+				checkImports(t, strings.TrimPrefix(p.ImportPath, module), p.Imports)
+			}
+		})
+	}
+}
+
+func checkImports(t *testing.T, name string, imports []string) {
+	program := slices.Contains(programs, name)
+	allowed, known := mayImport[name]
+	if !known && !program {
+		t.Errorf("%s is not in the table of what may import what", name)
+	}
+	for _, path := range imports {
+		ours, ok := strings.CutPrefix(path, module)
+		switch {
+		case ok && (slices.Contains(programs, ours) || slices.Contains(forTests, ours)):
+			t.Errorf("%s imports %s, which nothing but tests may", name, ours)
+		case program:
+		case ok && !slices.Contains(allowed, ours):
+			t.Errorf("%s imports %s", name, ours)
+		case !ok && name == "format" && strings.Contains(path, "."):
+			t.Errorf("%s imports %s, which is not of the standard library", name, path)
+		}
+		for outside, in := range onlyIn {
+			if (path == outside || strings.HasPrefix(path, outside+"/")) && name != "bench" && !slices.Contains(in, name) {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
+	}
+}
+
+// The tables speak of what there is.
+func TestImportTables(t *testing.T) {
+	var there []string
+	for _, p := range list(t, "linux/amd64") {
+		there = append(there, strings.TrimPrefix(p.ImportPath, module))
+	}
+	for name, may := range mayImport {
+		for _, p := range append(may, name) {
+			if !slices.Contains(there, p) {
+				t.Errorf("the table for %s speaks of %s, which is not there", name, p)
+			}
+		}
+	}
+}
+
+type goPackage struct {
+	ImportPath string
+	GoFiles    []string
+	Imports    []string // of the package, not of its tests
+}
+
+// list is every package of the module that has more than tests.
+func list(t *testing.T, platform string) (all []goPackage) {
+	t.Helper()
+	goos, goarch, _ := strings.Cut(platform, "/")
+	cmd := exec.Command("go", "list", "-json=ImportPath,GoFiles,Imports", "./...")
+	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH="+goarch, "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for dec := json.NewDecoder(out); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			all = append(all, p)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 5 {
+		t.Fatalf("go list found only %d packages", len(all))
+	}
+	return all
+}

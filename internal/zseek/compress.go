@@ -1,0 +1,99 @@
+package zseek
+
+import (
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Levels of compression, as the zstd command counts them. The encoder has four,
+// each of them for a range:
+//
+//	1, 2     fastest
+//	3 to 5   the default of the zstd command, and of ours
+//	6 to 9   better
+//	10 to 19 best
+const (
+	MinLevel     = 1
+	DefaultLevel = 3
+	MaxLevel     = 19
+)
+
+// A compressor makes frames. It is for one goroutine at a time.
+type compressor struct {
+	level   *zstd.Encoder // of the level asked for
+	probe   *zstd.Encoder // fastest: tells what can be compressed at all
+	skip    *zstd.Encoder // fastest of all: for what cannot
+	scratch []byte
+}
+
+// newCompressor returns a compressor of a level within the bounds. The encoders
+// allocate when they are used first.
+func newCompressor(level int) *compressor {
+	encoder := func(l zstd.EncoderLevel, literals bool) *zstd.Encoder {
+		// The order counts: a level sets the size of blocks, unless the window is set.
+		e, err := zstd.NewWriter(nil,
+			zstd.WithWindowSize(MaxWindow),
+			zstd.WithEncoderLevel(l),
+			zstd.WithAllLitEntropyCompression(literals),
+			zstd.WithSingleSegment(true), // states the content size of the smallest frames, too (ZSTD-2)
+			zstd.WithEncoderCRC(true),
+			zstd.WithLowerEncoderMem(true), // no slower, and half the history, as no frame is longer than the window
+			zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			panic("internal error: " + err.Error())
+		}
+		return e
+	}
+	c := &compressor{
+		level: encoder(zstd.EncoderLevelFromZstd(level), true),
+		probe: encoder(zstd.SpeedFastest, true),
+		skip:  encoder(zstd.SpeedFastest, false),
+	}
+	return c
+}
+
+// Content that looks random costs the better encoders, and the coding of
+// literals in any, much time for nothing. So samples of it are compressed
+// first, quickly; only if none becomes smaller, the frame goes to an encoder
+// that looks for repetitions and leaves literals alone. It loses little where
+// the samples deceive, and is as fast as copying.
+const (
+	probeSamples = 16
+	probeSample  = 4 << 10
+	probeGain    = probeSample / 64 // what a sample must save to count
+	probeFrom    = 4 * probeSamples * probeSample
+)
+
+// compress makes the frame of content, which is not empty. It is written to buf
+// if that has room, as one of MaxFrameSize always has.
+func (c *compressor) compress(buf, content []byte) ([]byte, error) {
+	e := c.level
+	if !c.compressible(content) {
+		e = c.skip
+	}
+	frame := e.EncodeAll(content, buf[:0])
+	// What is committed is what a reader accepts.
+	if h, err := scanFrame(frame); err != nil {
+		return nil, fmt.Errorf("internal error: the encoder made a frame that is not in the profile: %w", err)
+	} else if h.content != len(content) {
+		return nil, fmt.Errorf("internal error: the encoder states %d bytes of content for %d", h.content, len(content))
+	}
+	return frame, nil
+}
+
+// compressible reports whether it pays to compress content at all.
+func (c *compressor) compressible(content []byte) bool {
+	if len(content) < probeFrom {
+		return true
+	}
+	stride := len(content) / probeSamples
+	for i := range probeSamples {
+		s := content[i*stride:][:probeSample]
+		c.scratch = c.probe.EncodeAll(s, c.scratch[:0])
+		if len(c.scratch) <= probeSample-probeGain {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package zseek
+
+const raceEnabled = false

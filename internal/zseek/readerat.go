@@ -1,0 +1,161 @@
+package zseek
+
+import (
+	"errors"
+	"io"
+
+	"bulla/format"
+)
+
+// A ReaderAt decompresses any range of a stream that can be read at any place
+// and whose size is known. All methods are safe for concurrent use.
+type ReaderAt struct {
+	table   *Table
+	workers int
+	dec     decompressor
+	scratch pool[*scratch]
+	cache   *cache
+}
+
+// A scratch is what it takes to read a frame.
+type scratch struct {
+	page  page
+	frame [MaxFrameSize]byte
+}
+
+// NewReaderAt reads the table of the stream of size bytes in src, see
+// [ReadTable] for what can be wrong with it, and returns a ReaderAt that reads
+// and decodes that many frames at a time, whatever the number of callers; 0
+// means GOMAXPROCS. It keeps the content of workers+2 frames for ReadAt. src is
+// used from several goroutines and never closed.
+func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
+	t, err := ReadTable(src, size)
+	if err != nil {
+		return nil, err
+	}
+	workers = boundWorkers(workers)
+	r := &ReaderAt{
+		table:   t,
+		workers: workers,
+		dec:     newDecompressor(workers),
+		scratch: newPool(workers, func() *scratch { return new(scratch) }),
+	}
+	r.cache = newCache(ringSlots(workers), r.ReadFrame)
+	return r, nil
+}
+
+// Table returns the table of the stream.
+func (r *ReaderAt) Table() *Table { return r.table }
+
+// Size is the length of the content in bytes.
+func (r *ReaderAt) Size() int64 { return r.table.Size() }
+
+// ReadFrame decodes frame i, of 0 to Table().Frames()-1, and returns its
+// content, in a buffer that may be given as buf the next time; buf may be nil.
+// It fails with a *format.ParseError if the frame is not in the profile, does
+// not decode or is not as the table says, or with an error of the source; what
+// it returns is then no content, but still a buffer.
+func (r *ReaderAt) ReadFrame(buf []byte, i int64) ([]byte, error) {
+	s := r.scratch.get()
+	defer r.scratch.put(s)
+	f, err := r.table.frame(i, &s.page)
+	if err != nil {
+		return buf, err
+	}
+	frame := s.frame[:f.Size]
+	if err := readAt(r.table.src, frame, f.Offset); err != nil {
+		return buf, err
+	}
+	content, err := r.decode(buf, frame, i, f)
+	if err != nil {
+		return content, inFrame(err, i, f.Offset)
+	}
+	return content, nil
+}
+
+// decode checks and decodes a frame that the table says is f.
+func (r *ReaderAt) decode(buf, frame []byte, i int64, f Frame) ([]byte, error) {
+	h, err := scanFrame(frame) // ZSTD-1, ZSTD-2, ZSTD-5
+	if err != nil {
+		return buf, err
+	}
+	if h.content < FrameContent && i < r.table.frames-1 {
+		return buf, tooShort(h.content)
+	}
+	content, err := r.dec.decompress(buf, frame, h) // ZSTD-6
+	if err == nil && len(content) != f.Content {
+		return content, violation(format.ZSTD5, format.ErrMalformed, 0, "content size", "%d bytes, and %d in the table", len(content), f.Content)
+	}
+	return content, err
+}
+
+// ReadAt gives len(p) bytes of content from offset off on, fewer only with an
+// error: io.EOF at the end, or what [ReaderAt.ReadFrame] returns for a frame in
+// the range. It costs the reading and decoding of every frame that the range
+// touches and the cache does not have.
+func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errors.New("negative offset")
+	}
+	n := 0
+	for n < len(p) {
+		if off >= r.Size() {
+			return n, io.EOF
+		}
+		e := r.cache.get(off / FrameContent)
+		k, err := 0, e.err
+		if err == nil {
+			k = copy(p[n:], e.content[off%FrameContent:])
+		}
+		r.cache.put(e)
+		if err != nil {
+			return n, err
+		}
+		n += k
+		off += int64(k)
+	}
+	return n, nil
+}
+
+// WriteTo writes all of the content to w. See [ReaderAt.WriteRange].
+func (r *ReaderAt) WriteTo(w io.Writer) (int64, error) { return r.WriteRange(w, 0, r.Size()) }
+
+// WriteRange writes the n bytes of content from offset off on to w, in order,
+// reading and decoding in parallel, until the end of the range or the content
+// (nil) or an error. Each call under way has ring slots of its own.
+func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
+	if off < 0 || n < 0 {
+		return 0, errors.New("negative offset or length")
+	}
+	off = min(off, r.Size())
+	end := off + min(n, r.Size()-off)
+	if off == end {
+		return 0, nil
+	}
+	next, last := off/FrameContent, (end-1)/FrameContent
+	pull := newPuller(r.workers, func(j *job) bool {
+		j.index = next
+		next++
+		return next <= last
+	}, func(j *job) { j.content, j.err = r.ReadFrame(j.content, j.index) })
+	defer pull.close()
+
+	at := off
+	for j := pull.next(); j != nil; j = pull.next() {
+		if j.err != nil {
+			return at - off, j.err
+		}
+		start := j.index * FrameContent
+		k, err := writeAll(w, j.content[at-start:min(end-start, int64(len(j.content)))])
+		at += int64(k)
+		if err != nil {
+			return at - off, err
+		}
+	}
+	return at - off, nil
+}
+
+var _ interface {
+	io.ReaderAt
+	io.WriterTo
+} = (*ReaderAt)(nil)

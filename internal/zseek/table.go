@@ -1,0 +1,138 @@
+package zseek
+
+import (
+	"crypto/sha256"
+	"hash"
+	"io"
+
+	"bulla/format"
+)
+
+// A tally keeps the sizes of the frames written, for the table: all hold
+// FrameContent but the last, so that one number a frame is enough. It grows by
+// pages, so that a long stream is never copied.
+type tally struct {
+	pages  [][]uint32
+	frames int64
+	last   int // content of the last frame
+}
+
+const tallyPage = 1 << 12
+
+func (t *tally) add(size, content int) {
+	n := len(t.pages)
+	if n == 0 || len(t.pages[n-1]) == tallyPage {
+		t.pages = append(t.pages, make([]uint32, 0, tallyPage))
+		n++
+	}
+	t.pages[n-1] = append(t.pages[n-1], uint32(size))
+	t.frames++
+	t.last = content
+}
+
+// writeTable writes the table of the frames counted.
+func (t *tally) writeTable(write func([]byte) error) error {
+	b := make([]byte, 0, tableHeaderSize+tallyPage*entrySize+footerSize)
+	b = le.AppendUint32(b, tableMagic)
+	b = le.AppendUint32(b, uint32(t.frames*entrySize+footerSize))
+	left := t.frames
+	for _, page := range t.pages {
+		for _, size := range page {
+			content := FrameContent
+			if left--; left == 0 {
+				content = t.last
+			}
+			b = appendEntry(b, int(size), content)
+		}
+		if err := write(b); err != nil {
+			return err
+		}
+		b = b[:0]
+	}
+	b = le.AppendUint32(b, uint32(t.frames))
+	b = append(b, 0)
+	b = le.AppendUint32(b, footerMagic)
+	return write(b)
+}
+
+func appendEntry(b []byte, size, content int) []byte {
+	b = le.AppendUint32(b, uint32(size))
+	return le.AppendUint32(b, uint32(content))
+}
+
+func parseEntry(b []byte) (size, content int64) {
+	return int64(le.Uint32(b)), int64(le.Uint32(b[4:]))
+}
+
+// parseFooter reads the end of a table, which stands at offset off, and returns
+// the number of frames. It enforces ZSTD-3 and ZSTD-4.
+func parseFooter(b []byte, off int64) (frames int64, err error) {
+	if le.Uint32(b[5:]) != footerMagic {
+		return 0, violation(format.ZSTD4, format.ErrMalformed, off+5, "seek table", "it does not end with its magic")
+	}
+	if b[4] != 0 {
+		return 0, violation(format.ZSTD4, format.ErrUnsupported, off+4, "seek table", "descriptor %#02x, not 0", b[4])
+	}
+	if frames = int64(le.Uint32(b)); frames > MaxFrames {
+		return 0, violation(format.ZSTD3, format.ErrUnsupported, off, "seek table", "%d frames, more than %d", frames, MaxFrames)
+	}
+	return frames, nil
+}
+
+// A digester compares a table with the frames that came before it, when it
+// comes: of each it keeps only a digest of the entries.
+type digester struct {
+	frames int64
+	sum    hash.Hash
+	buf    [entrySize]byte
+}
+
+func newDigester() *digester { return &digester{sum: sha256.New()} }
+
+func (d *digester) add(size, content int) {
+	d.frames++
+	d.sum.Write(appendEntry(d.buf[:0], size, content))
+}
+
+// readTable reads from src the rest of a table whose magic stands at offset off
+// and has been read, up to the end of src. It enforces ZSTD-3 to ZSTD-5.
+func (d *digester) readTable(src io.Reader, off int64) error {
+	var head [tableHeaderSize - magicSize]byte
+	if n, err := io.ReadFull(src, head[:]); err != nil {
+		return ended(err, off+magicSize+int64(n))
+	}
+	length := int64(le.Uint32(head[:])) - footerSize
+	if length < 0 {
+		return violation(format.ZSTD4, format.ErrMalformed, off+magicSize, "seek table", "it is too short")
+	}
+	at := off + tableHeaderSize
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.LimitReader(src, length))
+	at += n
+	if err != nil || n < length {
+		return ended(err, at)
+	}
+	var foot [footerSize]byte
+	if n, err := io.ReadFull(src, foot[:]); err != nil {
+		return ended(err, at+int64(n))
+	}
+	frames, err := parseFooter(foot[:], at)
+	switch {
+	case err != nil:
+		return err
+	case frames*entrySize != length:
+		return violation(format.ZSTD4, format.ErrMalformed, at, "seek table", "%d frames in %d bytes of entries", frames, length)
+	case frames != d.frames:
+		return violation(format.ZSTD5, format.ErrMalformed, at, "seek table", "%d entries for %d frames", frames, d.frames)
+	case string(sum.Sum(nil)) != string(d.sum.Sum(nil)):
+		return violation(format.ZSTD5, format.ErrMalformed, off+tableHeaderSize, "seek table", "its sizes are not the frames'")
+	}
+	n64, err := io.CopyN(io.Discard, src, 1)
+	if n64 > 0 {
+		return violation(format.ZSTD4, format.ErrMalformed, at+footerSize, "stream", "it goes on after the seek table")
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}

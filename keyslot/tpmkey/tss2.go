@@ -1,0 +1,157 @@
+package tpmkey
+
+import (
+	"bytes"
+	"encoding/asn1"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/go-tpm/tpm2"
+)
+
+// The DER inside a "TSS2 PRIVATE KEY" (draft-bottomley-tpm2-keys, sections 3
+// and 4), as far as sealed data has need of it:
+//
+//	TPMKey ::= SEQUENCE {
+//	    type       OBJECT IDENTIFIER                            2.23.133.10.1.5, sealed data
+//	    emptyAuth  [0] EXPLICIT BOOLEAN OPTIONAL                TRUE: opens without a PIN
+//	    policy     [1] EXPLICIT SEQUENCE OF TPMPolicy OPTIONAL  there is one if it is bound to PCRs
+//	    parent     INTEGER                                      40000001, the owner hierarchy: template H-2
+//	    pubkey     OCTET STRING                                 TPM2B_PUBLIC
+//	    privkey    OCTET STRING                                 TPM2B_PRIVATE
+//	}
+//	TPMPolicy ::= SEQUENCE {
+//	    commandCode    [0] EXPLICIT INTEGER
+//	    commandPolicy  [1] EXPLICIT OCTET STRING                the command's parameters
+//	}
+type derKey struct {
+	Type      asn1.ObjectIdentifier
+	EmptyAuth bool        `asn1:"optional,explicit,tag:0"`
+	Policy    []derPolicy `asn1:"optional,explicit,omitempty,tag:1"`
+	Parent    int64
+	Public    []byte
+	Private   []byte
+}
+
+type derPolicy struct {
+	Code int64  `asn1:"explicit,tag:0"`
+	Body []byte `asn1:"explicit,tag:1"`
+}
+
+var oidSealedData = asn1.ObjectIdentifier{2, 23, 133, 10, 1, 5}
+
+const (
+	sizeField  = 2 // of a TPM2B
+	uniqueSize = 32
+
+	// maxPrivate bounds the TPM2B_PRIVATE, in bytes. Sealed by the TPMs there
+	// are, a seed takes about 160.
+	maxPrivate = 1024
+)
+
+// sealed is an object sealed under a TPM's storage root key: what it takes to
+// open it, and the two halves that TPM2_Create gave.
+type sealed struct {
+	pin     bool       // takes a PIN
+	pcrs    *pcrPolicy // nil if it is bound to no PCRs
+	unique  [uniqueSize]byte
+	private []byte // the content of the TPM2B_PRIVATE
+}
+
+// public is the object's public area. All of it but unique follows from what it
+// takes to open the object; so nothing that comes from a file needs parsing.
+func (s *sealed) public() tpm2.TPMTPublic {
+	p := tpm2.TPMTPublic{
+		Type:    tpm2.TPMAlgKeyedHash,
+		NameAlg: tpm2.TPMAlgSHA256,
+		ObjectAttributes: tpm2.TPMAObject{
+			FixedTPM:     true,
+			FixedParent:  true,
+			UserWithAuth: s.pcrs == nil, // otherwise the PIN alone would do
+			NoDA:         !s.pin,        // without a PIN there is nothing to guess
+		},
+		Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgKeyedHash, &tpm2.TPM2BDigest{Buffer: s.unique[:]}),
+	}
+	if s.pcrs != nil {
+		p.AuthPolicy.Buffer = s.pcrs.digest(s.pin)
+	}
+	return p
+}
+
+// der encodes s.
+func (s *sealed) der() ([]byte, error) {
+	k := derKey{
+		Type:      oidSealedData,
+		EmptyAuth: !s.pin,
+		Parent:    int64(tpm2.TPMRHOwner),
+		Public:    tpm2.Marshal(tpm2.New2B(s.public())),
+		Private:   tpm2.Marshal(tpm2.TPM2BPrivate{Buffer: s.private}),
+	}
+	if s.pcrs != nil {
+		k.Policy = append(k.Policy, derPolicy{int64(tpm2.TPMCCPolicyPCR), s.pcrs.body()})
+		if s.pin {
+			k.Policy = append(k.Policy, derPolicy{int64(tpm2.TPMCCPolicyAuthValue), nil})
+		}
+	}
+	return asn1.Marshal(k)
+}
+
+// parseDER decodes what der encodes, and nothing else.
+func parseDER(b []byte) (*sealed, error) {
+	var k derKey
+	rest, err := asn1.Unmarshal(b, &k)
+	switch {
+	case err != nil:
+		return nil, malformed("not the DER of a TPM key: %v", err)
+	case len(rest) > 0:
+		return nil, malformed("%d bytes behind the DER", len(rest))
+	case !k.Type.Equal(oidSealedData):
+		return nil, malformed("its type is %v, not %v (sealed data)", k.Type, oidSealedData)
+	case k.Parent != int64(tpm2.TPMRHOwner):
+		return nil, malformed("its parent is %#x, not the owner hierarchy's storage root key", k.Parent)
+	}
+	s := &sealed{pin: !k.EmptyAuth}
+	if s.pcrs, err = parsePolicy(k.Policy, s.pin); err != nil {
+		return nil, err
+	}
+	// Whatever the public half says must be what the rest says.
+	if n := len(k.Public); n >= uniqueSize {
+		copy(s.unique[:], k.Public[n-uniqueSize:])
+	}
+	if !bytes.Equal(k.Public, tpm2.Marshal(tpm2.New2B(s.public()))) {
+		return nil, malformed("its public half is not that of a seed sealed in this way")
+	}
+	if s.private, err = parseSized(k.Private); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseSized gives the content of a TPM2B, which is bounded and not empty.
+func parseSized(b []byte) ([]byte, error) {
+	if len(b) <= sizeField || len(b) > sizeField+maxPrivate || int(binary.BigEndian.Uint16(b)) != len(b)-sizeField {
+		return nil, malformed("its private half is no TPM2B_PRIVATE of 1 to %d bytes", maxPrivate)
+	}
+	return b[sizeField:], nil
+}
+
+// parsePolicy reads the policy: none, or PCRs and, with a PIN, PolicyAuthValue.
+func parsePolicy(policy []derPolicy, pin bool) (*pcrPolicy, error) {
+	if len(policy) == 0 {
+		return nil, nil
+	}
+	want := 1
+	if pin {
+		want = 2
+	}
+	if len(policy) != want || policy[0].Code != int64(tpm2.TPMCCPolicyPCR) ||
+		pin && (policy[1].Code != int64(tpm2.TPMCCPolicyAuthValue) || len(policy[1].Body) != 0) {
+		return nil, malformed("a policy other than PCRs and a PIN")
+	}
+	return parsePCRPolicy(policy[0].Body)
+}
+
+// malformed is an error that wraps [ErrMalformed].
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMalformed, fmt.Errorf(format, args...))
+}

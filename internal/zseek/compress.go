@@ -45,12 +45,11 @@ func newCompressor(level int) *compressor {
 		}
 		return e
 	}
-	c := &compressor{
+	return &compressor{
 		level: encoder(zstd.EncoderLevelFromZstd(level), true),
 		probe: encoder(zstd.SpeedFastest, true),
 		skip:  encoder(zstd.SpeedFastest, false),
 	}
-	return c
 }
 
 // Content that looks random costs the better encoders, and the coding of
@@ -61,8 +60,8 @@ func newCompressor(level int) *compressor {
 const (
 	probeSamples = 16
 	probeSample  = 4 << 10
-	probeGain    = probeSample / 64 // what a sample must save to count
-	probeFrom    = 4 * probeSamples * probeSample
+	probeGain    = probeSample / 64               // what a sample must save to count
+	probeFrom    = 4 * probeSamples * probeSample // below that, samples cost too much
 )
 
 // compress makes the frame of content, which is not empty. It is written to buf

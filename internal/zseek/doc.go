@@ -24,18 +24,19 @@
 //
 // A Reader has no table to go by until the end: it finds where a frame ends by
 // the sizes that stand before its blocks, which costs next to nothing, and lets
-// others decode it. The first frame is worked on in the caller's goroutine;
-// only a second one starts others, and none are started for one worker.
+// others decode it. A stream of less than one frame is worked on in the caller's
+// goroutine, and so is every stream if there is one worker.
 //
 // # Memory
 //
 // Frames travel in workers+2 slots of one compressed and one decompressed
-// frame, 4 MiB, so that memory is bounded whatever the length of the stream and
-// whatever it says of itself: nothing is allocated by a length that a stream
-// gives. To that come, for each worker, the tables of its encoder (up to 5 MiB,
-// from level 10 on 40 MiB) or decoder (1 MiB). A Writer keeps 4 bytes a frame
-// for the table, 2 MiB for each TiB of content; a Reader keeps a digest of it; a
-// ReaderAt keeps one offset for 512 frames and reads the rest when needed.
+// frame, 4 MiB together, so that memory is bounded whatever the length of the
+// stream and whatever it says of itself: nothing is allocated by a length that a
+// stream gives. To that come, for each worker, an encoder (3 to 8 MiB by its
+// level, 40 MiB from level 10 on) or a decoder (1 MiB). A Writer keeps 4 bytes a
+// frame for the table, 2 MiB for each TiB of content; a Reader keeps a digest of
+// the table to come; a ReaderAt keeps the offset of one frame in 512, reads the
+// rest of the table when it needs it, and caches the content of workers+2 frames.
 //
 // # Errors
 //

@@ -26,6 +26,7 @@ func clauseOf(err error) format.Clause {
 // FuzzScan compares the end of a frame that the scanner finds without decoding
 // with where the decoder ends.
 func FuzzScan(f *testing.F) {
+	serial(f)
 	c := newCompressor(3)
 	for _, content := range [][]byte{{1}, text(1, 300), text(2, 5000), noise(1, 400), make([]byte, 3000), append(noise(2, 300), text(3, 300)...)} {
 		frame, err := c.compress(nil, content)
@@ -143,6 +144,7 @@ func (d *digestWriter) Write(p []byte) (int, error) {
 // FuzzReaders reads anything: both readers accept the same streams with the
 // same content, name a clause for every other, and stay within their memory.
 func FuzzReaders(f *testing.F) {
+	serial(f)
 	f.Add(compressed(f, nil))
 	f.Add(compressed(f, []byte{1}))
 	f.Add(compressed(f, text(1, 700)))
@@ -165,6 +167,7 @@ func compressed(f *testing.F, content []byte) []byte { return compress(f, conten
 // FuzzTable reads any table after three sound frames: the two parsers agree,
 // and only the right one is accepted.
 func FuzzTable(f *testing.F) {
+	serial(f)
 	frames := join(full(0), full(1), short(1000, 2))
 	right := fakeTable(entries(1000, full(0), full(1), short(1000, 2))...)
 	f.Add(right)

@@ -3,6 +3,8 @@ package zseek
 import (
 	"io"
 	"sync"
+
+	"bulla/internal/ring"
 )
 
 // A Reader decompresses a stream from its start. It is for one goroutine at a
@@ -13,7 +15,7 @@ import (
 // returned io.EOF or WriteTo nil, which includes that the table agrees with the
 // frames and ends the stream.
 type Reader struct {
-	pull *puller
+	pull *ring.Puller[job]
 	dec  decompressor
 
 	rest    []byte // of the current frame's content
@@ -29,7 +31,7 @@ type Reader struct {
 func NewReader(src io.Reader, workers int) *Reader {
 	workers = boundWorkers(workers)
 	r := &Reader{dec: newDecompressor(workers)}
-	r.pull = newPuller(workers, newFetcher(src).fetch, r.work)
+	r.pull = ring.NewPuller(workers, ringSlots(workers), newFetcher(src).fetch, r.work)
 	return r
 }
 
@@ -90,7 +92,7 @@ func (r *Reader) advance() error {
 	if r.pending != nil {
 		return r.fail(r.pending)
 	}
-	j := r.pull.next()
+	j := r.pull.Next()
 	if j == nil {
 		return r.fail(ErrClosed) // unless it was stopped by another error
 	}
@@ -102,7 +104,7 @@ func (r *Reader) advance() error {
 // src is the caller's again; to end that early, make src fail. It returns nil.
 func (r *Reader) Close() error {
 	r.fail(ErrClosed)
-	r.pull.close()
+	r.pull.Close()
 	return nil
 }
 
@@ -112,7 +114,7 @@ func (r *Reader) fail(err error) error {
 	defer r.mu.Unlock()
 	if r.err == nil {
 		r.err = err
-		r.pull.stop()
+		r.pull.Stop()
 	}
 	return r.err
 }

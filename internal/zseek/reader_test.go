@@ -68,30 +68,29 @@ func TestReaderEnd(t *testing.T) {
 func TestReaderSource(t *testing.T) {
 	noLeak(t)
 	stream := fakeStream(2, 1000)
-	for _, workers := range workerCounts() {
-		frames := 0
-		for n := 0; n <= len(stream); n += sampled(7) {
-			r := NewReader(&brokenReader{bytes.NewReader(stream), n}, workers)
-			k, err := r.WriteTo(io.Discard)
-			if !errors.Is(err, errBroken) {
-				t.Fatalf("source breaks at %d: %v", n, err)
-			}
-			if k%FrameContent != 0 && k != 2*FrameContent+1000 {
-				t.Fatalf("source breaks at %d: %d bytes released", n, k)
-			}
-			if now := int(k+FrameContent-1) / FrameContent; now < frames {
-				t.Fatalf("source breaks at %d: %d frames released, before that %d", n, now, frames)
-			} else {
-				frames = now
-			}
-			if _, again := r.Read(make([]byte, 1)); !errors.Is(again, errBroken) {
-				t.Fatalf("source breaks at %d: then %v", n, again)
-			}
-			r.Close()
+	counts := workerCounts()
+	frames := 0
+	for n := 0; n <= len(stream); n += sampled(7) {
+		r := NewReader(&brokenReader{bytes.NewReader(stream), n}, counts[n%len(counts)])
+		k, err := r.WriteTo(io.Discard)
+		if !errors.Is(err, errBroken) {
+			t.Fatalf("source breaks at %d: %v", n, err)
 		}
-		if frames != 3 {
-			t.Errorf("%d frames released at most", frames)
+		if k%FrameContent != 0 && k != 2*FrameContent+1000 {
+			t.Fatalf("source breaks at %d: %d bytes released", n, k)
 		}
+		now := int(k+FrameContent-1) / FrameContent
+		if now < frames {
+			t.Fatalf("source breaks at %d: %d frames released, before that %d", n, now, frames)
+		}
+		frames = now
+		if _, again := r.Read(make([]byte, 1)); !errors.Is(again, errBroken) {
+			t.Fatalf("source breaks at %d: then %v", n, again)
+		}
+		r.Close()
+	}
+	if frames != 3 {
+		t.Errorf("%d frames released at most", frames)
 	}
 }
 
@@ -118,7 +117,7 @@ func TestReaderDestination(t *testing.T) {
 func TestReaderClosed(t *testing.T) {
 	noLeak(t)
 	stream := fakeStream(20, 1000)
-	for _, workers := range []int{1, 2, 4} {
+	for _, workers := range workerCounts() {
 		for reads := range 4 {
 			r := NewReader(bytes.NewReader(stream), workers)
 			if _, err := io.CopyN(io.Discard, struct{ io.Reader }{r}, int64(reads)*FrameContent); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"bulla/format"
+	"bulla/internal/ring"
 )
 
 // A ReaderAt decompresses any range of a stream that can be read at any place
@@ -133,15 +134,15 @@ func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
 		return 0, nil
 	}
 	next, last := off/FrameContent, (end-1)/FrameContent
-	pull := newPuller(r.workers, func(j *job) bool {
+	pull := ring.NewPuller(r.workers, ringSlots(r.workers), func(j *job) bool {
 		j.index = next
 		next++
 		return next <= last
 	}, func(j *job) { j.content, j.err = r.ReadFrame(j.content, j.index) })
-	defer pull.close()
+	defer pull.Close()
 
 	at := off
-	for j := pull.next(); j != nil; j = pull.next() {
+	for j := pull.Next(); j != nil; j = pull.Next() {
 		if j.err != nil {
 			return at - off, j.err
 		}

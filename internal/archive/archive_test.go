@@ -1,0 +1,675 @@
+package archive_test
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"bulla/internal/archive"
+)
+
+// when is a time that every format can hold.
+var when = time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC)
+
+// A file is a member to be made.
+type file struct {
+	name, data, link string
+	kind             byte
+}
+
+// tarOf makes a tar of some files.
+func tarOf(t testing.TB, f tar.Format, files ...file) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, m := range files {
+		h := &tar.Header{Name: m.name, Typeflag: m.kind, Linkname: m.link, Size: int64(len(m.data)), Mode: 0o640, ModTime: when,
+			Uid: 7, Gid: 8, Uname: "someone", Format: f}
+		if m.kind == 0 {
+			h.Typeflag = tar.TypeReg
+		}
+		if f == tar.FormatPAX {
+			h.PAXRecords = map[string]string{"COMMENT.x": "makes it one with extended headers"}
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, m.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// zipOf makes a zip of some files, the data stored or compressed.
+func zipOf(t testing.TB, method uint16, files ...file) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, m := range files {
+		h := &zip.FileHeader{Name: m.name, Method: method, Modified: when}
+		switch m.kind {
+		case tar.TypeDir:
+			h.SetMode(fs.ModeDir | 0o755)
+		case tar.TypeSymlink:
+			h.SetMode(fs.ModeSymlink | 0o777)
+		case tar.TypeFifo:
+			h.SetMode(fs.ModeNamedPipe | 0o600)
+		default:
+			h.SetMode(0o640)
+		}
+		f, err := w.CreateHeader(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(f, m.data+m.link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func open(t testing.TB, b []byte) *archive.Archive {
+	t.Helper()
+	a, err := archive.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func list(t testing.TB, a *archive.Archive) (all []*archive.Member) {
+	t.Helper()
+	for m, err := range a.Members() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// data is what a member holds, by Open and, if it has one, by its extent.
+func data(t testing.TB, src []byte, m *archive.Member) string {
+	t.Helper()
+	r, err := m.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off, n, ok, err := m.Extent(); err != nil {
+		t.Error(err)
+	} else if ok && string(src[off:off+n]) != string(b) {
+		t.Errorf("%s: the extent %d+%d does not hold the data", m.Name, off, n)
+	}
+	return string(b)
+}
+
+var long = strings.Repeat("a long name/", 20) + "end"
+
+var tree = []file{
+	{name: "dir/", kind: tar.TypeDir},
+	{name: "dir/one", data: "first"},
+	{name: "dir/empty"},
+	{name: "two", data: strings.Repeat("second ", 1000)},
+	{name: "dir/link", kind: tar.TypeSymlink, link: "one"},
+	{name: "last", data: "z"},
+}
+
+func TestFormats(t *testing.T) {
+	archives := map[string][]byte{
+		"ustar":        tarOf(t, tar.FormatUSTAR, tree...),
+		"pax":          tarOf(t, tar.FormatPAX, append(slices.Clone(tree), file{name: long, data: "deep"})...),
+		"gnu":          tarOf(t, tar.FormatGNU, append(slices.Clone(tree), file{name: long, data: "deep"})...),
+		"zip, stored":  zipOf(t, zip.Store, tree...),
+		"zip, deflate": zipOf(t, zip.Deflate, tree...),
+	}
+	for name, b := range archives {
+		t.Run(name, func(t *testing.T) {
+			all := list(t, open(t, b))
+			kinds := []archive.Kind{archive.Dir, archive.File, archive.File, archive.File, archive.Symlink, archive.File, archive.File}
+			for i, m := range all {
+				want := file{name: long, data: "deep"}
+				if i < len(tree) {
+					want = tree[i]
+				}
+				if m.Name != want.name || m.Kind != kinds[i] || !m.ModTime.Equal(when) {
+					t.Errorf("member %d is %+v", i, m)
+				}
+				if m.Kind != archive.File {
+					continue
+				}
+				if m.Size != int64(len(want.data)) || m.Mode != 0o640 || data(t, b, m) != want.data {
+					t.Errorf("%s: %d bytes, mode %v", m.Name, m.Size, m.Mode)
+				}
+				_, _, ok, err := m.Extent()
+				if deflated := name == "zip, deflate"; ok == deflated || err != nil {
+					t.Errorf("%s has an extent: %v, %v", m.Name, ok, err)
+				}
+			}
+			isZip := strings.HasPrefix(name, "zip")
+			if link := all[4]; isZip && data(t, b, link) != "one" || !isZip && link.Link != "one" {
+				t.Errorf("the link is %+v", link)
+			}
+			if owner := all[1].Owner; !isZip && owner != "someone/8" || isZip && owner != "" {
+				t.Errorf("the owner is %q", owner)
+			}
+		})
+	}
+}
+
+// What tar itself makes, with a sparse file.
+func TestRealTar(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the tar of this system makes no sparse members")
+	}
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "holes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("far out"), 10<<20); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--format=gnu"}, {"--format=pax", "--sparse-version=0.0"}, {"--format=pax", "--sparse-version=0.1"}, {"--format=pax", "--sparse-version=1.0"}} {
+		b, err := exec.Command("tar", append(args, "-C", dir, "-c", "-S", "./holes", "./plain")...).Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		all := list(t, open(t, b))
+		if len(all) != 2 || all[0].Name != "./holes" || all[0].Size != 10<<20+7 {
+			t.Fatalf("%v: %+v", args, all)
+		}
+		if len(b) > 1<<20 {
+			t.Fatalf("%v: not a sparse tar: %d bytes", args, len(b))
+		}
+		if _, _, ok, err := all[0].Extent(); ok || err != nil {
+			t.Errorf("%v: a sparse member has an extent; %v", args, err)
+		}
+		if got := data(t, b, all[0]); got != strings.Repeat("\x00", 10<<20)+"far out" {
+			t.Errorf("%v: the sparse member has %d bytes", args, len(got))
+		}
+		if got := data(t, b, all[1]); got != "text" {
+			t.Errorf("%v: the member behind is %q", args, got)
+		}
+	}
+}
+
+func TestSelect(t *testing.T) {
+	b := tarOf(t, tar.FormatPAX,
+		file{name: "./", kind: tar.TypeDir},
+		file{name: "./a", data: "old a"},
+		file{name: "./d/", kind: tar.TypeDir},
+		file{name: "./d/b", data: "b"},
+		file{name: "./hard", kind: tar.TypeLink, link: "./a"},
+		file{name: "./a", data: "new a"},
+		file{name: "./d/harder", kind: tar.TypeLink, link: "hard"},
+		file{name: "./dd", data: "not in d"})
+	a := open(t, b)
+	names := func(members []*archive.Member) string {
+		var s []string
+		for _, m := range members {
+			s = append(s, archive.Clean(m.Name))
+		}
+		return strings.Join(s, " ")
+	}
+	for _, c := range []struct{ ask, want string }{
+		{"a", "a"}, {"./a", "a"}, {"d", "d d/b d/harder"}, {"d/", "d d/b d/harder"}, {"a d/b", "d/b a"}, {"dd", "dd"},
+		{".", ". d d/b hard a d/harder dd"},
+	} {
+		got, err := a.Select(strings.Fields(c.ask)...)
+		if err != nil || names(got) != c.want {
+			t.Errorf("%s: %s, %v", c.ask, names(got), err)
+		}
+	}
+	one := func(name string) string {
+		t.Helper()
+		m, err := a.Find(name, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := data(t, b, m)
+		got, err := a.Select(name)
+		if err != nil || len(got) != 1 || got[0].Size != int64(len("old a")) {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		if d := data(t, b, got[0]); d != found {
+			t.Errorf("%s: %q by Select, %q by Find", name, d, found)
+		}
+		return found
+	}
+	// Of several members of a name the last counts, and for a link what it was then.
+	if got := one("a"); got != "new a" {
+		t.Errorf("a is %q", got)
+	}
+	for _, name := range []string{"hard", "d/harder"} {
+		if got := one(name); got != "old a" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if m, err := a.Find("a", true); err != nil || data(t, b, m) != "old a" {
+		t.Errorf("the first a is %+v, %v", m, err)
+	}
+	if m, err := a.Find("hard", true); err != nil || data(t, b, m) != "old a" {
+		t.Errorf("the first link is %+v, %v", m, err)
+	}
+	for _, name := range []string{"nothing", "d/", "b", "/a"} {
+		if name == "d/" {
+			name = "d/nothing"
+		}
+		_, err := a.Select("a", name)
+		if e := (*archive.MissingError)(nil); !errors.As(err, &e) || e.Name != name {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := a.Find(name, true); !errors.As(err, new(*archive.MissingError)) {
+			t.Errorf("first %s: %v", name, err)
+		}
+	}
+	// Links that lead nowhere, or in circles.
+	for _, files := range [][]file{
+		{{name: "l", kind: tar.TypeLink, link: "gone"}},
+		{{name: "l", kind: tar.TypeLink, link: "l"}},
+		{{name: "l", kind: tar.TypeLink, link: "later"}, {name: "later", data: "x"}},
+	} {
+		if _, err := open(t, tarOf(t, tar.FormatGNU, files...)).Select("l"); !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("%+v: %v", files, err)
+		}
+	}
+	var chain []file
+	for i := range 12 {
+		chain = append(chain, file{name: fmt.Sprint("l", i+1), kind: tar.TypeLink, link: fmt.Sprint("l", i)})
+	}
+	chain = append([]file{{name: "l0", data: "x"}}, chain...)
+	c := open(t, tarOf(t, tar.FormatGNU, chain...))
+	if m, err := c.Select("l7"); err != nil || m[0].Size != 1 {
+		t.Errorf("a chain of links: %v", err)
+	}
+	if _, err := c.Select("l12"); !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("a long chain of links: %v", err)
+	}
+}
+
+// A virtual is a source of size bytes that are zero but for some pieces. It
+// counts what is read.
+type virtual struct {
+	pieces map[int64][]byte
+	size   int64
+	read   atomic.Int64
+}
+
+func (v *virtual) ReadAt(p []byte, off int64) (int, error) {
+	n := int(min(int64(len(p)), max(0, v.size-off)))
+	v.read.Add(int64(n))
+	clear(p[:n])
+	for at, piece := range v.pieces {
+		for i := range piece {
+			if j := at + int64(i) - off; 0 <= j && j < int64(n) {
+				p[j] = piece[i]
+			}
+		}
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Listing a tar of 2 TiB reads its headers, and little more than one byte each;
+// pulling a member reads that as well.
+func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
+	const members, size, small = 64, 32<<30 + 5, 1000
+	v := &virtual{pieces: map[int64][]byte{}}
+	put := func(name string, size int64) {
+		var b bytes.Buffer
+		if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o600, Format: tar.FormatGNU}); err != nil {
+			t.Fatal(err)
+		}
+		v.pieces[v.size] = b.Bytes()
+		v.size += int64(b.Len()) + (size+511)/512*512
+	}
+	for i := range members {
+		put(fmt.Sprint("big", i), size)
+	}
+	at := v.size + 512
+	put("small", small)
+	v.pieces[at] = []byte("the data")
+	v.size += 1024
+
+	a, err := archive.Open(v, v.size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(list(t, a)); n != members+1 {
+		t.Fatalf("%d members", n)
+	}
+	v.read.Store(0)
+	got, err := a.Select("small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := got[0].Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil || len(b) != small || !bytes.HasPrefix(b, []byte("the data")) {
+		t.Fatalf("%d bytes, %v", len(b), err)
+	}
+	if off, n, ok, err := got[0].Extent(); off != at || n != small || !ok || err != nil {
+		t.Errorf("the extent is %d+%d, %v, %v", off, n, ok, err)
+	}
+	// A header and the rest of a last block for each member, and the data once.
+	if n, most := v.read.Load(), int64((members+3)*2*512+small); n > most {
+		t.Errorf("%d bytes were read, of which %d are headers", n, (members+1)*512)
+	}
+	v.read.Store(0)
+	if _, err := a.Find("big0", true); err != nil || v.read.Load() > 512 {
+		t.Errorf("the first header took %d bytes; %v", v.read.Load(), err)
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	random := bytes.Repeat([]byte("neither this nor that. "), 100)
+	for _, c := range []struct {
+		name, compression string
+		b                 []byte
+	}{
+		{"nothing", "", nil},
+		{"text", "", random},
+		{"short text", "", random[:100]},
+		{"gzip", "gzip", append([]byte("\x1f\x8b\x08"), random...)},
+		{"zstd", "zstd", append([]byte("\x28\xb5\x2f\xfd"), random...)},
+		{"xz", "xz", append([]byte("\xfd7zXZ\x00"), random...)},
+		{"bzip2", "bzip2", append([]byte("BZh9"), random...)},
+		{"lz4", "lz4", append([]byte("\x04\x22\x4d\x18"), random...)},
+	} {
+		for _, size := range []int64{int64(len(c.b)), archive.UnknownSize} {
+			_, err := archive.Open(bytes.NewReader(c.b), size)
+			var e *archive.UnknownError
+			if !errors.As(err, &e) || e.Compression != c.compression {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+	}
+	// A tar is one without its end, too; a zip is not.
+	if a, err := archive.Open(bytes.NewReader(tarOf(t, tar.FormatPAX, tree...)), archive.UnknownSize); err != nil || len(list(t, a)) != len(tree) {
+		t.Error(err)
+	}
+	if _, err := archive.Open(bytes.NewReader(zipOf(t, zip.Store, tree...)), archive.UnknownSize); !errors.As(err, new(*archive.UnknownError)) {
+		t.Error(err)
+	}
+	// A zip is one behind a program that unpacks it, too.
+	b := append(bytes.Clone(random), zipOf(t, zip.Store, tree...)...)
+	all := list(t, open(t, b))
+	if len(all) != len(tree) || data(t, b, all[1]) != "first" {
+		t.Error("a zip behind something else")
+	}
+	// An empty tar is two blocks of zeros.
+	if n := len(list(t, open(t, make([]byte, 10240)))); n != 0 {
+		t.Errorf("an empty tar has %d members", n)
+	}
+}
+
+// What is cut off anywhere, or changed anywhere, ends in an error or in members,
+// and in no panic; and what is wrong with the archive is told from what is wrong
+// with its source.
+func TestDamage(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"tar": tarOf(t, tar.FormatPAX, tree...),
+		"gnu": tarOf(t, tar.FormatGNU, file{name: long, data: "deep"}),
+		"zip": zipOf(t, zip.Deflate, tree...),
+	} {
+		for size := 0; size < len(b); size += 37 {
+			walk(t, fmt.Sprint(name, " cut at ", size), b[:size])
+			bad := bytes.Clone(b)
+			bad[size] ^= 0x55
+			walk(t, fmt.Sprint(name, " changed at ", size), bad)
+		}
+	}
+	// The end of a member is missing: it is listed, and does not come out as whole.
+	b := tarOf(t, tar.FormatUSTAR, file{name: "m", data: strings.Repeat("x", 2000)})
+	a := open(t, b[:1500])
+	m, err := a.Find("m", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); len(got) != 1500-512 || !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	// A byte of a zip's data is another.
+	b = zipOf(t, zip.Deflate, file{name: "m", data: strings.Repeat("x", 2000)})
+	b[bytes.Index(b, []byte("PK\x07\x08"))-3] ^= 1 // before the descriptor that follows the data
+	if m, err = open(t, b).Find("m", true); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = m.Open(); err == nil {
+		_, err = io.ReadAll(r)
+	}
+	if err == nil {
+		t.Error("changed data of a zip came out")
+	}
+}
+
+func walk(t *testing.T, name string, b []byte) {
+	t.Helper()
+	a, err := archive.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		if !errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(*archive.UnknownError)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		return
+	}
+	n := 0
+	for m, err := range a.Members() {
+		if err != nil {
+			if !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("%s: %v", name, err)
+			}
+			return
+		}
+		if r, err := m.Open(); err == nil {
+			io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+		}
+		if n++; n > 1000 {
+			t.Fatalf("%s: no end", name)
+		}
+	}
+}
+
+// failing is a source that fails from some offset on.
+type failing struct {
+	io.ReaderAt
+	from int64
+}
+
+var errSource = errors.New("bad sector")
+
+func (f failing) ReadAt(p []byte, off int64) (int, error) {
+	if n := f.from - off; n < int64(len(p)) {
+		n, _ := f.ReaderAt.ReadAt(p[:max(0, n)], off)
+		return n, errSource
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}
+
+func TestSourceErrors(t *testing.T) {
+	for _, b := range [][]byte{
+		tarOf(t, tar.FormatPAX, tree...), tarOf(t, tar.FormatGNU, file{name: long, data: "deep"}), zipOf(t, zip.Deflate, tree...), zipOf(t, zip.Store, tree...),
+	} {
+		for from := int64(0); from < int64(len(b)); from += 101 {
+			err := readAll(failing{bytes.NewReader(b), from}, int64(len(b)))
+			// What ends a tar is read by nobody.
+			if !errors.Is(err, errSource) && (err != nil || from < int64(len(b))-512) {
+				t.Errorf("from %d of %d on: %v", from, len(b), err)
+			}
+		}
+	}
+}
+
+func readAll(src io.ReaderAt, size int64) error {
+	a, err := archive.Open(src, size)
+	if err != nil {
+		return err
+	}
+	for m, err := range a.Members() {
+		if err != nil {
+			return err
+		}
+		if m.Kind != archive.File {
+			continue
+		}
+		if _, _, _, err := m.Extent(); err != nil {
+			return err
+		}
+		r, err := m.Open()
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.Discard, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestNames(t *testing.T) {
+	b := tarOf(t, tar.FormatPAX, file{name: "x", data: "x"})
+	m := list(t, open(t, b))[0]
+	for name, want := range map[string]string{
+		"a":             "a",
+		"a/b":           "a/b",
+		"./a//b/":       "a/b",
+		"././a":         "a",
+		".":             ".",
+		"./":            ".",
+		"a/../b":        "b",
+		"...":           "...",
+		"-rf":           "-rf",
+		"ünï":           "ünï",
+		"":              ".",
+		"..":            "",
+		"../a":          "",
+		"./../a":        "",
+		"a/../../b":     "",
+		"/a":            "",
+		"//a":           "",
+		".//a":          "a",
+		"a\nb":          "",
+		"a\x1b[2J":      "",
+		"a\u009bb":      "",
+		"a\x7f":         "",
+		"a/\x00/b":      "",
+		"a\tb/../../..": "",
+	} {
+		m.Name = name
+		got, ok := m.Local()
+		if want = filepath.FromSlash(want); got != want || ok != (want != "") {
+			t.Errorf("%q is %q, %v", name, got, ok)
+		}
+	}
+	for _, c := range []struct {
+		name, link, want string
+		ok               bool
+	}{
+		{"d/l", "f", "d/f", true}, {"d/l", "../f", "f", true}, {"./d/l", "../f", "f", true}, {"l", "f", "f", true}, {"d/l", ".", "d", true},
+		{"l", "../f", "../f", false}, {"d/l", "../../f", "../f", false}, {"l", "/etc/passwd", "", false}, {"l", "", "", false},
+	} {
+		m.Name, m.Link, m.Kind = c.name, c.link, archive.Symlink
+		if got, ok := m.Target(); got != c.want || ok != c.ok {
+			t.Errorf("%s -> %s: %q, %v", c.name, c.link, got, ok)
+		}
+	}
+}
+
+func TestNoData(t *testing.T) {
+	for _, b := range [][]byte{
+		tarOf(t, tar.FormatGNU, file{name: "d/", kind: tar.TypeDir}, file{name: "p", kind: tar.TypeFifo}, file{name: "c", kind: tar.TypeChar}, file{name: "s", kind: tar.TypeSymlink, link: "x"}),
+		zipOf(t, zip.Store, file{name: "d/", kind: tar.TypeDir}, file{name: "p", kind: tar.TypeFifo}),
+	} {
+		for _, m := range list(t, open(t, b)) {
+			if _, err := m.Open(); err == nil {
+				t.Errorf("a %s has data", m.Kind)
+			}
+			if _, _, ok, err := m.Extent(); ok || err != nil {
+				t.Errorf("a %s has an extent, %v", m.Kind, err)
+			}
+		}
+	}
+	// A member that is encrypted inside a zip is listed, and not opened.
+	b := zipOf(t, zip.Store, file{name: "secret", data: "x"})
+	for _, sig := range []string{"PK\x03\x04", "PK\x01\x02"} {
+		at := bytes.Index(b, []byte(sig))
+		if b[at+6] |= 1; sig == "PK\x01\x02" {
+			b[at+8] |= 1
+		}
+	}
+	m := list(t, open(t, b))[0]
+	if _, err := m.Open(); err == nil || !strings.Contains(err.Error(), "encrypted") {
+		t.Error(err)
+	}
+	if _, _, ok, _ := m.Extent(); ok {
+		t.Error("what is encrypted has an extent")
+	}
+}
+
+// A global header of pax is no member.
+func TestGlobalHeader(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	w.WriteHeader(&tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "global", PAXRecords: map[string]string{"comment": "of git"}})
+	w.WriteHeader(&tar.Header{Name: "f", Size: 1, Mode: 0o600})
+	w.Write([]byte("x"))
+	w.Close()
+	all := list(t, open(t, b.Bytes()))
+	if len(all) != 1 || all[0].Name != "f" || data(t, b.Bytes(), all[0]) != "x" {
+		t.Errorf("%+v", all)
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add(tarOf(f, tar.FormatPAX, tree...))
+	f.Add(tarOf(f, tar.FormatGNU, file{name: long, data: "deep"}))
+	f.Add(zipOf(f, zip.Deflate, tree...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		walk(t, "fuzzed", b)
+		if a, err := archive.Open(bytes.NewReader(b), int64(len(b))); err == nil {
+			a.Select(".")
+		}
+	})
+}

@@ -100,7 +100,7 @@ func isParseError(err error) bool {
 // compare enforces TAIL-1 and TAIL-2, as far as they need no key, on two usable copies.
 func (r *Report) compare(head, tail *Copy) {
 	switch {
-	case head.Head.Preamble != tail.Head.Preamble || head.Head.Commitment != tail.Head.Commitment:
+	case !head.Head.SameContainer(tail.Head):
 		r.add(TAIL1, tail.Offset, int64(len(tail.Raw)), "the tail belongs to another container")
 	case head.Head.Generation != tail.Head.Generation:
 		stale := head

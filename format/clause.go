@@ -77,6 +77,7 @@ const (
 	READ1 Clause = "READ-1" // reader: highest valid generation
 	READ2 Clause = "READ-2" // reader: looking for the tail
 	READ3 Clause = "READ-3" // reader: bounds before allocation
+	READ4 Clause = "READ-4" // reader: detached heads
 )
 
 // Coding 1 and rewrap (spec sections 9 and 10).

@@ -42,6 +42,12 @@ type Head struct {
 	MAC        [MACSize]byte
 }
 
+// SameContainer reports whether h and g are copies of one container's head, as
+// far as that can be told without a key.
+func (h *Head) SameContainer(g *Head) bool {
+	return h.Preamble == g.Preamble && h.Commitment == g.Commitment
+}
+
 // Room is how many bytes of slots a head of that many pages has place for.
 func Room(pages int) int { return pages*PageSize - offSlots - trailerSize }
 

@@ -38,7 +38,7 @@ const (
 
 	// The smallest frame that has content: magic, descriptor, content size, and
 	// one block of one byte.
-	minFrameSize = magicSize + 1 + 1 + blockHeaderSize + 1
+	minFrameSize = magicSize + 1 + 1 + blockHeaderSize
 )
 
 // Types of block (RFC 8878, section 3.1.1.2.2).

@@ -1,0 +1,31 @@
+package stream
+
+import (
+	"errors"
+	"io"
+
+	"bulla/format"
+	"bulla/internal/zseek"
+)
+
+// checkCoding checks that what is sealed in a container, all of whose chunks are
+// authentic, is what its coding says (ZSTD-1 to ZSTD-6). It decompresses
+// everything and keeps nothing.
+func (rep *Report) checkCoding(r *payloadAt) error {
+	if r.op.head.Head.Coding == format.Plain {
+		return nil
+	}
+	z, err := zseek.NewReaderAt(r, r.layout.PlainSize, r.workers)
+	if err == nil {
+		_, err = z.WriteTo(io.Discard)
+	}
+	var pe *format.ParseError
+	if errors.As(err, &pe) {
+		f := format.NewFinding(pe)
+		f.Offset = r.layout.OffsetOf(pe.Offset)
+		rep.Findings = append(rep.Findings, f)
+		return nil
+	}
+	rep.Decoded = err == nil
+	return err
+}

@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/internal/seal"
+)
+
+// sparePublicSlots is for how many further slots of type 1 a new head has room
+// (HEAD-15).
+const sparePublicSlots = 2
+
+// create makes the keys and the encoded head of a new container.
+func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.Keys, head []byte, err error) {
+	if len(to) == 0 {
+		return nil, nil, errors.New("no recipients")
+	}
+	h := &format.Head{Generation: 1}
+	h.Suite = o.Suite
+	if h.Suite == 0 {
+		h.Suite = seal.FastSuite()
+	}
+	if o.Level != 0 {
+		h.Coding = format.Zstd
+	}
+	if h.Pages, err = pagesFor(to, o.Reserve); err != nil {
+		return nil, nil, err
+	}
+	if err := o.Entropy.Fill("salt", h.Salt[:]); err != nil { // HEAD-14
+		return nil, nil, err
+	}
+	cek := make([]byte, format.CEKSize)
+	defer clear(cek)
+	if err := o.Entropy.Fill("cek", cek); err != nil { // KEY-2
+		return nil, nil, err
+	}
+	if keys, err = seal.NewKeys(cek, &h.Preamble); err != nil {
+		return nil, nil, err
+	}
+	defer func(keys *seal.Keys) {
+		if err != nil {
+			keys.Wipe()
+		}
+	}(keys)
+	h.Commitment = keys.Commitment()
+	for i, r := range to {
+		s, err := wrap(ctx, r, o.Entropy, &h.Preamble, cek, keys)
+		if err != nil {
+			return nil, nil, fmt.Errorf("recipient %d: %w", i+1, err)
+		}
+		h.Slots = append(h.Slots, *s)
+	}
+	if !o.AllowClassical {
+		if err := format.CheckClasses(h.Slots); err != nil { // SLOT-4
+			return nil, nil, err
+		}
+	}
+	head, err = encodeHead(h, keys)
+	return keys, head, err
+}
+
+// wrap makes the slot of one recipient. Type 3 is refused when m requires a
+// source that age would not draw on.
+func wrap(ctx context.Context, r Recipient, m *entropy.Mixer, p *format.Preamble, cek []byte, keys *seal.Keys) (*format.Slot, error) {
+	if names := m.Requires(); r.Type() == format.SlotAge && len(names) > 0 {
+		return nil, &entropy.RequireError{Source: names[0],
+			Reason: "age takes its randomness from the operating system alone",
+			Hint:   "use recipients that begin with age1pq1, a passphrase or a key file"}
+	}
+	// A copy: one recipient must not be able to spoil another's slot.
+	own := bytes.Clone(cek)
+	defer clear(own)
+	body, err := r.Wrap(ctx, m, p, own)
+	if err != nil {
+		return nil, err
+	}
+	return &format.Slot{Type: r.Type(), ID: keys.SlotID(r.Canonical()), Body: body}, nil
+}
+
+// encodeHead returns the bytes of h with its MAC and checksum, parsed once more
+// before anyone relies on them.
+func encodeHead(h *format.Head, keys *seal.Keys) ([]byte, error) {
+	b, err := h.Append(make([]byte, 0, h.HeadSize()))
+	if err != nil {
+		return nil, err
+	}
+	h.MAC = keys.HeadMAC(format.MACInput(b)) // HEAD-13
+	if b, err = h.Append(b[:0]); err != nil {
+		return nil, err
+	}
+	back, err := format.ParseHead(b)
+	if err != nil {
+		return nil, fmt.Errorf("internal error: the head does not parse: %w", err)
+	}
+	if !keys.Commits(&back.Commitment) || !keys.VerifyHead(back, b) {
+		return nil, errors.New("internal error: the head does not verify")
+	}
+	return b, nil
+}
+
+// pagesFor is how many pages the head for these recipients needs, with room for
+// more (HEAD-15).
+func pagesFor(to []Recipient, reserve int) (int, error) {
+	if len(to) > format.MaxSlots {
+		return 0, fmt.Errorf("%d recipients, at most %d", len(to), format.MaxSlots)
+	}
+	if reserve < 0 || reserve > format.MaxSlots {
+		return 0, fmt.Errorf("reserve of %d slots, not 0 to %d", reserve, format.MaxSlots)
+	}
+	n := (sparePublicSlots + reserve) * (format.SlotHeaderSize + format.HPKEBodySize)
+	for _, r := range to {
+		n += format.SlotHeaderSize + r.BodySize()
+	}
+	// What is only spare may be cut: a head that is full of recipients is none the worse.
+	return min(format.PagesFor(n), format.MaxPages), nil
+}

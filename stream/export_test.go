@@ -1,0 +1,25 @@
+package stream
+
+import "bulla/format"
+
+// What the tests need to know of the inside: where its edges are.
+const (
+	BatchSize      = batchPlain
+	MaxInteractive = maxInteractive
+)
+
+// RingSlots is how many batches with two buffers each a stream may hold.
+func RingSlots(workers int) int { return ringSlots(workers) }
+
+// SkipTo makes the next batch that w seals begin with that chunk, which must be
+// the first of a batch.
+func (w *Writer) SkipTo(chunk int64) { w.next = chunk }
+
+// SkipTo makes the next batch that r opens begin with that chunk.
+func (r *Reader) SkipTo(chunk int64) { r.next = chunk }
+
+// Head returns the copy of the head that counts.
+func (r *Reader) Head() *format.Head { return r.op.head.Head }
+
+// Head returns the copy of the head that counts.
+func (r *ReaderAt) Head() *format.Head { return r.op.head.Head }

@@ -1,0 +1,234 @@
+package stream
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"bulla/format"
+	"bulla/internal/seal"
+)
+
+// maxInteractive is how many times one container may make a person or a device
+// work (AGE-4).
+const maxInteractive = 8
+
+// An opened container: its keys and the head that counts.
+type opened struct {
+	keys *seal.Keys
+	head *format.Copy   // the copy with the highest generation that is authentic (READ-1)
+	all  []*format.Copy // every authentic copy
+	cek  []byte         // kept only for a rewrap, which must wipe it
+}
+
+// wipe forgets all secrets.
+func (op *opened) wipe() {
+	op.keys.Wipe()
+	clear(op.cek)
+}
+
+// open finds the CEK with ids in one of the copies, which come in the order in
+// which they are to be tried, and the copy that counts. The CEK itself is kept
+// only if keepCEK is set: to wrap it for someone else.
+func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bool) (*opened, error) {
+	o := opener{ctx: ctx, ids: slices.Clone(ids)}
+	// Keys first, people and devices after.
+	slices.SortStableFunc(o.ids, func(a, b Identity) int {
+		switch x, y := isInteractive(a), isInteractive(b); {
+		case x == y:
+			return 0
+		case x:
+			return 1
+		}
+		return -1
+	})
+	for _, group := range containers(copies) {
+		for n := range o.ids {
+			for _, c := range group {
+				keys, cek, err := o.try(n, c)
+				if err != nil {
+					return nil, err
+				}
+				if keys == nil {
+					continue
+				}
+				op, err := authentic(keys, c, group)
+				if err == nil && keepCEK {
+					op.cek = cek
+				} else {
+					clear(cek)
+				}
+				return op, err
+			}
+		}
+	}
+	return nil, o.noKey(copies)
+}
+
+// containers groups copies by the container that they belong to, in the order
+// of the first of each, and in a group the highest generation first (READ-1).
+func containers(copies []*format.Copy) [][]*format.Copy {
+	var groups [][]*format.Copy
+	for _, c := range copies {
+		i := slices.IndexFunc(groups, func(g []*format.Copy) bool { return c.Head.SameContainer(g[0].Head) })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], c)
+	}
+	for _, g := range groups {
+		slices.SortStableFunc(g, func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
+	}
+	return groups
+}
+
+// withDetached adds a detached head, if there is one, to the usable copies of a
+// container. It counts only as a further copy of the same (READ-4), and stands
+// alone if there is none.
+func withDetached(copies []*format.Copy, encoded []byte) ([]*format.Copy, error) {
+	if encoded == nil {
+		return copies, nil
+	}
+	h, err := format.ParseHead(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("detached head: %w", err)
+	}
+	if len(copies) > 0 && !slices.ContainsFunc(copies, func(c *format.Copy) bool { return c.Head.SameContainer(h) }) {
+		return nil, &format.ParseError{Clause: format.READ4, Field: "detached head", Kind: format.ErrMalformed,
+			Reason: "it belongs to another container"}
+	}
+	return append(copies, &format.Copy{Raw: encoded[:h.HeadSize()], Head: h}), nil
+}
+
+// authentic picks, of the copies of the container that opened from c, those
+// whose MAC verifies. They come with the highest generation first.
+func authentic(keys *seal.Keys, c *format.Copy, group []*format.Copy) (*opened, error) {
+	op := &opened{keys: keys}
+	for _, other := range group {
+		if keys.VerifyHead(other.Head, other.Raw) { // HEAD-13
+			op.all = append(op.all, other)
+		}
+	}
+	if len(op.all) == 0 {
+		keys.Wipe()
+		return nil, &format.ParseError{Clause: format.HEAD13, Field: "MAC", Kind: format.ErrForged,
+			Offset: c.Offset + int64(len(format.MACInput(c.Raw))),
+			Reason: "the head was changed by someone who cannot open it"}
+	}
+	op.head = op.all[0] // of the highest generation
+	return op, nil
+}
+
+// An opener tries identities on slots within the limits.
+type opener struct {
+	ctx    context.Context
+	ids    []Identity
+	work   uint64 // KiB * passes of Argon2id spent (PASS-5)
+	asked  int    // interactive attempts made (AGE-4)
+	seen   []attempt
+	tried  []format.SlotType
+	causes []error
+}
+
+// An attempt is remembered, so that a slot which stands in both copies costs
+// its work, or its question, once.
+type attempt struct {
+	id   int // its index
+	slot *format.Slot
+	head *format.Head
+}
+
+// try returns the keys and the CEK if identity n opens a slot of c, and nil if
+// not. An error ends the whole attempt.
+func (o *opener) try(n int, c *format.Copy) (*seal.Keys, []byte, error) {
+	id := o.ids[n]
+	for i := range c.Head.Slots {
+		s := &c.Head.Slots[i]
+		if !id.Accepts(s.Type) || o.again(n, s, c.Head) {
+			continue
+		}
+		if err := o.spend(id, s); err != nil {
+			return nil, nil, err
+		}
+		if !slices.Contains(o.tried, s.Type) {
+			o.tried = append(o.tried, s.Type)
+		}
+		cek, err := id.Unwrap(o.ctx, s, &c.Head.Preamble)
+		if ctxErr := o.ctx.Err(); ctxErr != nil {
+			clear(cek)
+			return nil, nil, context.Cause(o.ctx)
+		}
+		switch {
+		case errors.Is(err, format.ErrNotMine):
+			continue
+		case err != nil:
+			o.causes = append(o.causes, fmt.Errorf("slot %d (%v): %w", i+1, s.Type, err))
+			continue
+		}
+		if len(cek) != format.CEKSize {
+			clear(cek)
+			o.causes = append(o.causes, fmt.Errorf("slot %d (%v): a key of %d bytes", i+1, s.Type, len(cek)))
+			continue
+		}
+		keys, err := seal.NewKeys(cek, &c.Head.Preamble)
+		if err != nil {
+			return nil, nil, err
+		}
+		if keys.Commits(&c.Head.Commitment) { // KEY-1
+			return keys, cek, nil
+		}
+		keys.Wipe()
+		clear(cek)
+		o.causes = append(o.causes, &format.ParseError{Clause: format.KEY1, Field: "commitment", Kind: format.ErrForged,
+			Offset: c.Offset + format.PreambleSize,
+			Reason: fmt.Sprintf("slot %d (%v) holds a key that is not this container's", i+1, s.Type)})
+	}
+	return nil, nil, nil
+}
+
+// again reports whether the identity was tried on an equal slot of the same
+// container before.
+func (o *opener) again(id int, s *format.Slot, h *format.Head) bool {
+	for _, a := range o.seen {
+		if a.id == id && a.slot.Type == s.Type && a.head.SameContainer(h) && bytes.Equal(a.slot.Body, s.Body) {
+			return true
+		}
+	}
+	o.seen = append(o.seen, attempt{id, s, h})
+	return false
+}
+
+// spend charges an attempt to the limits, before it is made.
+func (o *opener) spend(id Identity, s *format.Slot) error {
+	if s.Type == format.SlotPassphrase {
+		body, err := format.ParsePassphraseBody(s.Body)
+		if err != nil {
+			return err
+		}
+		if o.work += body.Work(); o.work > format.MaxPassphraseWork {
+			return &LimitError{format.PASS5, fmt.Sprintf("its passphrase slots ask for more than %d KiB*passes of Argon2id", format.MaxPassphraseWork)}
+		}
+	}
+	// A passphrase is asked for once, whatever the number of slots.
+	if isInteractive(id) && s.Type != format.SlotPassphrase {
+		if o.asked++; o.asked > maxInteractive {
+			return &LimitError{format.AGE4, fmt.Sprintf("more than %d attempts that need a person or a device", maxInteractive)}
+		}
+	}
+	return nil
+}
+
+// noKey describes why nothing opened.
+func (o *opener) noKey(copies []*format.Copy) error {
+	e := &NoKeyError{Identities: len(o.ids), Tried: o.tried, Causes: o.causes}
+	if len(copies) > 0 {
+		for i := range copies[0].Head.Slots {
+			e.Slots = append(e.Slots, copies[0].Head.Slots[i].Type)
+		}
+	}
+	return e
+}

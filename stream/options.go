@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"bulla/entropy"
+	"bulla/format"
+)
+
+// WriterOptions are the options of [NewWriter]. The zero value, and a nil
+// pointer, are right for most uses.
+type WriterOptions struct {
+	// Suite seals the payload; 0 means the one this processor is fast at.
+	Suite format.Suite
+
+	// Level compresses the plaintext with Zstandard before it is sealed (coding
+	// 1), at a level of 1, the fastest, to 19; 0 does not compress. Memory then
+	// grows by about 10 MiB a worker, from level 10 on by 45 MiB.
+	Level int
+
+	// Workers is how many batches are sealed at a time; 0 means GOMAXPROCS.
+	Workers int
+
+	// Reserve is for how many further public-key slots the head leaves room,
+	// beyond the two that it has room for anyway.
+	Reserve int
+
+	// Entropy is where keys and salts come from; nil means entropy.Default().
+	Entropy *entropy.Mixer
+
+	// Done, if not nil, grows by the bytes of plaintext taken: for showing progress.
+	Done *atomic.Int64
+
+	// AllowClassical permits recipients of a classical public-key type beside
+	// post-quantum ones, which then protect nothing against a quantum computer
+	// (SLOT-4).
+	AllowClassical bool
+}
+
+// ReaderOptions are the options of [NewReader], [NewReaderAt] and [Verify]. The
+// zero value, and a nil pointer, are right for most uses.
+type ReaderOptions struct {
+	// Workers is how many batches are opened at a time; 0 means GOMAXPROCS.
+	Workers int
+
+	// Head is a detached head: an encoded copy that counts beside those in the
+	// container.
+	Head []byte
+
+	// Done, if not nil, grows by the bytes of plaintext that were authenticated
+	// in order: for showing progress.
+	Done *atomic.Int64
+
+	// Raw gives the payload's plaintext as it is, without decompressing it: with
+	// coding 1 a stream that any Zstandard decoder reads.
+	Raw bool
+
+	// Slice is the part of the chunks that Verify authenticates; the zero Slice is
+	// all of them.
+	Slice Slice
+
+	// AllowTruncated lets a ReaderAt serve the authentic chunks of a container
+	// whose end is missing. Its size is then unknown.
+	AllowTruncated bool
+}
+
+func (o *WriterOptions) orDefault() WriterOptions {
+	var v WriterOptions
+	if o != nil {
+		v = *o
+	}
+	v.Workers = workers(v.Workers)
+	if v.Done == nil {
+		v.Done = new(atomic.Int64)
+	}
+	if v.Entropy == nil {
+		v.Entropy = entropy.Default()
+	}
+	return v
+}
+
+func (o *ReaderOptions) orDefault() ReaderOptions {
+	var v ReaderOptions
+	if o != nil {
+		v = *o
+	}
+	v.Workers = workers(v.Workers)
+	if v.Done == nil {
+		v.Done = new(atomic.Int64)
+	}
+	return v
+}
+
+// maxWorkers bounds what a caller may ask for, and with it memory.
+const maxWorkers = 1024
+
+func workers(n int) int {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return min(n, maxWorkers)
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package stream_test
+
+// raceDetector is slow, and allocates.
+const raceDetector = true

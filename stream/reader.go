@@ -1,0 +1,141 @@
+package stream
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"bulla/format"
+	"bulla/internal/zseek"
+)
+
+// A Reader opens a container that comes as a stream, and decompresses it where
+// it is compressed. It is for one goroutine at a time, Close excepted.
+//
+// It gives the plaintext up to the first chunk that is not authentic, then an
+// error: the data is all there, and all authentic, only when Read has returned
+// io.EOF or WriteTo nil.
+type Reader struct {
+	unsealer
+	z     *zseek.Reader // decompresses what comes from the unsealer; nil if there is no need
+	given *atomic.Int64 // counts the plaintext given, when z is not nil
+	ended error         // what z ended with, or was ended by; guarded by mu
+}
+
+// NewReader reads the head of the container in src and opens it with one of the
+// identities, calling Unwrap with ctx. When ctx ends, the Reader fails with its
+// cause.
+//
+// It fails with a *format.ParseError if there is no usable head, a *NoKeyError
+// if no identity fits, and a *LimitError if finding out would cost too much. It
+// reads only from the front; a container whose head is damaged can be opened by
+// [NewReaderAt], or with a detached head in opts.
+//
+// src is read from another goroutine if there is more than one worker, and not
+// beyond the container's end except to see that there is nothing. It is never
+// closed. A pipe is enlarged.
+func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *ReaderOptions) (*Reader, error) {
+	o := opts.orDefault()
+	widenPipe(src)
+	c, err := readHead(src, o.Head)
+	if err != nil {
+		return nil, err
+	}
+	op, err := open(ctx, c, identities, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{}
+	done := o.Done
+	if op.head.Head.Coding == format.Zstd && !o.Raw {
+		r.given, done = o.Done, new(atomic.Int64)
+		r.z = zseek.NewReader(&r.unsealer, o.Workers)
+	}
+	r.start(ctx, src, op, o.Workers, done)
+	return r, nil
+}
+
+// Read gives plaintext that is authentic. An error that the payload is no valid
+// coding is a *format.ParseError with an offset in what was sealed.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.z == nil {
+		return r.unsealer.Read(p)
+	}
+	if err := r.end(nil); err != nil {
+		return 0, err
+	}
+	n, err := r.z.Read(p)
+	r.given.Add(int64(n))
+	return n, r.end(err)
+}
+
+// end makes err the end of what is decompressed, unless it has one, and returns
+// the one it has. What the unsealer gives may have ended well before.
+func (r *Reader) end(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended == nil {
+		r.ended = err
+	}
+	return r.ended
+}
+
+// WriteTo writes the plaintext to w, straight from the buffers it was opened or
+// decompressed into, until the end (nil) or an error. If w is an *os.File,
+// writeback starts early and a pipe is enlarged.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	if r.z == nil {
+		return r.unsealer.WriteTo(w)
+	}
+	if err := r.end(nil); err != nil {
+		if err == io.EOF {
+			err = nil
+		}
+		return 0, err
+	}
+	n, err := r.z.WriteTo(&countingWriter{newSink(w), r.given})
+	if err == nil {
+		r.end(io.EOF)
+		return n, nil
+	}
+	return n, r.end(err)
+}
+
+// Coding says what is sealed in the container: the plaintext or, unless the
+// options ask for it raw, what it is decompressed from.
+func (r *Reader) Coding() format.Coding { return r.op.head.Head.Coding }
+
+// Warnings returns what was found amiss that does not touch the plaintext, a
+// wrong or stale tail (TAIL-3): complete once the end was reached.
+func (r *Reader) Warnings() []format.Finding { return r.warnings }
+
+// Close ends the Reader and forgets its keys. It waits for a Read of src that
+// is under way, so that src is the caller's again; to end that early, make src
+// fail. It returns nil.
+func (r *Reader) Close() error {
+	r.fail(ErrClosed)
+	r.end(ErrClosed)
+	if r.z != nil {
+		r.z.Close()
+	}
+	return r.unsealer.Close()
+}
+
+// A countingWriter counts what is written through it.
+type countingWriter struct {
+	dst     *sink
+	written *atomic.Int64
+}
+
+func (c *countingWriter) Write(p []byte) (int, error) {
+	if err := c.dst.write(p); err != nil {
+		return 0, err
+	}
+	c.written.Add(int64(len(p)))
+	return len(p), nil
+}
+
+var _ interface {
+	io.ReadCloser
+	io.WriterTo
+} = (*Reader)(nil)

@@ -1,0 +1,136 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"bulla/format"
+	"bulla/internal/zseek"
+)
+
+// A ReaderAt opens any range of a container whose size is known, and
+// decompresses it where it is compressed. All methods but Close are safe for
+// concurrent use.
+type ReaderAt struct {
+	*payloadAt
+	z *zseek.ReaderAt // decompresses what the payload gives; nil if there is no need
+}
+
+// NewReaderAt opens the container of size bytes in src with one of the
+// identities, calling Unwrap with ctx, and authenticates its last chunk, so
+// that the size of the plaintext is known from the start. ctx also bounds
+// WriteTo and WriteRange.
+//
+// A head that is damaged or stale is made up for by the tail, and by a detached
+// head in opts (READ-1, READ-2).
+//
+// It fails with a *format.ParseError if there is no usable head, the size is
+// impossible or the payload is no valid coding, a *NoKeyError if no identity
+// fits, a *LimitError if finding out would cost too much, and a
+// *TruncatedError, *TrailingError or *ChunkError if the last chunk is not
+// authentic. With opts.AllowTruncated the last three and the size are no
+// errors, unless the payload is compressed, as then the end has the table that
+// ranges are found by. src is never closed.
+func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*ReaderAt, error) {
+	o := opts.orDefault()
+	p, err := openPayload(ctx, src, size, identities, &o, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &ReaderAt{payloadAt: p}
+	if p.op.head.Head.Coding == format.Plain || o.Raw {
+		return r, nil
+	}
+	if p.partial {
+		err = p.cut
+	} else {
+		r.z, err = zseek.NewReaderAt(p, p.layout.PlainSize, o.Workers)
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Size returns the length of the plaintext in bytes, which is authentic. It
+// returns ErrSizeUnknown if the container is truncated and that is allowed.
+func (r *ReaderAt) Size() (int64, error) {
+	switch {
+	case r.partial:
+		return 0, ErrSizeUnknown
+	case r.z != nil:
+		return r.z.Size(), nil
+	}
+	return r.layout.PlainSize, nil
+}
+
+// ReadAt gives len(p) bytes of plaintext from offset off on, fewer only with an
+// error: io.EOF at the end of the plaintext, a *ChunkError where a chunk is not
+// authentic, or an error of the source. What it gives before an error is good.
+// It costs the reading and opening of every chunk that the range touches, and
+// where the payload is compressed the decompressing of every frame.
+func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if r.closed.Load() {
+		return 0, ErrClosed
+	}
+	if r.z != nil {
+		return r.z.ReadAt(p, off)
+	}
+	return r.payloadAt.ReadAt(p, off)
+}
+
+// WriteTo writes all of the plaintext to w, in order, reading and opening in
+// parallel, until the end (nil) or an error. If w is an *os.File, writeback
+// starts early and a pipe is enlarged.
+func (r *ReaderAt) WriteTo(w io.Writer) (int64, error) {
+	return r.WriteRange(w, 0, 1<<63-1)
+}
+
+// WriteRange is WriteTo for the n bytes of plaintext from offset off on, or as
+// many as there are before its end. If the end is missing, that is an error
+// when the range is not all there.
+func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
+	if off < 0 || n < 0 {
+		return 0, errors.New("negative offset or length")
+	}
+	if r.closed.Load() {
+		return 0, ErrClosed
+	}
+	n = min(n, 1<<63-1-off)
+	dst := newSink(w)
+	if r.z != nil {
+		return r.z.WriteRange(&countingWriter{dst, r.done}, off, n)
+	}
+	written, err := r.writeRange(dst, off, n)
+	if err == nil && written < n && r.partial {
+		err = r.cut
+	}
+	return written, err
+}
+
+// Coding says what is sealed in the container: the plaintext or, unless the
+// options ask for it raw, what it is decompressed from.
+func (r *ReaderAt) Coding() format.Coding { return r.op.head.Head.Coding }
+
+// Warnings returns what was found amiss that does not touch the plaintext: a
+// damaged, stale or foreign copy of the head (TAIL-3).
+func (r *ReaderAt) Warnings() []format.Finding {
+	var warnings []format.Finding
+	for _, f := range r.op.checkCopies(r.copies, r.layout.Size) {
+		f.Severity = format.Warning
+		warnings = append(warnings, f)
+	}
+	return warnings
+}
+
+// Close forgets the keys: ReadAt and the others then return ErrClosed. None of
+// them may be running. It returns nil.
+func (r *ReaderAt) Close() error { return r.payloadAt.Close() }
+
+var _ interface {
+	io.ReaderAt
+	io.WriterTo
+	io.Closer
+} = (*ReaderAt)(nil)

@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"bulla/format"
+)
+
+// A Range is a part of the plaintext, in bytes.
+type Range struct {
+	Offset int64 `json:"offset"`
+	Length int64 `json:"length"`
+}
+
+// Salvaged is what Salvage got back.
+type Salvaged struct {
+	Head      *format.Head // the copy of the head that was used
+	Size      int64        // of the plaintext, up to what is known of it
+	SizeKnown bool         // the end of the container is there and authentic
+	Intact    int64        // bytes that authenticated
+	Lost      []Range      // the others, in order; behind Size, too, if that is not known
+	Shifts    []Shift      // where the container's bytes are not in their place
+}
+
+// Whole reports whether nothing is lost.
+func (s *Salvaged) Whole() bool { return s.SizeKnown && len(s.Lost) == 0 }
+
+// A Shift is a run of chunks that were found away from where they belong, as
+// they are behind bytes that were inserted or went missing.
+type Shift struct {
+	Chunk  int64 `json:"chunk"`  // the first that was found so
+	Offset int64 `json:"offset"` // where it is in the container
+	By     int64 `json:"by"`     // bytes it is further back than it should be; negative: further ahead
+}
+
+// Salvage writes to dst the payload's plaintext, as far as the chunks of the
+// container of size bytes in src authenticate: each in its place, and zeros
+// where one is lost. Nothing else reaches dst. It reads src twice: to find the
+// chunks, and to open them; opts.Done grows by about twice the plaintext.
+//
+// The container may have lost its head (the tail, a copy anywhere in src or a
+// detached head in opts serves), its end, sectors in the middle (a read error is
+// a hole like any other), and bytes may be missing or have been added anywhere,
+// by which the rest has moved; how far such chunks are looked for is said at
+// searchBounds. A payload that is compressed is written as it is.
+//
+// Its errors are those of [NewReaderAt] when no head is found or opens, those
+// of dst, and the cause of ctx's end. Loss is not an error.
+func Salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*Salvaged, error) {
+	return salvage(ctx, dst, src, size, identities, opts, &defaultBounds)
+}
+
+func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions, bounds *searchBounds) (*Salvaged, error) {
+	o := opts.orDefault()
+	src = &holeReader{src}
+	r, err := openAt(ctx, src, size, format.ReadCopies(src, size), identities, &o, false)
+	var pe *format.ParseError
+	if errors.As(err, &pe) && pe.Clause != format.HEAD13 && o.Head == nil { // no copy at either end
+		c, ferr := findCopy(ctx, src, size, []byte(format.Magic))
+		if c == nil {
+			return nil, errors.Join(ferr, err)
+		}
+		o.Head = c.Raw
+		r, err = openAt(ctx, src, size, format.ReadCopies(src, size), identities, &o, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	s := newSalvager(r, bounds)
+	if err := s.locate(); err != nil {
+		return nil, err
+	}
+	return s.write(dst)
+}
+
+// findCopy looks for the first copy of a head in src that begins with some
+// bytes. It returns nil if there is none.
+func findCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*format.Copy, error) {
+	const step = 1 << 20
+	buf := make([]byte, step+format.MaxHeadSize)
+	for off := int64(0); off < size; off += step {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
+		n, _ := src.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
+		for p := 0; p < min(n, step); p++ {
+			i := bytes.Index(buf[p:n], begin)
+			if i < 0 {
+				break
+			}
+			p += i
+			size, err := format.CheckCopy(buf[p:n])
+			if err != nil {
+				continue
+			}
+			if h, err := format.ParseHead(buf[p : p+size]); err == nil {
+				return &format.Copy{Offset: off + int64(p), Raw: bytes.Clone(buf[p : p+size]), Head: h}, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// A holeReader makes a read error a hole: what cannot be read is zero, which
+// no tag fits. Media with bad sectors fail for a whole request, so a failed one
+// is tried again in sectors.
+type holeReader struct{ src io.ReaderAt }
+
+const sectorSize = 4096
+
+func (h *holeReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := h.src.ReadAt(p, off)
+	if err == nil || err == io.EOF {
+		return n, err
+	}
+	for n = 0; n < len(p); {
+		piece := p[n:min(n+sectorSize-int((off+int64(n))%sectorSize), len(p))]
+		k, err := h.src.ReadAt(piece, off+int64(n))
+		if k < len(piece) && err == io.EOF {
+			return n + k, io.EOF
+		}
+		if k < len(piece) {
+			clear(piece[k:])
+		}
+		n += len(piece)
+	}
+	return n, nil
+}
+
+// write writes what was found, and zeros between.
+func (s *salvager) write(dst io.Writer) (*Salvaged, error) {
+	out := &Salvaged{Head: s.op.head.Head}
+	to := newSink(dst)
+	lose := func(n int64) error {
+		if n <= 0 {
+			return nil
+		}
+		out.lose(n)
+		s.done.Add(n)
+		return zeroFill(s.ctx, to, n)
+	}
+	b := s.getBuf()
+	defer s.putBuf(b)
+	for _, p := range s.places {
+		if err := lose(p.first*format.ChunkSize - out.Size); err != nil {
+			return out, err
+		}
+		if n := len(out.Shifts); p.by != 0 && (n == 0 || out.Shifts[n-1].By != p.by) {
+			out.Shifts = append(out.Shifts, Shift{p.first, s.at(p.first, p.by), p.by})
+		}
+		for i := p.first; i < p.end; i++ {
+			if err := context.Cause(s.ctx); err != nil {
+				return out, err
+			}
+			plain, ok := s.opens(b, i, p)
+			if !ok { // the medium has got worse since
+				if err := lose(p.length - format.TagSize); err != nil {
+					return out, err
+				}
+				continue
+			}
+			if err := to.write(plain); err != nil {
+				return out, err
+			}
+			out.Size += int64(len(plain))
+			out.Intact += int64(len(plain))
+			s.done.Add(int64(len(plain)))
+		}
+		out.SizeKnown = p.final
+	}
+	if !out.SizeKnown {
+		if err := lose(s.expected() - out.Size); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// lose notes that the next n bytes of plaintext are lost.
+func (o *Salvaged) lose(n int64) {
+	if k := len(o.Lost); k > 0 && o.Lost[k-1].Offset+o.Lost[k-1].Length == o.Size {
+		o.Lost[k-1].Length += n
+	} else {
+		o.Lost = append(o.Lost, Range{o.Size, n})
+	}
+	o.Size += n
+}
+
+// zeroFill writes n zeros.
+func zeroFill(ctx context.Context, to *sink, n int64) error {
+	zeros := make([]byte, min(n, batchPlain))
+	for ; n > 0; n -= int64(len(zeros)) {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		zeros = zeros[:min(n, int64(len(zeros)))]
+		if err := to.write(zeros); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package stream
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"bulla/format"
+)
+
+// searchBounds say how far chunks that are not in their place are looked for.
+// A try costs the authentication of one chunk, some 20 µs, so that giving up on
+// a container takes seconds of one processor, a minute at most.
+type searchBounds struct {
+	reaches   []reach
+	finals    []reach // for the last chunk, if it may have moved against those before it
+	maxTries  int64   // in all searches
+	maxShifts int     // found; each costs a pass over the chunks behind it
+}
+
+// A reach is how far from where it is expected, and at which places, a chunk is
+// looked for.
+type reach struct {
+	within, step int64   // bytes
+	ahead        []int64 // which chunks of a gap, counted from its first: these may be intact
+	least        int64   // chunks in a gap that is worth it, if something was found behind
+}
+
+// What was inserted or removed begins in the first chunk of a gap, so that the
+// second is likely to be intact; where others are damaged as well, a later one.
+var defaultBounds = searchBounds{
+	reaches: []reach{
+		{within: 512, step: 1, ahead: []int64{1, 0}},
+		{within: 16 << 20, step: format.SealedChunkSize, ahead: []int64{0, 1}},
+		{within: 4 << 10, step: 1, ahead: []int64{1, 0, 2, 4, 16, 64, 256, 1024}, least: 8},
+		{within: 16 << 20, step: 512, ahead: []int64{1, 0, 16}},
+		{within: 64 << 10, step: 1, ahead: []int64{1, 0, 16}, least: format.SegmentChunks},
+	},
+	finals: []reach{
+		{within: 4 << 10, step: 1},
+		{within: 4 << 20, step: 512},
+	},
+	maxTries:  4 << 20,
+	maxShifts: 100,
+}
+
+// search looks for a chunk of a gap and returns by how much it has moved.
+func (s *salvager) search(g gap) (by int64, ok bool) {
+	if s.shifts == s.maxShifts {
+		return 0, false
+	}
+	for _, r := range s.reaches {
+		if !g.open() && g.len() < r.least {
+			continue
+		}
+		for _, ahead := range r.ahead {
+			if by, ok := s.find(g, r, g.first+ahead); ok {
+				s.shifts++
+				return by, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// A candidate is a chunk, and by how much it may have moved.
+type candidate struct{ chunk, by int64 }
+
+// find tries the candidates of a reach, nearest first, on all workers: chunk i
+// for what may have been inserted before it; and for what may have been removed,
+// the chunk that then is where chunk i would be. At most one of them is
+// authentic, but for the work of someone who has the key.
+func (s *salvager) find(g gap, r reach, i int64) (by int64, ok bool) {
+	inserted := func(d int64) candidate { return candidate{i, g.before + d} }
+	removed := func(d int64) candidate {
+		return candidate{i + (d+format.SealedChunkSize-1)/format.SealedChunkSize, g.before - d}
+	}
+	const stride = 256 // steps that a worker takes at a time
+	var next, tries atomic.Int64
+	var found atomic.Pointer[candidate]
+	var all sync.WaitGroup
+	for range s.workers {
+		all.Go(func() {
+			b, w := s.getBuf(), &window{src: s.src}
+			defer s.putBuf(b)
+			try := func(c candidate) {
+				at := s.at(c.chunk, c.by)
+				if c.chunk >= g.end || at < max(0, g.from) || at+format.SealedChunkSize > g.to {
+					return
+				}
+				tries.Add(1)
+				sealed := w.chunk(at)
+				if sealed == nil {
+					return
+				}
+				if _, ok := s.openSealed(b, sealed, c.chunk, false); ok {
+					found.Store(&c)
+				}
+			}
+			for found.Load() == nil && s.ctx.Err() == nil && s.tries+tries.Load() < s.maxTries {
+				d := next.Add(stride*r.step) - stride*r.step
+				if d >= r.within {
+					return
+				}
+				for range stride {
+					d += r.step
+					try(inserted(d))
+					try(removed(d))
+				}
+			}
+		})
+	}
+	all.Wait()
+	s.tries += tries.Load()
+	if c := found.Load(); c != nil {
+		return c.by, true
+	}
+	return 0, false
+}
+
+// A window is what chunks are looked for in. It reads what it needs once, though
+// it is looked at in many places: there may be bad sectors in it, which take
+// their time. The candidates for one gap step through places that are close
+// together, or back and forth over a chunk's length; so two cells are enough.
+type window struct {
+	src   io.ReaderAt
+	cells [2]cell
+}
+
+// A cell has every chunk that may begin in a stretch of cellSize bytes.
+type cell struct {
+	number int64 // of the stretch, from 1; 0 if the cell is empty
+	b      []byte
+}
+
+const cellSize = format.ChunkSize
+
+// chunk returns the bytes of a chunk at off, nil if the source ends before.
+func (w *window) chunk(off int64) []byte {
+	number := off/cellSize + 1
+	c := &w.cells[number%int64(len(w.cells))]
+	if c.number != number {
+		c.number, c.b = number, grow(c.b[:cap(c.b)], cellSize+format.SealedChunkSize)
+		n, _ := w.src.ReadAt(c.b, (number-1)*cellSize)
+		c.b = c.b[:n]
+	}
+	at := int(off % cellSize)
+	if len(c.b) < at+format.SealedChunkSize {
+		return nil
+	}
+	return c.b[at : at+format.SealedChunkSize]
+}

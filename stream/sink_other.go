@@ -1,0 +1,14 @@
+//go:build !linux
+
+package stream
+
+import "os"
+
+func setPipeSize(*os.File, int) {}
+
+// A writeback does nothing where there is no sync_file_range.
+type writeback struct{}
+
+func (*writeback) start(*os.File) {}
+
+func (*writeback) wrote(int) {}

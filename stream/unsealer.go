@@ -1,0 +1,263 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"bulla/format"
+	"bulla/internal/ring"
+	"bulla/internal/seal"
+)
+
+// An unsealer opens the payload of a container that comes as a stream: a
+// [Reader] without decompression.
+type unsealer struct {
+	fetcher
+	pull     *ring.Puller[batch]
+	detached func() bool
+	done     *atomic.Int64
+
+	rest     []byte // of the current batch's plaintext
+	pending  error  // what comes when rest is used up
+	warnings []format.Finding
+
+	mu  sync.Mutex
+	err error
+}
+
+// start makes r an unsealer of the container whose head has been read from src.
+func (r *unsealer) start(ctx context.Context, src io.Reader, op *opened, workers int, done *atomic.Int64) {
+	r.fetcher = fetcher{src: src, op: op}
+	r.done = done
+	r.pull = ring.NewPuller(workers, ringSlots(workers), r.fetch, r.open)
+	r.detached = context.AfterFunc(ctx, func() { r.fail(context.Cause(ctx)) })
+}
+
+// readHead reads the head of a stream. Given a detached head it returns that as
+// well, and then the stream's own need not be usable.
+func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
+	raw := make([]byte, format.PreambleSize)
+	n, err := readFull(src, raw)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	var size int
+	if detached == nil {
+		size, err = format.PeekHeadSize(raw[:n])
+	} else if size, err = format.CheckCopy(detached); err != nil {
+		err = fmt.Errorf("detached head: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw = append(raw, make([]byte, size-n)...)[:size]
+	k, err := readFull(src, raw[n:])
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	h, err := format.ParseHead(raw[:n+k])
+	if err != nil {
+		if detached == nil {
+			return nil, err
+		}
+		return withDetached(nil, detached)
+	}
+	return withDetached([]*format.Copy{{Raw: raw, Head: h}}, detached)
+}
+
+// readFull fills p from src. It returns io.EOF, and how much there was, only if
+// src itself says that it ends: an error of src stays one, whatever it wraps.
+func readFull(src io.Reader, p []byte) (n int, err error) {
+	for empty := 0; n < len(p) && err == nil; {
+		var k int
+		k, err = src.Read(p[n:])
+		if k < 0 || k > len(p)-n {
+			return n, errBadCount
+		}
+		n += k
+		if k > 0 {
+			empty = 0
+		} else if empty++; empty == maxEmptyReads && err == nil {
+			return n, io.ErrNoProgress
+		}
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	return n, err
+}
+
+// A fetcher is the sequential stage of a Reader: it cuts the stream into
+// batches. The last H bytes are the tail, and only the end of the stream says
+// which they are; so it holds back as much as must follow a chunk that is not
+// the last (CHUNK-2).
+type fetcher struct {
+	src     io.Reader
+	op      *opened
+	next    int64         // index of the next chunk
+	segment *seal.Segment // of the last batch
+	carry   []byte        // read, and belonging to the next batch
+
+}
+
+// hold is how many bytes follow every chunk but the last.
+func (f *fetcher) hold() int { return format.TagSize + f.op.head.Head.HeadSize() }
+
+// fetch fills b with the next chunks and what follows them.
+func (f *fetcher) fetch(b *batch) (more bool) {
+	b.in = grow(b.in, batchSealed+f.hold())
+	n := copy(b.in, f.carry)
+	k, err := readFull(f.src, b.in[n:])
+	b.in = b.in[:n+k]
+	b.first, b.final, b.err = f.next, false, nil
+	switch {
+	case err == nil:
+		b.n = batchSealed
+		f.carry = append(f.carry[:0], b.in[batchSealed:]...)
+	case err == io.EOF:
+		f.last(b)
+	default:
+		// What was read and cannot be the last chunk is still good.
+		b.n = max(0, len(b.in)-f.hold()) / format.SealedChunkSize * format.SealedChunkSize
+		b.err = err
+	}
+	f.next += batchChunks
+	if b.seg = f.segment; !b.seg.Holds(b.first) {
+		seg, serr := f.op.keys.Segment(seal.Of(b.first)) // FILE-3
+		if serr != nil {
+			b.n, b.err, err = 0, serr, serr
+		}
+		f.segment, b.seg = seg, seg
+	}
+	return err == nil
+}
+
+// last sorts out the end of the stream, which is in b.
+func (f *fetcher) last(b *batch) {
+	head := f.op.head.Head.HeadSize()
+	offset := format.ChunkOffset(int64(head), b.first)
+	payload := len(b.in) - head
+	if payload < format.TagSize { // only in the first batch: later ones begin with what was held
+		b.n, b.err = 0, &TruncatedError{Chunks: b.first, Offset: offset + int64(len(b.in))} // FILE-1
+		return
+	}
+	full := (payload - format.TagSize) / format.SealedChunkSize // CHUNK-2
+	if rest := payload - full*format.SealedChunkSize; rest >= format.SealedChunkSize {
+		b.n = full * format.SealedChunkSize
+		last := &fault{index: b.first + int64(full), offset: offset + int64(b.n), final: true, window: b.in[b.n:]}
+		b.err = last.nameSize(f.op.head.Head) // FILE-2
+		return
+	}
+	b.n, b.final = payload, true
+}
+
+// open is the parallel stage.
+func (f *fetcher) open(b *batch) {
+	i := b.open()
+	if i < 0 {
+		return
+	}
+	at := i * format.SealedChunkSize
+	head := f.op.head.Head
+	flt := &fault{
+		index:  b.first + int64(i),
+		offset: format.ChunkOffset(int64(head.HeadSize()), b.first+int64(i)),
+		length: int64(len(b.chunk(i))),
+		final:  b.isFinal(i),
+		window: b.in[at:],
+		more:   !b.final,
+	}
+	b.err = flt.name(head)
+}
+
+// Read gives what was sealed, as far as it is authentic.
+func (r *unsealer) Read(p []byte) (int, error) {
+	if err := r.status(); err != nil || len(p) == 0 {
+		return 0, err
+	}
+	for len(r.rest) == 0 {
+		if err := r.advance(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// WriteTo writes what was sealed to w, straight from the buffers it was opened
+// into. See [Reader.WriteTo].
+func (r *unsealer) WriteTo(w io.Writer) (int64, error) {
+	dst := newSink(w)
+	var n int64
+	if err := r.status(); err != nil && err != io.EOF {
+		return 0, err
+	}
+	for {
+		if len(r.rest) > 0 {
+			if err := dst.write(r.rest); err != nil {
+				return n, r.fail(err)
+			}
+			n += int64(len(r.rest))
+			r.rest = nil
+		}
+		if err := r.advance(); err == io.EOF {
+			return n, nil
+		} else if err != nil {
+			return n, err
+		}
+	}
+}
+
+// advance gets the next batch, when rest is used up.
+func (r *unsealer) advance() error {
+	if err := r.status(); err != nil {
+		return err
+	}
+	if r.pending != nil {
+		return r.fail(r.pending)
+	}
+	b := r.pull.Next()
+	if b == nil {
+		return r.fail(io.EOF) // unless it was stopped by another error
+	}
+	r.rest, r.pending = b.out, b.err
+	r.done.Add(int64(len(b.out)))
+	if b.final && b.err == nil {
+		r.pending = io.EOF
+		at := format.ChunkOffset(int64(r.op.head.Head.HeadSize()), b.first) + int64(b.n)
+		if w := r.op.checkTail(b.in[b.n:], at); w != nil {
+			r.warnings = append(r.warnings, *w)
+		}
+	}
+	return nil
+}
+
+// Close ends the unsealer. See [Reader.Close].
+func (r *unsealer) Close() error {
+	r.detached()
+	r.fail(ErrClosed)
+	r.pull.Close()
+	r.op.keys.Wipe()
+	return nil
+}
+
+// fail makes err stick, unless another has before, and returns the one that does.
+func (r *unsealer) fail(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+		r.pull.Stop()
+	}
+	return r.err
+}
+
+func (r *unsealer) status() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}

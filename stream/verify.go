@@ -1,0 +1,205 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"bulla/format"
+)
+
+// A Report is what Verify found.
+type Report struct {
+	*format.Report // what a stranger can say, and all findings
+
+	Keyed      bool   // an identity opened the container, so everything was checked, or the slice asked for
+	Generation uint32 // of the head that counts
+	Authentic  int64  // chunks that opened
+	Failed     int64  // chunks that did not
+	Decoded    bool   // the payload is compressed, and all of it was decompressed
+}
+
+// maxFindings bounds a report on a container that is damaged all over.
+const maxFindings = 1000
+
+// Verify checks the container of size bytes in src against the specification
+// and authenticates every chunk, releasing nothing. What is wrong with the
+// container is in the report's findings, all of it: a bad chunk does not end
+// the work. With opts.Slice it authenticates some of the chunks.
+//
+// An error means that the work could not be done: an error of src, the cause of
+// ctx's end, or, when no identity opens the container, what NewReaderAt returns
+// then. The report is never nil, and has in any case what could be checked.
+func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*Report, error) {
+	o := opts.orDefault()
+	rep := &Report{Report: format.Check(src, size)}
+	if err := o.Slice.check(); err != nil {
+		return rep, err
+	}
+	if len(rep.Copies.Usable()) == 0 && o.Head == nil {
+		return rep, rep.Err // the findings say why
+	}
+	r, err := openAt(ctx, src, size, rep.Copies, identities, &o, false)
+	var pe *format.ParseError
+	if errors.As(err, &pe) && pe.Clause == format.HEAD13 {
+		rep.Findings = append(rep.Findings, format.NewFinding(pe))
+		return rep, rep.Err
+	}
+	if err != nil {
+		return rep, err
+	}
+	defer r.Close()
+	rep.Keyed = true
+	rep.Generation = r.op.head.Head.Generation
+	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.copies, size)...)
+	err = rep.checkSlice(r, o.Slice)
+	if r.partial {
+		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {
+			rep.addTrailing(trailing)
+		}
+	}
+	if err == nil && rep.Failed == 0 && !r.partial && o.Slice == (Slice{}) {
+		err = rep.checkCoding(r)
+	}
+	return rep, cmp.Or(err, rep.Err)
+}
+
+// layoutFindings keeps the findings that are not about the copies: those a key
+// tells more about.
+func layoutFindings(all []format.Finding) []format.Finding {
+	var kept []format.Finding
+	for _, f := range all {
+		switch f.Clause {
+		case format.FILE1, format.FILE2, format.FILE3:
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// checkCopies says what is wrong with the container's two copies, now that one
+// has opened. Damage to the tail of a container that is cut off is not told
+// apart from the cut here.
+func (op *opened) checkCopies(c *format.Copies, size int64) []format.Finding {
+	var found []format.Finding
+	n := int64(op.head.Head.HeadSize())
+	var pe *format.ParseError
+	if errors.As(c.HeadErr, &pe) {
+		found = append(found, format.NewFinding(pe))
+	} else if f := op.checkCopy(c.Head, "head"); f != nil {
+		found = append(found, *f)
+	}
+	if errors.As(c.TailErr, &pe) {
+		found = append(found, format.Finding{Clause: format.TAIL1, Severity: format.Violation,
+			Offset: max(0, size-n), Length: min(n, size), Message: fmt.Sprintf("the tail is no copy of the head: %v", c.TailErr)})
+	} else if f := op.checkCopy(c.Tail, "tail"); f != nil {
+		found = append(found, *f)
+	}
+	return found
+}
+
+// checkCopy says what is wrong with a copy that parses, in comparison with the
+// one that counts.
+func (op *opened) checkCopy(c *format.Copy, which string) *format.Finding {
+	if c == nil || c == op.head {
+		return nil // it could not be read, or is as it should be
+	}
+	if f := op.checkTail(c.Raw, c.Offset); f != nil {
+		f.Severity = format.Violation
+		f.Message = "the " + which + f.Message[len("the tail"):]
+		if which == "head" && f.Clause == format.TAIL1 {
+			if f.Clause = format.HEAD13; !c.Head.SameContainer(op.head.Head) {
+				f.Clause = format.KEY1
+			}
+		}
+		return f
+	}
+	return nil
+}
+
+// checkChunks authenticates the chunks first to end-1, of which there is at
+// least one. ended is true if there is no use in going on.
+func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err error) {
+	pull := r.scan(first, end, (*batch).openAll)
+	defer pull.Close()
+	for b := pull.Next(); b != nil; b = pull.Next() {
+		if b.err != nil {
+			return true, b.err
+		}
+		rep.Authentic += b.opened
+		r.done.Add(b.openedBytes)
+		for _, i := range b.bad {
+			if r.partial && r.mayBeFinal(i) {
+				continue // it need not be a chunk: the end may lie in it
+			}
+			if end := rep.addBad(r, i); end {
+				return true, nil
+			}
+		}
+		if err := context.Cause(r.ctx); err != nil {
+			return true, err
+		}
+	}
+	return false, nil
+}
+
+// addBad adds a finding for chunk i, which did not open; end is true if there is
+// no use in going on.
+func (rep *Report) addBad(r *payloadAt, i int64) (end bool) {
+	rep.Failed++
+	err := r.name(i)
+	var chunk *ChunkError
+	var cut *TruncatedError
+	var trailing *TrailingError
+	switch {
+	case errors.As(err, &chunk):
+		rep.addChunk(chunk)
+		return false
+	case errors.As(err, &cut):
+		rep.Findings = append(rep.Findings, format.Finding{Clause: format.FILE1, Severity: format.Violation,
+			Offset: cut.Offset, Length: 0, Message: cut.Error()})
+	case errors.As(err, &trailing):
+		rep.addTrailing(trailing)
+	}
+	return true
+}
+
+func (rep *Report) addTrailing(e *TrailingError) {
+	rep.Findings = append(rep.Findings, format.Finding{Clause: format.FILE4, Severity: format.Violation,
+		Offset: e.Offset, Length: rep.Size - e.Offset, Message: e.Error()})
+}
+
+// addChunk adds a chunk to the finding on its neighbour, or makes a new one.
+func (rep *Report) addChunk(e *ChunkError) {
+	if n := len(rep.Findings); n > 0 {
+		f := &rep.Findings[n-1]
+		if f.Clause == format.CHUNK1 && f.Offset+f.Length == e.Offset {
+			f.Length += e.Length
+			first := e.Index - (f.Length-1)/format.SealedChunkSize
+			f.Message = fmt.Sprintf("chunks %d to %d failed authentication", first, e.Index)
+			return
+		}
+	}
+	if len(rep.Findings) < maxFindings {
+		rep.Findings = append(rep.Findings, format.Finding{Clause: format.CHUNK1, Severity: format.Violation,
+			Offset: e.Offset, Length: e.Length, Message: fmt.Sprintf("chunk %d failed authentication", e.Index)})
+	}
+}
+
+// openAll opens every chunk of the batch and notes those that fail.
+func (b *batch) openAll() {
+	room := grow(b.out, batchPlain)
+	b.out, b.opened, b.openedBytes = room[:0], 0, 0
+	for i := 0; i*format.SealedChunkSize < b.n; i++ {
+		index := b.first + int64(i)
+		plain, err := b.seg.Open(room[:0], b.chunk(i), index, b.isFinal(i), &b.nonce)
+		if err != nil {
+			b.bad = append(b.bad, index)
+			continue
+		}
+		b.opened++
+		b.openedBytes += int64(len(plain))
+	}
+}

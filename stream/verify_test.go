@@ -1,0 +1,165 @@
+package stream_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"bulla/format"
+	"bulla/stream"
+)
+
+// Verify finds all there is, in one go.
+func TestVerifyFindsEverything(t *testing.T) {
+	v, plain := new(vault), plaintext(7*chunk+100)
+	container := encrypt(t, plain, v, stream.WriterOptions{})
+	l, _ := format.NewLayout(int64(len(container)), headSize)
+	at := func(chunk int64) int64 { off, _ := l.Chunk(chunk); return off }
+	spoil := func(chunks ...int64) []byte {
+		b := slices.Clone(container)
+		for _, i := range chunks {
+			b[at(i)+5] ^= 1
+		}
+		return b
+	}
+	const whole = format.SealedChunkSize
+	type found struct {
+		clause         format.Clause
+		offset, length int64
+	}
+	tail := l.TailOffset()
+	for _, c := range []struct {
+		name      string
+		b         []byte
+		want      []found
+		authentic int64
+		failed    int64
+	}{
+		{"nothing", container, nil, 8, 0},
+		{"two chunks", spoil(1, 6), []found{{format.CHUNK1, at(1), whole}, {format.CHUNK1, at(6), whole}}, 6, 2},
+		{"neighbours are one", spoil(2, 3, 4), []found{{format.CHUNK1, at(2), 3 * whole}}, 5, 3},
+		{"neighbours in two batches", spoil(3, 4), []found{{format.CHUNK1, at(3), 2 * whole}}, 6, 2},
+		{"the last", spoil(7), []found{{format.CHUNK1, at(7), 116}}, 7, 1},
+		{"the last two", spoil(6, 7), []found{{format.CHUNK1, at(6), whole + 116}}, 6, 2},
+		{"all", spoil(0, 1, 2, 3, 4, 5, 6, 7), []found{{format.CHUNK1, at(0), 7*whole + 116}}, 0, 8},
+		{"head, a chunk and tail", func() []byte {
+			b := spoil(5)
+			b[200] ^= 1
+			return b
+		}(), []found{{format.HEAD5, headSize - 4, 1}, {format.CHUNK1, at(5), whole}}, 7, 1},
+		{"a chunk and the tail", flipped(spoil(5), int(tail)+200, 0), []found{{format.TAIL1, tail, headSize}, {format.CHUNK1, at(5), whole}}, 7, 1},
+		{"a chunk, and the end is missing", spoil(1)[:at(4)+1000],
+			[]found{{format.TAIL1, at(4) + 1000 - headSize, headSize}, {format.CHUNK1, at(1), whole}, {format.FILE1, at(4) + 1000, 0}}, 2, 2},
+		{"a chunk, and more follows", append(spoil(1), 1, 2, 3),
+			[]found{{format.TAIL1, tail + 3, headSize}, {format.CHUNK1, at(1), whole}, {format.FILE4, tail + headSize, 3}}, 6, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, workers := range []int{1, 2} {
+				rep, err := stream.Verify(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), with(v), &stream.ReaderOptions{Workers: workers})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []found
+				for _, f := range rep.Findings {
+					got = append(got, found{f.Clause, f.Offset, f.Length})
+				}
+				if !slices.Equal(got, c.want) || rep.Authentic != c.authentic || rep.Failed != c.failed {
+					t.Errorf("%d workers: %d authentic, %d failed, %v; want %d, %d, %v",
+						workers, rep.Authentic, rep.Failed, rep.Findings, c.authentic, c.failed, c.want)
+				}
+				if rep.Valid() != (c.want == nil) || !rep.Keyed || rep.Generation != 1 {
+					t.Errorf("%d workers: %+v", workers, rep)
+				}
+			}
+		})
+	}
+}
+
+// What has an impossible size is still looked at, chunk by chunk.
+func TestVerifyImpossibleSize(t *testing.T) {
+	v, plain := new(vault), plaintext(5*chunk)
+	container := encrypt(t, plain, v, stream.WriterOptions{}) // its last chunk is empty
+	cut := slices.Delete(slices.Clone(container), len(container)-headSize-format.TagSize, len(container)-headSize)
+	for name, c := range map[string]struct {
+		b       []byte
+		clauses []format.Clause
+		failed  int64
+	}{
+		"alone":            {cut, []format.Clause{format.FILE2}, 0},
+		"and a bad chunk":  {flipped(cut, headSize+5, 0), []format.Clause{format.FILE2, format.CHUNK1}, 1},
+		"and two of them":  {flipped(flipped(cut, headSize+5, 0), headSize+3*format.SealedChunkSize, 0), []format.Clause{format.FILE2, format.CHUNK1, format.CHUNK1}, 2},
+		"nothing but head": {container[:headSize+100], []format.Clause{format.FILE1, format.TAIL1}, 0},
+	} {
+		rep, err := verify(t, c.b, v)
+		if err != nil || !slices.Equal(clauses(rep.Findings), c.clauses) || rep.Failed != c.failed {
+			t.Errorf("%s: %d failed, %v, %v; want %d, %v", name, rep.Failed, rep.Findings, err, c.failed, c.clauses)
+		}
+	}
+}
+
+// Without a key that fits, the report has what a stranger sees, and the error
+// says that it is no more.
+func TestVerifyWithoutKey(t *testing.T) {
+	v := new(vault)
+	container := encrypt(t, plaintext(1000), v, stream.WriterOptions{})
+	for _, c := range []struct {
+		b     []byte
+		valid bool
+	}{
+		{container, true},
+		{flipped(container, headSize+5, 0), true}, // nobody can see that without a key
+		{flipped(container, len(container)-5, 0), false},
+		{flipped(container, 500, 0), false},
+	} {
+		for _, ids := range [][]stream.Identity{nil, with(new(vault))} {
+			rep, err := stream.Verify(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), ids, nil)
+			if clauseOf(err) != format.SLOT3 || rep == nil || rep.Keyed || rep.Valid() != c.valid || rep.Authentic != 0 {
+				t.Errorf("%+v, %v", rep, err)
+			}
+		}
+	}
+	// What is not a container needs no key to be called so.
+	for _, b := range [][]byte{nil, []byte("not a container"), container[:100]} {
+		rep, err := verify(t, b, v)
+		if err != nil || rep.Keyed || rep.Valid() {
+			t.Errorf("%d bytes: %+v, %v", len(b), rep, err)
+		}
+	}
+}
+
+func TestVerifyCancelled(t *testing.T) {
+	v := new(vault)
+	container := encrypt(t, plaintext(5*batch), v, stream.WriterOptions{})
+	for _, workers := range []int{1, 2} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		src := &badReaderAt{b: container, n: 5, fail: func(_ []byte, n int) (int, error) { cancel(errBroken); return n, nil }}
+		rep, err := stream.Verify(ctx, src, int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+		if !errors.Is(err, errBroken) || rep == nil || rep.Authentic > 4*(2*2+1) {
+			t.Errorf("%d workers: %+v, %v", workers, rep, err)
+		}
+		r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+}
+
+// A container that is damaged all over has a report of bounded length.
+func TestVerifyBoundsFindings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a container of 160 MB")
+	}
+	const chunks = 2400
+	v := new(vault)
+	container := encrypt(t, make([]byte, chunks*chunk), v, stream.WriterOptions{})
+	for i := range chunks / 2 {
+		container[headSize+2*i*format.SealedChunkSize] ^= 1
+	}
+	rep, err := verify(t, container, v)
+	if err != nil || rep.Failed != chunks/2 || rep.Authentic != chunks/2+1 || len(rep.Findings) != 1000 {
+		t.Errorf("%d failed, %d authentic, %d findings, %v", rep.Failed, rep.Authentic, len(rep.Findings), err)
+	}
+}

@@ -1,0 +1,117 @@
+package stream
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+
+	"bulla/internal/zseek"
+)
+
+// A Writer seals what is written to it into a new container, compressed first
+// if its options say so. Write, ReadFrom and Close are for one goroutine at a
+// time; Abort is for any.
+type Writer struct {
+	sealer
+	z     *zseek.Writer // compresses into the sealer; nil for coding 0
+	taken *atomic.Int64 // counts the plaintext taken, when z is not nil
+}
+
+// NewWriter starts a container for the recipients, of which there must be at
+// least one, and writes its head to dst. It draws the container's key and calls
+// each recipient's Wrap with ctx. When ctx ends, the Writer fails with its
+// cause, if Close has not returned yet.
+//
+// dst gets whole batches in order, from another goroutine if there is more than
+// one worker; it must not be used otherwise before Close returns, and is never
+// closed. If dst is an *os.File, writeback starts early and a pipe is enlarged.
+func NewWriter(ctx context.Context, dst io.Writer, recipients []Recipient, opts *WriterOptions) (*Writer, error) {
+	o := opts.orDefault()
+	keys, head, err := create(ctx, recipients, &o)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{}
+	done := o.Done
+	if o.Level != 0 {
+		w.taken, done = o.Done, new(atomic.Int64)
+		if w.z, err = zseek.NewWriter(&w.sealer, o.Level, o.Workers); err != nil {
+			keys.Wipe()
+			return nil, err
+		}
+	}
+	if err := w.start(ctx, dst, keys, head, o.Workers, done); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Write seals p. It copies p, and blocks while all batches are in use.
+func (w *Writer) Write(p []byte) (int, error) {
+	if w.z == nil {
+		return w.sealer.Write(p)
+	}
+	if err := w.status(); err != nil {
+		return 0, err
+	}
+	n, err := w.z.Write(p)
+	w.taken.Add(int64(n))
+	return n, w.fail(err)
+}
+
+// ReadFrom seals what src has to give, until io.EOF, which is not an error. It
+// reads straight into the buffers that are worked on. Any other error of src
+// sticks, so that Close refuses to finish a container whose source failed.
+func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
+	widenPipe(src)
+	if w.z == nil {
+		return w.sealer.ReadFrom(src)
+	}
+	if err := w.status(); err != nil {
+		return 0, err
+	}
+	n, err := w.z.ReadFrom(&countingReader{src, w.taken})
+	return n, w.fail(err)
+}
+
+// Close seals the last chunk, writes the tail and returns once dst has
+// everything. After any failure it writes nothing further and returns that
+// failure. It does not close dst. A second call returns that failure, or ErrClosed.
+func (w *Writer) Close() error {
+	if w.z != nil && !w.closed {
+		if err := w.z.Close(); err != nil {
+			w.sealer.Abort(err)
+		}
+	}
+	return w.sealer.Close()
+}
+
+// Abort makes the Writer fail with err, or ErrAborted if err is nil: every call
+// returns it from now on, and dst never gets a complete container. It does not
+// wait, and may be called at any time; Close must be called nevertheless.
+func (w *Writer) Abort(err error) {
+	if err == nil {
+		err = ErrAborted
+	}
+	w.sealer.Abort(err)
+	if w.z != nil {
+		w.z.Abort(err)
+	}
+}
+
+// A countingReader counts what is read through it.
+type countingReader struct {
+	src  io.Reader
+	read *atomic.Int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.src.Read(p)
+	c.read.Add(int64(max(0, n)))
+	return n, err
+}
+
+var _ interface {
+	io.WriteCloser
+	io.ReaderFrom
+} = (*Writer)(nil)

@@ -1,9 +1,6 @@
 package format
 
-import (
-	"errors"
-	"io"
-)
+import "io"
 
 // A Copy is one of a container's two copies of the head, as found.
 type Copy struct {
@@ -92,34 +89,34 @@ func readCopy(src io.ReaderAt, off int64, n int) (*Copy, error) {
 // findTail looks for a copy at the end of a container, fewest pages first
 // (READ-2). It is not the one at the start, whose place is there.
 func findTail(src io.ReaderAt, size int64) (*Copy, error) {
-	end, err := readAtMost(src, max(0, size-MaxHeadSize), min(size, MaxHeadSize))
-	if err != nil {
-		return nil, err
-	}
-	none := &ParseError{TAIL1, "tail", size, ErrDamaged, "no copy of the head ends here"}
-	if int64(len(end)) < min(size, MaxHeadSize) {
-		return nil, none // the source ends before the size that it is said to have
-	}
+	end := make([]byte, MaxHeadSize)
 	for pages := MinPages; pages <= MaxPages && int64(pages*PageSize) < size; pages++ {
+		// A page at a time, from the end: a bad sector further in hides no copy.
 		b := end[len(end)-pages*PageSize:]
+		off := size - int64(len(b))
+		if n, err := src.ReadAt(b[:PageSize], off); n < PageSize {
+			if err == nil || err == io.EOF { // the source ends before the size that it is said to have
+				break
+			}
+			return nil, err
+		}
 		if n, err := CheckCopy(b); err != nil || n != len(b) {
 			continue
 		}
-		off := size - int64(len(b))
 		h, err := ParseHead(b)
 		if err != nil {
 			return nil, within(err, off, "tail")
 		}
 		return &Copy{off, b, h}, nil
 	}
-	return nil, none
+	return nil, &ParseError{TAIL1, "tail", size, ErrDamaged, "no copy of the head ends here"}
 }
 
 // readAtMost reads n bytes at off, fewer only where src ends before.
 func readAtMost(src io.ReaderAt, off, n int64) ([]byte, error) {
 	b := make([]byte, n)
 	got, err := src.ReadAt(b, off)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	return b[:got], nil

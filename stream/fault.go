@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	"bulla/format"
 )
@@ -65,26 +66,50 @@ func isCopy(b []byte) bool {
 	return err == nil
 }
 
-// checkTail compares the tail of a container, whose chunks have all opened,
-// with its head and names what is wrong (TAIL-1, TAIL-2); nil if nothing is.
-func (op *opened) checkTail(tail []byte, offset int64) *format.Finding {
-	if bytes.Equal(tail, op.head.Raw) {
+// The two places where a copy of the head stands in a container.
+const (
+	headPlace = "head"
+	tailPlace = "tail"
+)
+
+// own is the copy that the container's places are judged by: the one that counts
+// of those that stand in it. A newer detached head does not make them stale.
+func (op *opened) own() *format.Copy {
+	if op.stored == nil {
+		return op.head
+	}
+	return op.stored
+}
+
+// compare says what is wrong with what stands in one place, at that offset, by
+// a good copy (HEAD-13, TAIL-1, TAIL-2); nil if nothing is.
+func (op *opened) compare(good *format.Copy, raw []byte, place string, offset int64) *format.Finding {
+	if bytes.Equal(raw, good.Raw) {
 		return nil
 	}
-	f := &format.Finding{Clause: format.TAIL1, Severity: format.Warning, Offset: offset, Length: int64(len(tail)),
-		Message: "the tail is damaged: it is no copy of the head"}
-	h, err := format.ParseHead(tail)
-	if err != nil {
-		return f
-	}
-	if !h.SameContainer(op.head.Head) || !op.keys.VerifyHead(h, tail) {
-		f.Message = "the tail is not authentic"
-		return f
-	}
-	f.Clause = format.TAIL2
-	f.Message = "the tail is a stale copy of the head, as an interrupted change of recipients leaves it"
-	if h.Generation > op.head.Head.Generation {
-		f.Offset, f.Message = 0, "the head is a stale copy of the tail, as an interrupted change of recipients leaves it"
+	f := &format.Finding{Clause: format.TAIL1, Severity: format.Violation, Offset: offset, Length: int64(len(raw))}
+	h, err := format.ParseHead(raw)
+	switch {
+	case err != nil:
+		f.Message = fmt.Sprintf("the %s is damaged: %v", place, err)
+	case !h.SameContainer(good.Head):
+		f.Message = fmt.Sprintf("the %s is another container's", place)
+		if place == headPlace {
+			f.Clause = format.KEY1
+		}
+	case !op.keys.VerifyHead(h, raw):
+		f.Message = fmt.Sprintf("the %s was changed by someone who cannot open it", place)
+		if place == headPlace {
+			f.Clause = format.HEAD13
+		}
+	case h.Generation == good.Head.Generation:
+		f.Clause, f.Message = format.TAIL2, "the copies of the head are of the same generation and differ"
+	default:
+		if h.Generation > good.Head.Generation { // then it is the other that is behind
+			place, f.Offset = headPlace, 0
+		}
+		f.Clause = format.TAIL2
+		f.Message = fmt.Sprintf("the %s is stale: an older copy, as an interrupted change of recipients leaves it", place)
 	}
 	return f
 }

@@ -49,7 +49,7 @@ func OpenHeads(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 		Encoded:   r.op.head.Raw,
 		Head:      r.op.head.Head,
 		Layout:    r.layout,
-		Faults:    append(unreadable(r.copies, r.layout), r.op.checkCopies(r.copies, size)...),
+		Faults:    append(unreadable(r.copies, r.layout), r.op.checkCopies(r.op.head, r.copies, size)...),
 		Truncated: r.partial,
 		op:        r.op,
 		copies:    r.copies,

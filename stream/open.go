@@ -20,8 +20,10 @@ const maxInteractive = 8
 type opened struct {
 	keys *seal.Keys
 	head *format.Copy   // the copy with the highest generation that is authentic (READ-1)
-	all  []*format.Copy // every authentic copy
-	cek  []byte         // kept only for a rewrap, which must wipe it
+	all  []*format.Copy // every authentic copy, the highest generation first
+
+	stored *format.Copy // the first of them that stands in the container; nil if none does
+	cek    []byte       // kept only for a rewrap, which must wipe it
 }
 
 // wipe forgets all secrets.
@@ -86,6 +88,9 @@ func containers(copies []*format.Copy) [][]*format.Copy {
 	return groups
 }
 
+// detachedAt is the offset of a copy that does not stand in the container.
+const detachedAt = -1
+
 // withDetached adds a detached head, if there is one, to the usable copies of a
 // container. It counts only as a further copy of the same (READ-4), and stands
 // alone if there is none.
@@ -101,7 +106,7 @@ func withDetached(copies []*format.Copy, encoded []byte) ([]*format.Copy, error)
 		return nil, &format.ParseError{Clause: format.READ4, Field: "detached head", Kind: format.ErrMalformed,
 			Reason: "it belongs to another container"}
 	}
-	return append(copies, &format.Copy{Raw: encoded[:h.HeadSize()], Head: h}), nil
+	return append(copies, &format.Copy{Offset: detachedAt, Raw: encoded[:h.HeadSize()], Head: h}), nil
 }
 
 // authentic picks, of the copies of the container that opened from c, those
@@ -116,10 +121,13 @@ func authentic(keys *seal.Keys, c *format.Copy, group []*format.Copy) (*opened, 
 	if len(op.all) == 0 {
 		keys.Wipe()
 		return nil, &format.ParseError{Clause: format.HEAD13, Field: "MAC", Kind: format.ErrForged,
-			Offset: c.Offset + int64(len(format.MACInput(c.Raw))),
+			Offset: max(0, c.Offset) + int64(len(format.MACInput(c.Raw))),
 			Reason: "the head was changed by someone who cannot open it"}
 	}
-	op.head = op.all[0] // of the highest generation
+	op.head = op.all[0]
+	if i := slices.IndexFunc(op.all, func(c *format.Copy) bool { return c.Offset != detachedAt }); i >= 0 {
+		op.stored = op.all[i]
+	}
 	return op, nil
 }
 
@@ -184,7 +192,7 @@ func (o *opener) try(n int, c *format.Copy) (*seal.Keys, []byte, error) {
 		keys.Wipe()
 		clear(cek)
 		o.causes = append(o.causes, &format.ParseError{Clause: format.KEY1, Field: "commitment", Kind: format.ErrForged,
-			Offset: c.Offset + format.PreambleSize,
+			Offset: max(0, c.Offset) + format.PreambleSize,
 			Reason: fmt.Sprintf("slot %d (%v) holds a key that is not this container's", i+1, s.Type)})
 	}
 	return nil, nil, nil

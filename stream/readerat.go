@@ -118,7 +118,7 @@ func (r *ReaderAt) Coding() format.Coding { return r.op.head.Head.Coding }
 // damaged, stale or foreign copy of the head (TAIL-3).
 func (r *ReaderAt) Warnings() []format.Finding {
 	var warnings []format.Finding
-	for _, f := range r.op.checkCopies(r.copies, r.layout.Size) {
+	for _, f := range r.op.checkCopies(r.op.own(), r.copies, r.layout.Size) {
 		f.Severity = format.Warning
 		warnings = append(warnings, f)
 	}

@@ -229,7 +229,8 @@ func (r *unsealer) advance() error {
 	if b.final && b.err == nil {
 		r.pending = io.EOF
 		at := format.ChunkOffset(int64(r.op.head.Head.HeadSize()), b.first) + int64(b.n)
-		if w := r.op.checkTail(b.in[b.n:], at); w != nil {
+		if w := r.op.compare(r.op.own(), b.in[b.n:], tailPlace, at); w != nil {
+			w.Severity = format.Warning // TAIL-3
 			r.warnings = append(r.warnings, *w)
 		}
 	}

@@ -53,7 +53,7 @@ func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Ident
 	defer r.Close()
 	rep.Keyed = true
 	rep.Generation = r.op.head.Head.Generation
-	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.copies, size)...)
+	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.op.own(), r.copies, size)...)
 	err = rep.checkSlice(r, o.Slice)
 	if r.partial {
 		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {
@@ -79,44 +79,29 @@ func layoutFindings(all []format.Finding) []format.Finding {
 	return kept
 }
 
-// checkCopies says what is wrong with the container's two copies, now that one
-// has opened. Damage to the tail of a container that is cut off is not told
+// checkCopies says what is wrong with the container's two copies by a good one,
+// now that one has opened. Damage to the tail of a container that is cut off is not told
 // apart from the cut here.
-func (op *opened) checkCopies(c *format.Copies, size int64) []format.Finding {
+func (op *opened) checkCopies(good *format.Copy, c *format.Copies, size int64) []format.Finding {
 	var found []format.Finding
 	n := int64(op.head.Head.HeadSize())
 	var pe *format.ParseError
 	if errors.As(c.HeadErr, &pe) {
 		found = append(found, format.NewFinding(pe))
-	} else if f := op.checkCopy(c.Head, "head"); f != nil {
-		found = append(found, *f)
+	} else if c.Head != nil {
+		if f := op.compare(good, c.Head.Raw, headPlace, c.Head.Offset); f != nil {
+			found = append(found, *f)
+		}
 	}
 	if errors.As(c.TailErr, &pe) {
 		found = append(found, format.Finding{Clause: format.TAIL1, Severity: format.Violation,
 			Offset: max(0, size-n), Length: min(n, size), Message: fmt.Sprintf("the tail is no copy of the head: %v", c.TailErr)})
-	} else if f := op.checkCopy(c.Tail, "tail"); f != nil {
-		found = append(found, *f)
+	} else if c.Tail != nil {
+		if f := op.compare(good, c.Tail.Raw, tailPlace, c.Tail.Offset); f != nil {
+			found = append(found, *f)
+		}
 	}
 	return found
-}
-
-// checkCopy says what is wrong with a copy that parses, in comparison with the
-// one that counts.
-func (op *opened) checkCopy(c *format.Copy, which string) *format.Finding {
-	if c == nil || c == op.head {
-		return nil // it could not be read, or is as it should be
-	}
-	if f := op.checkTail(c.Raw, c.Offset); f != nil {
-		f.Severity = format.Violation
-		f.Message = "the " + which + f.Message[len("the tail"):]
-		if which == "head" && f.Clause == format.TAIL1 {
-			if f.Clause = format.HEAD13; !c.Head.SameContainer(op.head.Head) {
-				f.Clause = format.KEY1
-			}
-		}
-		return f
-	}
-	return nil
 }
 
 // checkChunks authenticates the chunks first to end-1, of which there is at

@@ -71,7 +71,7 @@ func parseFooter(b []byte, off int64) (frames int64, err error) {
 		return 0, violation(format.ZSTD4, format.ErrMalformed, off+5, "seek table", "it does not end with its magic")
 	}
 	if b[4] != 0 {
-		return 0, violation(format.ZSTD4, format.ErrUnsupported, off+4, "seek table", "descriptor %#02x, not 0", b[4])
+		return 0, violation(format.ZSTD4, format.ErrMalformed, off+4, "seek table", "descriptor %#02x, not 0", b[4])
 	}
 	if frames = int64(le.Uint32(b)); frames > MaxFrames {
 		return 0, violation(format.ZSTD3, format.ErrUnsupported, off, "seek table", "%d frames, more than %d", frames, MaxFrames)

@@ -140,9 +140,9 @@ func TestClause(t *testing.T) {
 		id, begins, ends string
 		kind             spec.Kind
 	}{
-		{"FILE-4", "Nothing MUST follow", "the tail.", spec.Kind{Level: spec.Must, Binds: spec.File}},
+		{"FILE-4", "The container MUST end", "the tail.", spec.Kind{Level: spec.Must, Binds: spec.File}},
 		{"HEAD-2", "The version MUST", "be 1.", spec.Kind{Level: spec.Must, Binds: spec.File}},
-		{"HEAD-11", "For each slot in order: the slot MUST end", "of its type.", spec.Kind{Level: spec.Must, Binds: spec.File}},
+		{"HEAD-11", "For each slot in order: the slot, its 20-byte header included, MUST end", "clauses aside.", spec.Kind{Level: spec.Must, Binds: spec.File}},
 		{"HEAD-14", "The salt MUST be", "container.", spec.Kind{Level: spec.Must, Binds: spec.Writer}},
 		{"HEAD-15", "A writer SHOULD", "type 1.", spec.Kind{Level: spec.Should, Binds: spec.Writer}},
 		{"SLOT-1", "A reader MUST skip", "covers it.)", spec.Kind{Level: spec.Must, Binds: spec.Reader}},

@@ -171,12 +171,17 @@ func crc(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Casta
 // chunks is the number of chunks in the payload.
 func (x *box) chunks() int64 { return int64(len(x.payload)) }
 
+// mac is the MAC that stands in the head.
+func (x *box) mac() Value {
+	return Value{"mac", fmt.Sprintf("%x", x.head[len(x.head)-trailerSize:len(x.head)-checksumSize])}
+}
+
 // values are the intermediate values of the container as it was written.
 func (x *box) values() []Value {
 	hex := func(key string, b []byte) Value { return Value{key, fmt.Sprintf("%x", b)} }
 	all := []Value{
 		hex(valueCEK, x.CEK), hex(valuePreamble, x.pre), hex("prk", x.PRK), hex("commitment", x.Commitment),
-		hex("head-key", x.HeadKey), hex("slot-id-key", x.SlotIDKey), hex("mac", x.head[len(x.head)-trailerSize:len(x.head)-checksumSize]),
+		hex("head-key", x.HeadKey), hex("slot-id-key", x.SlotIDKey), x.mac(),
 	}
 	all = append(all, x.notes...)
 	last := x.chunks() - 1

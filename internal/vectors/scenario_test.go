@@ -97,6 +97,9 @@ func (s scenario) vector() *Vector {
 		v.Values = values
 		if v.Stream.Outcome != Success {
 			v.Values = values[:2] // what sealing takes
+		} else if _, err := format.CheckCopy(x.head); err == nil {
+			i := slices.IndexFunc(values, func(v Value) bool { return v.Key == "mac" })
+			values[i] = x.mac() // the change may have made a new one
 		}
 		if x.content == nil {
 			v.Values = append(v.Values, Value{valuePlaintext, strconv.Itoa(int(x.seed))})

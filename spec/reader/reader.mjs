@@ -1,0 +1,400 @@
+// A reader of bulla containers in JavaScript, written from the specification (../bulla.md) alone.
+//
+//   node reader.mjs FILE --kek FILE|--passphrase-file FILE -o OUT
+//
+// It is meant to be read beside the specification and to be checked against, not to be fast. Every failure carries the
+// clause that is broken. Offsets and chunk indices are BigInts: a container may be longer than 2^53 bytes. An identity
+// is { type, secret }, with the type of the slots that it may open.
+
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import { pathToFileURL } from 'node:url';
+
+const PAGE = 4096, PAGES = 64, TAG = 16, CHUNK = 65536, SEALED = CHUNK + TAG;
+const MAGIC = Buffer.from('8962756c6c610d0a1a0a', 'hex');
+const AEADS = { 1: 'aes-256-gcm', 2: 'chacha20-poly1305' };
+
+// What a broken clause means; for every other clause it is "malformed".
+const OUTCOMES = {
+  'HEAD-1': 'not-bulla', 'HEAD-2': 'unsupported', 'HEAD-4': 'truncated', 'HEAD-5': 'damaged', 'HEAD-6': 'unsupported',
+  'HEAD-7': 'unsupported', 'HEAD-13': 'forged', 'KEY-1': 'no-key', 'PASS-2': 'unsupported', 'PASS-3': 'unsupported',
+  'PASS-5': 'limit', 'FILE-1': 'truncated', 'FILE-3': 'unsupported', 'CHUNK-1': 'damaged',
+};
+
+export class Failure extends Error {
+  constructor(clause, offset, outcome = OUTCOMES[clause] ?? 'malformed') {
+    super(clause ? `${outcome}, ${clause}` : outcome);
+    Object.assign(this, { clause, offset, outcome });
+  }
+}
+
+// ---- primitives (section 1) ----
+
+const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0x82f63b78 : n >>> 1;
+  return n;
+});
+
+function crc32c(bytes) {
+  let c = ~0;
+  for (const b of bytes) c = CRC[(c ^ b) & 255] ^ (c >>> 8);
+  return ~c >>> 0;
+}
+
+const concat = (...parts) => Buffer.concat(parts.map((p) => (typeof p === 'string' ? Buffer.from(p, 'latin1') : p)));
+const be16 = (n) => Buffer.of(n >> 8, n & 255);
+const be64 = (n) => { const b = Buffer.alloc(8); b.writeBigUInt64BE(n); return b; };
+const same = (a, b) => crypto.timingSafeEqual(a, b);
+
+export const hmac = (key, ...parts) => crypto.createHmac('sha512', key).update(concat(...parts)).digest();
+
+// HKDF's Extract is an HMAC with the salt as its key; of Expand nobody asks for more than the first block, 64 bytes.
+const extract = (salt, ikm) => hmac(salt, ikm);
+const expand = (prk, info, length) => hmac(prk, info, Buffer.of(1)).subarray(0, length);
+
+// unseal returns null when the tag is wrong.
+function unseal(suite, key, nonce, sealed) {
+  const aead = crypto.createDecipheriv(AEADS[suite], key, nonce, { authTagLength: TAG });
+  aead.setAuthTag(sealed.subarray(sealed.length - TAG));
+  const plain = aead.update(sealed.subarray(0, sealed.length - TAG));
+  try { aead.final(); } catch { return null; }
+  return plain;
+}
+
+// ---- one copy of the head (section 3) ----
+
+// frame checks HEAD-1 to HEAD-5. What is not there counts as kept: a file that ends inside the magic is cut off.
+// Behind a head the payload follows; a tail has all of its bytes to itself (exact).
+function frame(bytes, exact) {
+  const n = bytes.length;
+  if (!bytes.subarray(0, 10).equals(MAGIC.subarray(0, n))) throw new Failure('HEAD-1', 0);
+  if (n > 10 && bytes[10] !== 1) throw new Failure('HEAD-2', 10);
+  const pages = n < 16 ? 1 : bytes.readUInt16BE(14);
+  if (pages < 1 || pages > PAGES) throw new Failure('HEAD-3', 14);
+  const H = pages * PAGE;
+  if (n < H || (exact && n > H)) throw new Failure('HEAD-4', n);
+  if (crc32c(bytes.subarray(0, H - 4)) !== bytes.readUInt32BE(H - 4)) throw new Failure('HEAD-5', H - 4);
+  return bytes.subarray(0, H);
+}
+
+// parse checks HEAD-6 to HEAD-12 too; what needs the CEK is left to check.
+function parse(input, exact) {
+  const bytes = frame(input, exact), H = bytes.length, end = H - 36;
+  const [suite, coding] = bytes.subarray(11, 13);
+  if (!AEADS[suite]) throw new Failure('HEAD-6', 11);
+  if (coding > 1) throw new Failure('HEAD-7', 12);
+  if (bytes[13]) throw new Failure('HEAD-8', 13);
+  requireZero(bytes, 16, 32, 'HEAD-8');
+  const generation = bytes.readUInt32BE(96);
+  if (generation < 1) throw new Failure('HEAD-9', 96);
+  const count = bytes.readUInt16BE(100);
+  if (count < 1 || count > 128) throw new Failure('HEAD-10', 100);
+  const slots = [];
+  let at = 102;
+  for (let i = 0; i < count; i++) {
+    if (at + 20 > end) throw new Failure('HEAD-11', at);
+    const type = bytes.readUInt16BE(at), length = bytes.readUInt16BE(at + 2);
+    if (at + 20 + length > end) throw new Failure('HEAD-11', at + 2);
+    const body = bytes.subarray(at + 20, at + 20 + length);
+    checkBody(type, body, at + 20);
+    slots.push({ type, id: bytes.subarray(at + 4, at + 20), body });
+    at += 20 + length;
+  }
+  requireZero(bytes, at, end, 'HEAD-12');
+  const preamble = bytes.subarray(0, 64), commitment = bytes.subarray(64, 96);
+  return { bytes, H, suite, coding, generation, slots, preamble, commitment };
+}
+
+function requireZero(bytes, from, to, clause) {
+  for (let i = from; i < to; i++) if (bytes[i]) throw new Failure(clause, i);
+}
+
+// checkBody checks the clauses of a slot's type (section 5). A type it does not know it skips (SLOT-1).
+function checkBody(type, body, at) {
+  const size = { 1: 1168, 2: 117, 4: 112 }[type];
+  if (size && body.length !== size) throw new Failure({ 1: 'HPKE-1', 2: 'PASS-1', 4: 'KEK-1' }[type], at);
+  if (type === 2) {
+    const kib = body.readUInt32BE(0), passes = body[4];
+    if (passes < 1 || passes > 16) throw new Failure('PASS-2', at + 4);
+    if (kib < 32 || kib > 2 ** 20) throw new Failure('PASS-3', at);
+  }
+  if (type === 3) {
+    const first = 'age-encryption.org/v1\n', lines = body.toString('latin1').split('\n');
+    if (body.length < 64 || body.length > 16384 || lines[0] + '\n' !== first) throw new Failure('AGE-1', at);
+    let stanza = 0;
+    for (const line of lines) { // up to the age header's last line
+      if (line.startsWith('---')) break;
+      if (line.split(' ', 2).join(' ') === '-> scrypt') throw new Failure('AGE-2', at + stanza);
+      stanza += line.length + 1;
+    }
+  }
+}
+
+// copyOf returns a copy, or what is wrong with it as { fault }.
+export function copyOf(bytes, exact) {
+  try { return parse(bytes, exact); } catch (e) {
+    if (e instanceof Failure) return { fault: e };
+    throw e;
+  }
+}
+
+// headOf reads the head: a page, and by what that says all of it (READ-3).
+export function headOf(source) {
+  const first = source.read(0n, PAGE), pages = first.length < 16 ? 0 : first.readUInt16BE(14);
+  return copyOf(pages > 1 && pages <= PAGES ? source.read(0n, pages * PAGE) : first);
+}
+
+// tailOf reads the tail that belongs to a head of H bytes: the last H bytes, if they are not the head's own.
+function tailOf(source, H) {
+  const at = source.size - BigInt(H);
+  return at < BigInt(H) ? { fault: new Failure('TAIL-1') } : copyOf(source.read(at, H), true);
+}
+
+// Copies of one container have preamble and commitment in common (READ-1).
+const kin = (a, b) => a.bytes.subarray(0, 96).equals(b.bytes.subarray(0, 96));
+
+// framed tells whether bytes, and no fewer of them, are a copy by HEAD-1 to HEAD-5.
+const framed = (bytes) => { try { return !!frame(bytes, true); } catch { return false; } };
+
+// ---- keys (section 4) and slots (section 5) ----
+
+export function deriveKeys(preamble, cek) {
+  const prk = extract(preamble, cek), key = (...info) => expand(prk, concat('bulla/v1 ', ...info), 32);
+  return {
+    prk, commitment: key('commitment'), head: key('head'), slotId: key('slot id'),
+    segment: (s) => key('segment', be64(s)),
+  };
+}
+
+export const macOf = (copy, keys) => hmac(keys.head, copy.bytes.subarray(0, copy.H - 36)).subarray(0, 32);
+export const nonceOf = (i, final) => concat(be64(i), Buffer.of(0, 0, 0, final ? 1 : 0));
+
+// distrust names the clause by which a well-formed copy is not valid beside another one, whose keys are given.
+function distrust(copy, other, keys) {
+  if (!kin(copy, other)) return 'KEY-1';
+  return same(macOf(copy, keys), copy.bytes.subarray(copy.H - 36, copy.H - 4)) ? '' : 'HEAD-13';
+}
+
+// slotKeys is the OKM of types 2 and 4, of a body from its salt on.
+export const slotKeys = (type, fields, ikm, preamble) =>
+  expand(extract(fields.subarray(0, 32), ikm), concat('bulla/v1 slot', be16(type), preamble), 64);
+
+function unwrap(type, fields, ikm, preamble) {
+  const okm = slotKeys(type, fields, ikm, preamble);
+  if (!same(okm.subarray(0, 32), fields.subarray(32, 64))) return null; // PASS-4, KEK-2
+  return unseal(2, okm.subarray(32), Buffer.alloc(12), fields.subarray(64, 112));
+}
+
+export const argon2id = crypto.argon2Sync && ((slot, passphrase) => crypto.argon2Sync('argon2id', {
+  message: passphrase, nonce: slot.body.subarray(5, 37), parallelism: 4, tagLength: 32,
+  memory: slot.body.readUInt32BE(0), passes: slot.body[4],
+}));
+
+// candidates yields what opens in the slots of copies: those of the first copy and its kin before others (READ-1), and
+// of these the cheapest first (SLOT-2). Where there is an identity for a slot of a type that this reader has no code
+// for, it gives up and says so.
+function* candidates(copies, identities) {
+  const tries = copies.flatMap((copy) => copy.slots.flatMap((slot) => identities
+    .filter((id) => id.type === slot.type).map(({ type, secret }) => ({ copy, slot, type, secret }))));
+  const rank = ({ copy, type }) => copies.findIndex((c) => kin(c, copy)) * 4 + [4, 1, 3, 2].indexOf(type);
+  tries.sort((a, b) => rank(a) - rank(b));
+  let spent = 0;
+  for (const { copy, slot, type, secret } of tries) {
+    let ikm = secret, fields = slot.body;
+    if (type === 2) {
+      spent += slot.body.readUInt32BE(0) * slot.body[4];
+      if (spent > 2 ** 22) throw new Failure('PASS-5');
+      fields = slot.body.subarray(5);
+      ikm = argon2id?.(slot, secret);
+    }
+    if (type === 1 || type === 3 || !ikm) throw new Failure('', 0, `needs slots of type ${type}`);
+    const cek = unwrap(type, fields, ikm, copy.preamble);
+    if (cek) yield { copy, cek };
+  }
+}
+
+// unlock returns the keys and, of the copies that one CEK makes valid, that of the highest generation; of equals, the
+// first. own is the same of those that stand in the container.
+function unlock(copies, identities) {
+  copies = copies.filter((c, i) => i === copies.findIndex((d) => d.bytes.equals(c.bytes)));
+  let failure = new Failure('', 0, 'no-key'); // SLOT-3
+  for (const { copy, cek } of candidates(copies, identities)) {
+    const keys = deriveKeys(copy.preamble, cek);
+    if (!same(keys.commitment, copy.commitment)) {
+      failure = new Failure('KEY-1');
+      continue;
+    }
+    const valid = copies.filter((c) => !distrust(c, copy, keys));
+    if (!valid.length) throw new Failure('HEAD-13');
+    const best = (list) => list.reduce((a, b) => (b.generation > a.generation ? b : a));
+    const stored = valid.filter((c) => !c.apart);
+    return { keys, copy: best(valid), own: best(stored.length ? stored : valid) };
+  }
+  throw failure;
+}
+
+// usable returns the copies to try, of those in the container and a detached one (READ-4).
+function usable(head, tail, detached) {
+  if (detached?.fault) throw detached.fault;
+  const copies = [head, tail].filter((c) => c && !c.fault);
+  if (detached && copies.length && !copies.some((c) => kin(c, detached))) throw new Failure('READ-4');
+  if (detached) copies.push({ ...detached, apart: true });
+  if (!copies.length) throw head.fault;
+  return copies;
+}
+
+// ---- chunks (section 6) and what their failures are called (section 8) ----
+
+// look reads chunk i and, behind it, as much as tells whether it is the last (CHUNK-2): then the tail is among it.
+function look(source, { copy, keys }, i) {
+  const rest = source.read(BigInt(copy.H) + i * BigInt(SEALED), SEALED + TAG + copy.H);
+  const final = rest.length < SEALED + TAG + copy.H;
+  const size = final ? rest.length - copy.H : SEALED;
+  if (size < TAG) throw new Failure('FILE-1'); // only chunk 0 can be that short: there is no chunk at all
+  if (i >= 2n ** 46n) throw new Failure('FILE-3');
+  const chunk = { i, rest, final, sealed: rest.subarray(0, size), tail: rest.subarray(size) };
+  if (final && size >= SEALED) throw name('FILE-2', chunk, copy);
+  return chunk;
+}
+
+function name(clause, { rest, final, tail }, copy) {
+  for (let at = rest.indexOf(copy.preamble); at >= 0 && at < SEALED; at = rest.indexOf(copy.preamble, at + 1)) {
+    if (rest.length > at + copy.H && framed(rest.subarray(at, at + copy.H))) return new Failure('FILE-4');
+  }
+  return new Failure(final && !framed(tail) ? 'FILE-1' : clause);
+}
+
+function openChunk(source, { copy, keys }, i) {
+  const chunk = look(source, { copy, keys }, i);
+  const plain = unseal(copy.suite, keys.segment(i / 128n), nonceOf(i, chunk.final), chunk.sealed);
+  if (!plain) throw name('CHUNK-1', chunk, copy);
+  return { ...chunk, plain };
+}
+
+// difference names what is wrong with a copy by the container's own best (TAIL-3).
+function difference(found, { own, keys }, isTail) {
+  const wrong = found.fault?.clause ?? distrust(found, own, keys);
+  if (wrong) return isTail ? 'TAIL-1' : wrong;
+  return found.bytes.equals(own.bytes) ? '' : 'TAIL-2';
+}
+
+// ---- reading ----
+
+// stream reads a source forwards, without knowing its size, gives what opens to emit and returns a warning or ''.
+export function stream(source, identities, emit, detached) {
+  const opened = unlock(usable(headOf(source), null, detached), identities);
+  for (let i = 0n; ; i++) {
+    const { plain, final, tail } = openChunk(source, opened, i);
+    emit(plain);
+    if (final) return difference(copyOf(tail, true), opened, true);
+  }
+}
+
+// findTail is for a head that is not usable (READ-2).
+function findTail(source) {
+  for (let H = PAGE; H <= PAGES * PAGE && BigInt(H) <= source.size; H += PAGE) {
+    const bytes = source.read(source.size - BigInt(H), H);
+    if (framed(bytes)) return copyOf(bytes);
+  }
+}
+
+// A Reader reads any part of a source whose size it knows. It opens the last chunk first: before that, no size is true.
+export class Reader {
+  constructor(source, identities, detached) {
+    const head = headOf(source), tail = head.fault ? findTail(source) : tailOf(source, head.H);
+    Object.assign(this, { source }, unlock(usable(head, tail, detached), identities));
+    const P = source.size - 2n * BigInt(this.copy.H), last = P < 16n ? 0n : (P - 16n) / BigInt(SEALED);
+    const chunk = openChunk(source, this, last);
+    this.size = P - (last + 1n) * BigInt(TAG);
+    this.warning = difference(head, this, false) || difference(copyOf(chunk.tail, true), this, true);
+  }
+
+  // read gives the plaintext from a byte up to another one to emit, chunk by chunk.
+  read(from, to, emit) {
+    if (to > this.size) to = this.size;
+    for (let i = from / BigInt(CHUNK); from < to; i++) {
+      const { plain } = openChunk(this.source, this, i), start = i * BigInt(CHUNK);
+      const part = plain.subarray(Number(from - start), Math.min(CHUNK, Number(to - start)));
+      emit(part);
+      from += BigInt(part.length);
+    }
+  }
+}
+
+// inspect lists what anyone can see to be wrong, as [clause, offset], without a key.
+export function inspect(source) {
+  const head = headOf(source), found = [];
+  if (head.fault) return [[head.fault.clause, BigInt(head.fault.offset)]];
+  const H = BigInt(head.H), P = source.size - 2n * H, chunks = P / BigInt(SEALED);
+  if (P < 16n) found.push(['FILE-1', source.size]);
+  else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
+  else if (P % BigInt(SEALED) < 16n) found.push(['FILE-2', H + chunks * BigInt(SEALED)]);
+  const at = source.size - H, tail = tailOf(source, head.H);
+  if (tail.fault || !kin(tail, head)) found.push(['TAIL-1', at]);
+  else if (!tail.bytes.equals(head.bytes)) found.push(['TAIL-2', tail.generation > head.generation ? 0n : at]);
+  return found;
+}
+
+// ---- sources: { size, read(offset, n) }, where read gives fewer than n bytes only at the end ----
+
+// forwards makes a source without size of pull, which gives the next bytes, at most n, and none at the end.
+export function forwards(pull) {
+  let base = 0n, held = Buffer.alloc(0);
+  return {
+    read(offset, n) {
+      const need = Number(offset - base) + n;
+      while (held.length < need) {
+        const more = pull(need - held.length);
+        if (!more.length) break;
+        held = concat(held, more);
+      }
+      held = held.subarray(Number(offset - base)); // what is behind is gone
+      base = offset;
+      return held.subarray(0, n);
+    },
+  };
+}
+
+export function fileSource(fd) {
+  return {
+    size: fs.fstatSync(fd, { bigint: true }).size,
+    read(offset, n) {
+      const b = Buffer.alloc(n);
+      let got = 0;
+      for (let more = 1; more && got < n; got += more) more = fs.readSync(fd, b, got, n - got, offset + BigInt(got));
+      return b.subarray(0, got);
+    },
+  };
+}
+
+// ---- the command ----
+
+function main([file, ...rest]) {
+  const option = (o) => (rest.includes(o) ? rest[rest.indexOf(o) + 1] : undefined);
+  const kek = option('--kek'), phrase = option('--passphrase-file'), out = option('-o');
+  if (!file || !out || !(kek || phrase)) {
+    throw new Error('use: node reader.mjs FILE --kek FILE|--passphrase-file FILE -o OUT');
+  }
+  const identities = [];
+  if (kek) identities.push({ type: 4, secret: fs.readFileSync(kek) });
+  if (kek && identities[0].secret.length !== 32) throw new Error(`${kek}: a key-encryption key is 32 bytes`);
+  if (phrase) {
+    const bytes = fs.readFileSync(phrase, 'latin1').replace(/\r?\n$/, '');
+    identities.push({ type: 2, secret: Buffer.from(bytes, 'latin1') });
+  }
+  const reader = new Reader(fileSource(fs.openSync(file)), identities);
+  if (reader.warning) console.error(`warning: ${reader.warning}`);
+  if (reader.copy.coding) console.error('coding 1: what is written is a Zstandard stream, which zstd -d reads');
+  // The output gets its name when all of it has opened.
+  const part = `${out}.part`, fd = fs.openSync(part, 'w');
+  try {
+    reader.read(0n, reader.size, (b) => fs.writeFileSync(fd, b));
+    fs.renameSync(part, out);
+  } finally {
+    fs.rmSync(part, { force: true });
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  try { main(process.argv.slice(2)); } catch (e) { console.error(e.message); process.exitCode = 1; }
+}

@@ -350,7 +350,7 @@ func TestSalvageAnyDamage(t *testing.T) {
 	const chunks = 120
 	v, plain := new(vault), plaintext(chunks*chunk+12345)
 	container := encrypt(t, plain, v, stream.WriterOptions{})
-	rounds := 20
+	rounds := 12
 	if long {
 		rounds = 1000
 	}
@@ -540,4 +540,51 @@ func TestSalvageProgress(t *testing.T) {
 	if n, about := done.Load(), int64(2*len(plain)); n < about-chunk || n > about+chunk {
 		t.Errorf("%d bytes of about %d", n, about)
 	}
+}
+
+// Any edits of a container: whatever comes out is the plaintext in its place, or
+// listed as lost and zero.
+func FuzzSalvage(f *testing.F) {
+	v, plain := new(vault), plaintext(3*chunk+1000)
+	container := encrypt(f, plain, v, stream.WriterOptions{})
+	f.Add([]byte{})
+	f.Add([]byte{0, 0x10, 1, 10})             // a hole in the head
+	f.Add([]byte{1, 0x80, 0, 7})              // bytes inserted
+	f.Add([]byte{2, 0x80, 0, 7, 3, 3, 3, 30}) // bytes removed, and others changed
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		w := newWreck(container)
+		for ; len(edits) >= 4 && len(w.pieces) < 20; edits = edits[4:] {
+			size := len(w.bytes())
+			off := (int(edits[1])<<8 | int(edits[2])) * 4 % (size + 1)
+			n := min(int(edits[3])*37, size-off)
+			switch edits[0] % 4 {
+			case 0:
+				w.zero(off, n)
+			case 1:
+				w.insert(off, n)
+			case 2:
+				w.remove(off, n)
+			case 3:
+				w.overwrite(off, n)
+			}
+		}
+		b := w.bytes()
+		var dst bytes.Buffer
+		s, err := stream.SalvageNear(t.Context(), &dst, bytes.NewReader(b), int64(len(b)), with(v), &stream.ReaderOptions{Workers: 1})
+		if err != nil {
+			if clauseOf(err) == "" {
+				t.Error(err)
+			}
+			return
+		}
+		got := dst.Bytes()
+		want := make([]byte, len(got)) // zeros where the plaintext has no such place
+		copy(want, plain)
+		for _, r := range s.Lost {
+			clear(want[r.Offset:][:r.Length])
+		}
+		if int64(len(got)) != s.Size || !bytes.Equal(got, want) || s.SizeKnown && len(got) != len(plain) {
+			t.Errorf("%d bytes, lost %v", len(got), s.Lost)
+		}
+	})
 }

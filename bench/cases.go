@@ -1,0 +1,71 @@
+//go:build unix
+
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// A pair is two command lines that do comparable work: with cp both make what
+// they write durable, with the others neither does. They run in a folder
+// with the files that prepare makes, and leave what they write in "out".
+type pair struct {
+	name         string
+	ours, theirs string
+	needs        string  // the program that theirs runs
+	goal         float64 // least ratio of the speeds, 0 for none
+}
+
+func cases(place string) []pair {
+	const copyIn = "cp --reflink=never in out && sync out"
+	goal := map[string]float64{"disk": 0.95, "tmpfs": 0.80}[place]
+	return []pair{
+		{place + "/encrypt vs cp", "bulla encrypt -q -R key.pub -o out in", copyIn, "cp", goal},
+		{place + "/decrypt vs cp", "bulla decrypt -q -i key -o out in.bulla", copyIn, "cp", goal},
+		{place + "/encrypt vs age", "bulla encrypt -q --no-sync -R key.pub -o out in", "age -R key.pub -o out in", "age", 2.0},
+		{place + "/decrypt vs age", "bulla decrypt -q --no-sync -i key -o out in.bulla", "age -d -i key -o out in.age", "age", 3.0},
+		{place + "/encrypt pipe vs age", "cat in | bulla encrypt -q -R key.pub | cat >/dev/null", "cat in | age -R key.pub | cat >/dev/null", "age", 2.8},
+		{place + "/decrypt pipe vs age", "cat in.bulla | bulla decrypt -q -i key | cat >/dev/null", "cat in.age | age -d -i key | cat >/dev/null", "age", 2.8},
+		{place + "/encrypt vs openssl ctr", "bulla encrypt -q --no-sync -R key.pub -o out in", "openssl enc -aes-256-ctr -pbkdf2 -pass pass:x -in in -out out", "openssl", 0},
+		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0},
+	}
+}
+
+// prepare builds the command into dir, makes a key and the inputs: n random
+// bytes, and the containers of them.
+func prepare(dir string, n int64) error {
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bulla"), "bulla/cmd/bulla")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the command: %w: %s", err, out)
+	}
+	in, err := os.Create(filepath.Join(dir, "in"))
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(in, rand.Reader, n)
+	if cerr := in.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	lines := []string{
+		"bulla keygen -o key 2>/dev/null",
+		"bulla keygen -y key >key.pub",
+		"bulla encrypt -q -R key.pub -o in.bulla in",
+	}
+	if _, err := exec.LookPath("age"); err == nil {
+		lines = append(lines, "age -R key.pub -o in.age in")
+	}
+	for _, line := range lines {
+		if _, _, err := once(dir, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+//go:build unix
+
+// Bench times whole commands against their counterparts, side by side.
+//
+//	go run ./bench                 # everything, 1 GiB, 5 rounds
+//	go run ./bench -run tmpfs -size 2GiB -rounds 9
+//
+// For every case the two commands run in turn, A B A B …, so that a machine
+// whose speed drifts slows both alike. What is printed is the median of each and
+// the ratio of the medians, ours over theirs in speed: above 1 is faster. The
+// goals beside the ratios are the project's own.
+//
+// It needs cp, cat, sync and sh; age, openssl and zstd are compared with where
+// they are installed.
+package main
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	size   = flag.String("size", "1GiB", "size of the input, in MiB or GiB")
+	rounds = flag.Int("rounds", 5, "runs of each command that count")
+	only   = flag.String("run", "", "only cases whose name matches this regular expression")
+	disk   = flag.String("disk", os.TempDir(), "a folder on a disk")
+	tmpfs  = flag.String("tmpfs", "/dev/shm", "a folder in memory")
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("bench: ")
+	flag.Parse()
+	n, err := parseSize(*size)
+	if err != nil {
+		log.Fatal(err)
+	}
+	filter, err := regexp.Compile(*only)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := run(n, filter); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func parseSize(s string) (int64, error) {
+	for unit, shift := range map[string]int{"MiB": 20, "GiB": 30} {
+		if digits, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseInt(digits, 10, 32)
+			return n << shift, err
+		}
+	}
+	return 0, fmt.Errorf("size %q is not a number of MiB or GiB", s)
+}
+
+func run(n int64, filter *regexp.Regexp) error {
+	fmt.Printf("%s/%s, %d processors, input %s, medians of %d interleaved runs\n\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), *size, *rounds)
+	fmt.Printf("%-34s %10s %10s %8s  %s\n", "case", "ours", "theirs", "ratio", "goal")
+	for _, place := range []struct{ name, dir string }{{"disk", *disk}, {"tmpfs", *tmpfs}} {
+		dir, err := os.MkdirTemp(place.dir, "bulla-bench-")
+		if err != nil {
+			fmt.Printf("%s: left out: %v\n", place.name, err)
+			continue
+		}
+		err = runIn(dir, place.name, n, filter)
+		os.RemoveAll(dir)
+		if err != nil {
+			return err
+		}
+	}
+	return inMemory(n, filter)
+}
+
+// runIn runs the cases of one place.
+func runIn(dir, place string, n int64, filter *regexp.Regexp) error {
+	var wanted []pair
+	for _, p := range cases(place) {
+		if filter.MatchString(p.name) {
+			wanted = append(wanted, p)
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	if err := prepare(dir, n); err != nil {
+		return err
+	}
+	for _, p := range wanted {
+		if _, err := exec.LookPath(p.needs); err != nil {
+			fmt.Printf("%-34s left out: no %s\n", p.name, p.needs)
+			continue
+		}
+		if err := p.compare(dir, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare times the two commands of p in turn and prints the result.
+func (p pair) compare(dir string, n int64) error {
+	var ours, theirs []time.Duration
+	var peak int64
+	for i := range *rounds + 1 {
+		a, rss, err := once(dir, p.ours)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		b, _, err := once(dir, p.theirs)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		if i == 0 {
+			continue // to warm up
+		}
+		ours, theirs, peak = append(ours, a), append(theirs, b), max(peak, rss)
+	}
+	report(p.name, median(ours), median(theirs), n, p.goal, peak)
+	return nil
+}
+
+// once runs a command line in dir and returns how long it took and the peak
+// memory, in KiB, of the largest process it started.
+func once(dir, line string) (time.Duration, int64, error) {
+	if err := os.Remove(filepath.Join(dir, "out")); err != nil && !os.IsNotExist(err) {
+		return 0, 0, err
+	}
+	syscall.Sync() // earlier runs' writes are not this one's
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(start)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w: %s", line, err, out)
+	}
+	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	return took, usage.Maxrss, nil
+}
+
+func median[T cmp.Ordered](v []T) T {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func report(name string, ours, theirs time.Duration, n int64, goal float64, peakKiB int64) {
+	line := fmt.Sprintf("%-34s %10s %10s %8.2f", name, rate(n, ours), rate(n, theirs), float64(theirs)/float64(ours))
+	if goal > 0 {
+		line += fmt.Sprintf("  >= %.2f", goal)
+	}
+	if peakKiB > 0 {
+		line += fmt.Sprintf("  (peak %d MiB)", peakKiB>>10)
+	}
+	fmt.Println(line)
+}
+
+func rate(n int64, d time.Duration) string {
+	return fmt.Sprintf("%.0f MB/s", float64(n)/1e6/d.Seconds())
+}

@@ -1,0 +1,115 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"io"
+	"regexp"
+	"runtime"
+	"sync"
+	"time"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/stream"
+)
+
+// inMemory compares the streams with what the processor can do at best: AES-GCM
+// over buffers that stay in its caches, on every core at once.
+func inMemory(n int64, filter *regexp.Regexp) error {
+	id, err := keyslot.GenerateIdentity(entropy.Default())
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var container bytes.Buffer
+	write := func(dst io.Writer) error {
+		w, err := stream.NewWriter(ctx, dst, []stream.Recipient{id.Recipient()}, &stream.WriterOptions{Suite: format.AES256GCM})
+		if err != nil {
+			return err
+		}
+		if _, err := w.ReadFrom(io.LimitReader(zeros{}, n)); err != nil {
+			return err
+		}
+		return w.Close()
+	}
+	if err := write(&container); err != nil {
+		return err
+	}
+	ids := []stream.Identity{id}
+	for _, c := range []struct {
+		name string
+		goal float64
+		work func() error
+	}{
+		{"memory/Writer vs raw AES-GCM", 0.9, func() error { return write(io.Discard) }},
+		{"memory/Reader vs raw AES-GCM", 0, func() error {
+			r, err := stream.NewReader(ctx, bytes.NewReader(container.Bytes()), ids, nil)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			_, err = io.Copy(io.Discard, r)
+			return err
+		}},
+		{"memory/Verify vs raw AES-GCM", 0.55, func() error {
+			_, err := stream.Verify(ctx, bytes.NewReader(container.Bytes()), int64(container.Len()), ids, nil)
+			return err
+		}},
+	} {
+		if !filter.MatchString(c.name) {
+			continue
+		}
+		var ours, theirs []time.Duration
+		for range *rounds {
+			start := time.Now()
+			if err := c.work(); err != nil {
+				return err
+			}
+			ours = append(ours, time.Since(start))
+			start = time.Now()
+			rawGCM(n)
+			theirs = append(theirs, time.Since(start))
+		}
+		report(c.name, median(ours), median(theirs), n, c.goal, 0)
+	}
+	return nil
+}
+
+// zeros is an endless source that costs nothing.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// rawGCM seals n bytes in chunks, shared by all cores.
+func rawGCM(n int64) {
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		panic(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	cores := runtime.GOMAXPROCS(0)
+	var all sync.WaitGroup
+	for range cores {
+		all.Go(func() {
+			nonce := make([]byte, gcm.NonceSize())
+			in := make([]byte, 4*format.ChunkSize)
+			out := make([]byte, 0, 4*format.SealedChunkSize)
+			for done := int64(0); done < n/int64(cores); done += int64(len(in)) {
+				out = out[:0]
+				for i := 0; i < len(in); i += format.ChunkSize {
+					out = gcm.Seal(out, nonce, in[i:i+format.ChunkSize], nil)
+				}
+			}
+		})
+	}
+	all.Wait()
+}

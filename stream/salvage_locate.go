@@ -205,11 +205,11 @@ func (s *salvager) close(g gap, p placement) gap {
 // findFinal looks for the container's last chunk in an open gap, moved as far as
 // the chunks before it. Its length and index follow from where it ends.
 func (s *salvager) findFinal(g gap) (placement, bool) {
-	b := s.getBuf()
+	b, w := s.getBuf(), &window{src: s.src}
 	defer s.putBuf(b)
 	for _, end := range s.ends(g.from) {
 		for _, by := range slices.Compact([]int64{g.before, s.base}) {
-			if p, ok := s.tryFinal(b, g, end, by); ok {
+			if p, ok := s.tryFinal(b, w, g, end, by); ok {
 				return p, true
 			}
 		}
@@ -220,7 +220,7 @@ func (s *salvager) findFinal(g gap) (placement, bool) {
 // findMovedFinal looks for it where what it has moved by is not known from any
 // other chunk.
 func (s *salvager) findMovedFinal(g gap) (placement, bool) {
-	b := s.getBuf()
+	b, w := s.getBuf(), &window{src: s.src}
 	defer s.putBuf(b)
 	if s.tail < 0 {
 		return placement{}, false
@@ -228,7 +228,7 @@ func (s *salvager) findMovedFinal(g gap) (placement, bool) {
 	for _, r := range s.finals {
 		for d := r.step; d <= r.within && s.ctx.Err() == nil; d += r.step {
 			for _, by := range [...]int64{g.before + d, g.before - d} {
-				if p, ok := s.tryFinal(b, g, s.tail, by); ok {
+				if p, ok := s.tryFinal(b, w, g, s.tail, by); ok {
 					return p, true
 				}
 			}
@@ -238,15 +238,15 @@ func (s *salvager) findMovedFinal(g gap) (placement, bool) {
 }
 
 // tryFinal tries the last chunk that ends there and has moved by that much.
-func (s *salvager) tryFinal(b *chunkBuf, g gap, end, by int64) (placement, bool) {
+func (s *salvager) tryFinal(b *chunkBuf, w *window, g gap, end, by int64) (placement, bool) {
 	payload := end - s.at(0, by)
 	p := placement{by: by, length: payload % format.SealedChunkSize, final: true}
 	p.first = payload / format.SealedChunkSize
 	p.end = p.first + 1
-	if payload < 0 || p.length < format.TagSize || p.first < g.first {
+	if payload < 0 || p.length < format.TagSize || p.first < g.first || s.at(p.first, by) < 0 {
 		return p, false
 	}
-	_, ok := s.opens(b, p.first, p)
+	_, ok := s.openSealed(b, w.bytes(s.at(p.first, by), p.length), p.first, true)
 	return p, ok
 }
 
@@ -260,10 +260,10 @@ func (s *salvager) ends(from int64) []int64 {
 	size := s.layout.Size
 	ends = append(ends, size-s.head) // the tail is damaged
 	// Something stands behind the tail, or a part of it is missing.
-	const window = 1 << 20
+	const near = 1 << 20
 	preamble := s.op.head.Head.Preamble.Bytes()
 	from = max(0, from)
-	behind := make([]byte, max(0, min(window, size-from)))
+	behind := make([]byte, max(0, min(near, size-from)))
 	n, _ := s.src.ReadAt(behind, from)
 	for p := 0; p < n; p++ {
 		i := bytes.Index(behind[p:n], preamble)
@@ -293,8 +293,12 @@ func (s *salvager) opens(b *chunkBuf, i int64, p placement) (plain []byte, ok bo
 	return s.openSealed(b, sealed, i, p.final)
 }
 
-// openSealed returns the plaintext of what may be chunk i, in b.
+// openSealed returns the plaintext of what may be chunk i, in b. It is none if
+// nothing could be read.
 func (s *salvager) openSealed(b *chunkBuf, sealed []byte, i int64, final bool) (plain []byte, ok bool) {
+	if len(sealed) < format.TagSize {
+		return nil, false
+	}
 	if [format.TagSize]byte(sealed[len(sealed)-format.TagSize:]) == [format.TagSize]byte{} {
 		return nil, false // a hole, most likely: no tag is all zeros
 	}

@@ -59,10 +59,8 @@ func Open(src io.ReaderAt, size int64) (*Archive, error) {
 		switch {
 		case err == nil, errors.Is(err, zip.ErrInsecurePath): // names are looked at where they are used
 			return a, nil
-		case bytes.HasPrefix(start, []byte("PK")):
-			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
-		case !errors.Is(err, zip.ErrFormat) && !errors.Is(err, zip.ErrAlgorithm):
-			return nil, err
+		case !errors.Is(err, zip.ErrFormat), bytes.HasPrefix(start, []byte("PK")):
+			return nil, damage(err)
 		}
 	}
 	return nil, &UnknownError{looksLike(start)}
@@ -107,7 +105,7 @@ func (a *Archive) Members() iter.Seq2[*Member, error] {
 // damage wraps what a parser says of the archive's own bytes in ErrDamaged;
 // errors of the source stay as they are.
 func damage(err error) error {
-	for _, own := range []error{tar.ErrHeader, tar.ErrFieldTooLong, io.ErrUnexpectedEOF, zip.ErrFormat, zip.ErrAlgorithm, zip.ErrChecksum} {
+	for _, own := range []error{tar.ErrHeader, tar.ErrFieldTooLong, io.EOF, io.ErrUnexpectedEOF, zip.ErrFormat, zip.ErrAlgorithm, zip.ErrChecksum} {
 		if errors.Is(err, own) {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}

@@ -1,0 +1,262 @@
+//go:build unix
+
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// sealFile writes what fill makes to a container of that name in a directory
+// that has a key.
+func sealFile(t *testing.T, dir, name string, fill func(io.Writer) error) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := fill(&b); err != nil {
+		t.Fatal(err)
+	}
+	if c := start(t, dir, &b, "encrypt", "-o", name); c.code() != 0 {
+		t.Fatal(c.errs.String())
+	}
+}
+
+// tarWith makes a tar of headers; a regular file holds its name.
+func tarWith(headers ...tar.Header) func(io.Writer) error {
+	return func(dst io.Writer) error {
+		w := tar.NewWriter(dst)
+		for _, h := range headers {
+			if h.Mode = 0o644; h.Typeflag == 0 {
+				h.Typeflag, h.Size = tar.TypeReg, int64(len(h.Name))
+			}
+			if err := w.WriteHeader(&h); err != nil {
+				return err
+			}
+			if h.Typeflag == tar.TypeReg {
+				io.WriteString(w, h.Name)
+			}
+		}
+		return w.Close()
+	}
+}
+
+// everything lists all that is below a directory, with the content of files.
+func everything(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(dir, path)
+		switch {
+		case d.IsDir():
+			if path == filepath.Join(dir, ".config") {
+				return filepath.SkipDir
+			}
+		case d.Type() == fs.ModeSymlink:
+			to, _ := os.Readlink(path)
+			all[name] = "-> " + to
+		default:
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			all[name] = string(b)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Nothing of an archive is written outside the directory, whatever its names
+// and links are, and nothing that a name of it says is done to a terminal.
+func TestExtractHostile(t *testing.T) {
+	link := func(name, to string) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
+	}
+	file := func(name string) tar.Header { return tar.Header{Name: name} }
+	for _, c := range []struct {
+		name    string
+		members []tar.Header
+		want    map[string]string
+		code    int
+	}{
+		{"parent", []tar.Header{file("../evil"), file("ok")}, map[string]string{"ok": "ok"}, exitRefused},
+		{"hidden parent", []tar.Header{file("a/../../evil"), file("a/../b")}, map[string]string{"b": "a/../b"}, exitRefused},
+		{"absolute", []tar.Header{file("/evil"), file("ok")}, map[string]string{"ok": "ok"}, exitRefused},
+		{"control characters", []tar.Header{file("a\x1b[2Jb"), file("c\nd"), file("ok")}, map[string]string{"ok": "ok"}, exitRefused},
+		{"link out, and through it", []tar.Header{link("out", ".."), file("out/evil"), file("ok")}, map[string]string{"ok": "ok", "out/evil": "out/evil"}, exitRefused},
+		{"link to the root", []tar.Header{link("l", "/"), file("l/evil")}, map[string]string{"l/evil": "l/evil"}, exitRefused},
+		{"links over links", []tar.Header{link("a", "b/.."), link("b", "."), link("c", "a/.."), file("c/evil")},
+			map[string]string{"a": "-> b/..", "b": "-> .", "c": "-> a/.."}, exitRefused},
+		{"link inside, and through it", []tar.Header{{Name: "d/", Typeflag: tar.TypeDir}, link("l", "d"), file("l/f")}, map[string]string{"l": "-> d", "d/f": "l/f"}, 0},
+		{"file over its own link", []tar.Header{link("l", "target"), file("target"), file("l")}, map[string]string{"l": "l", "target": "target"}, 0},
+		{"hard link out", []tar.Header{file("a"), {Name: "h", Typeflag: tar.TypeLink, Linkname: "../victim"}}, map[string]string{}, exitBad},
+		{"hard link", []tar.Header{file("a"), {Name: "h", Typeflag: tar.TypeLink, Linkname: "a"}}, map[string]string{"a": "a", "h": "a"}, 0},
+		{"devices", []tar.Header{{Name: "c", Typeflag: tar.TypeChar}, {Name: "p", Typeflag: tar.TypeFifo}, file("ok")}, map[string]string{"ok": "ok"}, exitRefused},
+		{"a file where a directory must be", []tar.Header{file("a"), file("a/b")}, map[string]string{"a": "a"}, exitIO},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := workDir(t)
+			victim := filepath.Join(dir, "victim")
+			if err := os.WriteFile(victim, []byte("untouched"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			sealFile(t, dir, "x.bulla", tarWith(c.members...))
+			if err := os.Mkdir(filepath.Join(dir, "out"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			run := start(t, dir, nil, "extract", "-C", "out", "x.bulla", ".")
+			if got := run.code(); got != c.code {
+				t.Errorf("exit code %d, not %d: %s", got, c.code, run.errs.String())
+			}
+			if strings.ContainsAny(run.errs.String(), "\x1b\x07") {
+				t.Errorf("it said %q", run.errs.String())
+			}
+			got := everything(t, dir)
+			if got["victim"] != "untouched" {
+				t.Error("a file outside was changed")
+			}
+			delete(got, "victim")
+			delete(got, "x.bulla")
+			for name, content := range c.want {
+				if got[filepath.Join("out", name)] != content {
+					t.Errorf("%s holds %q, not %q", name, got[filepath.Join("out", name)], content)
+				}
+				delete(got, filepath.Join("out", name))
+			}
+			if len(got) > 0 {
+				t.Errorf("there is also %v", got)
+			}
+		})
+	}
+}
+
+// A link that stands in the directory already leads nobody out of it either.
+func TestExtractOverLinks(t *testing.T) {
+	dir := workDir(t)
+	out, elsewhere := filepath.Join(dir, "out"), filepath.Join(dir, "elsewhere")
+	for _, d := range []string{out, elsewhere} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(elsewhere, filepath.Join(out, "d")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(elsewhere, "f"), []byte("untouched"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(elsewhere, "f"), filepath.Join(out, "f")); err != nil {
+		t.Fatal(err)
+	}
+	sealFile(t, dir, "x.bulla", tarWith(tar.Header{Name: "d/f"}, tar.Header{Name: "f"}))
+	c := start(t, dir, nil, "extract", "--force", "-C", "out", "x.bulla", "d/f")
+	if got := c.code(); got != exitRefused || !strings.Contains(c.errs.String(), "leads out of the directory over a link") {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	if c := start(t, dir, nil, "extract", "-C", "out", "x.bulla", "f"); c.code() != exitRefused {
+		t.Error("a link was replaced without --force")
+	}
+	if c := start(t, dir, nil, "extract", "--force", "-C", "out", "x.bulla", "f"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+	got := everything(t, dir)
+	if got["elsewhere/f"] != "untouched" || got["out/f"] != "f" {
+		t.Errorf("%v", got)
+	}
+}
+
+// The same from a zip, whose links are data.
+func TestExtractHostileZip(t *testing.T) {
+	dir := workDir(t)
+	sealFile(t, dir, "x.bulla", func(dst io.Writer) error {
+		w := zip.NewWriter(dst)
+		for _, m := range [][2]string{{"../evil", ""}, {"ok", ""}, {"l", ".."}, {"m", "ok"}, {"/abs", ""}} {
+			h := &zip.FileHeader{Name: m[0]}
+			h.SetMode(0o644)
+			content := m[0]
+			if m[1] != "" {
+				h.SetMode(fs.ModeSymlink | 0o777)
+				content = m[1]
+			}
+			f, err := w.CreateHeader(h)
+			if err != nil {
+				return err
+			}
+			io.WriteString(f, content)
+		}
+		return w.Close()
+	})
+	if err := os.Mkdir(filepath.Join(dir, "out"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, dir, nil, "extract", "-C", "out", "x.bulla", ".", "../evil", "/abs")
+	if got := c.code(); got != exitRefused {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	got := everything(t, dir)
+	delete(got, "x.bulla")
+	if len(got) != 2 || got["out/ok"] != "ok" || got["out/m"] != "-> ok" {
+		t.Errorf("%v", got)
+	}
+}
+
+// Names are shown so that a terminal does nothing at them, one a line.
+func TestListHostile(t *testing.T) {
+	dir := workDir(t)
+	names := []string{"plain", "../up", "/abs", "a\x1b]0;title\x07b", "new\nline", "c1\u009b31m", "latin\xe9", "raw\x9b31m", "right\u202eleft", "wide 🙂"}
+	var headers []tar.Header
+	for _, n := range names {
+		headers = append(headers, tar.Header{Name: n, Uname: "an\x1bna", Gname: "g"})
+	}
+	headers = append(headers, tar.Header{Name: "link", Typeflag: tar.TypeSymlink, Linkname: "to\x1b"})
+	sealFile(t, dir, "x.bulla", tarWith(headers...))
+	for _, args := range [][]string{{}, {"-l"}, {"--json"}} {
+		var out bytes.Buffer
+		c := &command{Cmd: exec.Command("bulla", append(append([]string{"ls"}, args...), "x.bulla")...), t: t}
+		c.Dir, c.Stdout, c.Stderr = dir, &out, &c.errs
+		c.Env = append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if len(lines) != len(headers) {
+			t.Errorf("%v: %d lines for %d members", args, len(lines), len(headers))
+		}
+		if !utf8.ValidString(out.String()) || strings.ContainsFunc(strings.ReplaceAll(out.String(), "\n", ""), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u202e' }) {
+			t.Errorf("%v: %q", args, out.String())
+		}
+		if len(args) == 0 || args[0] != "--json" {
+			continue
+		}
+		for i, line := range lines[:len(names)] {
+			var m struct {
+				Name string
+				Raw  []byte `json:"name_base64"`
+			}
+			if err := json.Unmarshal([]byte(line), &m); err != nil {
+				t.Fatal(err)
+			}
+			if got := m.Name; len(m.Raw) == 0 && got != names[i] || len(m.Raw) > 0 && string(m.Raw) != names[i] {
+				t.Errorf("%q is %q, %q", names[i], got, m.Raw)
+			}
+		}
+	}
+}

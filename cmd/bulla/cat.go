@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/stream"
+)
+
+type catFlags struct {
+	randomFlags
+	outputFlags
+	ranges []string
+	first  bool
+}
+
+func catCommand(a *app) *cobra.Command {
+	c := &catFlags{}
+	cmd := &cobra.Command{
+		Use:   "cat FILE[::MEMBER]",
+		Short: "Write a part of a file, or a member of an archive in it",
+		Long: `Decrypt FILE, or ranges of it, to standard output, reading no more of it than it takes:
+64 KiB for each piece touched. FILE::MEMBER is one member of the tar or zip in FILE. It
+is opened like for decrypt: with -i, -p, --kek, or the default identity.
+
+A range is one of
+
+  OFFSET+LENGTH   LENGTH bytes from OFFSET on; -OFFSET counts back from the end
+  FIRST-LAST      from byte FIRST to byte LAST, LAST included, as in HTTP
+  FIRST-          from byte FIRST to the end
+  -LENGTH         the last LENGTH bytes
+
+Bytes count from zero. Numbers may have a unit: K, M, G, T, P or E, or KiB and so on,
+powers of 1024. Of several ranges each is written, in the order given. A range that
+ends behind the end gives what there is.
+
+Of several members of a name the last counts, as when the archive is extracted. To find
+it all of a tar is walked, from header to header.`,
+		Example: `  bulla cat --range 10G+1M disk.img.bulla | xxd
+  bulla cat --range -512 --range 0-511 disk.img.bulla
+  bulla cat backup.tar.bulla::etc/fstab
+  bulla cat --first huge.tar.bulla::etc/fstab        stop at the first of that name
+  bulla cat backup.tar.bulla | tar x                 or all of it`,
+		Args:              exactlyOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.cat(cmd, c, args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&c.ranges, "range", nil, "write only `RANGE` (repeatable)")
+	f.BoolVar(&c.first, "first", false, "take the first member of the name, and read no further to see whether there is another")
+	c.outputFlags.register(cmd, "write to `FILE` (default: standard output)")
+	c.randomFlags.register(a, cmd)
+	return cmd
+}
+
+// cat carries out the verb.
+func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
+	if err := c.workFlags.check(cmd); err != nil {
+		return err
+	}
+	ranges := []byteRange{{text: "0-", length: 1<<63 - 1}}
+	if len(c.ranges) > 0 {
+		ranges = nil
+	}
+	for _, s := range c.ranges {
+		r, err := parseRange(s)
+		if err != nil {
+			return err
+		}
+		ranges = append(ranges, r)
+	}
+	file, member := splitMember(arg)
+	if c.first && member == "" {
+		return usage("bulla cat FILE"+memberMark+"MEMBER names one", "--first is about members, and none is named")
+	}
+	var out *output
+	r, err := a.openRandom(cmd.Context(), &c.randomFlags, file, func(in *input) (err error) {
+		out, err = a.planOutput(outputPlan{outputFlags: c.outputFlags, from: in, mode: 0o600, text: true})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	from := r.whole()
+	if member != "" {
+		if from, err = r.find(member, c.first); err != nil {
+			return err
+		}
+	}
+	return a.writeRanges(cmd.Context(), c, r, from, ranges, out)
+}
+
+// find finds a member of the archive in the file. Of one whose end is missing
+// the last that there is counts.
+func (r *randomAccess) find(name string, first bool) (*content, error) {
+	in, err := openArchive(r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := in.Find(name, first)
+	if errors.As(err, new(*stream.TruncatedError)) && r.size < 0 && m != nil {
+		err = nil
+	}
+	if err != nil {
+		return nil, archiveError(r, err)
+	}
+	return r.member(m)
+}
+
+// writeRanges writes what was asked for. That it can be is seen to before
+// anything is written.
+func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, from *content, ranges []byteRange, out *output) error {
+	type part struct{ offset, length int64 }
+	var parts []part
+	total := int64(0)
+	for _, want := range ranges {
+		offset, length, err := want.resolve(from.size)
+		if err != nil {
+			return about(r.in.name, err)
+		}
+		parts = append(parts, part{offset, length})
+		total += length
+	}
+	if from.size < 0 {
+		total = -1
+	}
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Discard()
+	start := time.Now()
+	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
+	var n int64
+	var err error
+	for i := 0; i < len(parts) && err == nil; i++ {
+		var k int64
+		k, err = from.write(out.writer(), parts[i].offset, parts[i].length)
+		n += k
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+	}
+	if err == nil {
+		err = out.Commit()
+	}
+	bar.finish(err)
+	if err != nil {
+		return unfinished(err, out, n)
+	}
+	a.tellTruncated(r)
+	a.note("%s: %s to %s in %v", from.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
+	return a.result(out, catResult{from.name, out.name, n})
+}
+
+// catResult is what cat --json says.
+type catResult struct {
+	Input     string `json:"input"`
+	Output    string `json:"output"`
+	Plaintext int64  `json:"plaintext_bytes"`
+}

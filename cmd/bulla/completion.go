@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func completionCommand(a *app) *cobra.Command {
+	shells := map[string]func(*cobra.Command) error{
+		"bash":       func(root *cobra.Command) error { return root.GenBashCompletionV2(a.out, true) },
+		"zsh":        func(root *cobra.Command) error { return root.GenZshCompletion(a.out) },
+		"fish":       func(root *cobra.Command) error { return root.GenFishCompletion(a.out, true) },
+		"powershell": func(root *cobra.Command) error { return root.GenPowerShellCompletionWithDesc(a.out) },
+	}
+	names := []string{"bash", "zsh", "fish", "powershell"}
+	return &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "Print a script that completes this command's words in a shell",
+		Long: `Print a script that makes SHELL complete bulla's verbs, flags and file names when
+you press Tab. SHELL is bash, zsh, fish or powershell.`,
+		Example: `  bulla completion bash > ~/.local/share/bash-completion/completions/bulla
+  bulla completion zsh > ~/.zfunc/_bulla            with fpath+=(~/.zfunc) in ~/.zshrc
+  bulla completion fish > ~/.config/fish/completions/bulla.fish
+  bulla completion powershell | Out-String | Invoke-Expression`,
+		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("for example: bulla completion bash", "completion takes the name of one shell")
+			}
+			if shells[args[0]] == nil {
+				return usage(orElse(didYouMean(args[0], names), "there are bash, zsh, fish and powershell"), "no completion for the shell %s", printable(args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return shells[args[0]](cmd.Root()) },
+	}
+}
+
+// complete has a flag complete to one of some words.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic("internal error: " + err.Error()) // the flag is not there
+	}
+}
+
+// completeFiles completes the only argument to a file.
+func completeFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+// completeContainers completes arguments to containers.
+func completeContainers(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{containerSuffix[1:]}, cobra.ShellCompDirectiveFilterFileExt
+}

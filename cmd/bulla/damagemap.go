@@ -1,0 +1,75 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"strings"
+
+	"bulla/stream"
+)
+
+// A damage map is one line that shows which part of a file is lost: each column
+// is an equal share of it, and its character how much of that is there.
+//
+//	████████▓░   ▒██████
+var (
+	blockMap = []rune(" ░▒▓█") // all lost, up to a third, up to two, nearly all, all there
+	asciiMap = []rune(".-=+#")
+)
+
+// damageMap draws the map of size bytes in that many columns. A column that
+// lacks one byte does not look whole, and one that has one does not look lost.
+func damageMap(lost []stream.Range, size int64, columns int, scale []rune) string {
+	if size <= 0 || columns < 1 {
+		return ""
+	}
+	columns = int(min(int64(columns), size))
+	var line strings.Builder
+	i := 0
+	for c := range int64(columns) {
+		// size/columns*c without an overflow
+		from := size/int64(columns)*c + size%int64(columns)*c/int64(columns)
+		to := size/int64(columns)*(c+1) + size%int64(columns)*(c+1)/int64(columns)
+		gone := int64(0)
+		for ; i < len(lost) && lost[i].Offset < to; i++ {
+			end := lost[i].Offset + lost[i].Length
+			gone += max(0, min(end, to)-max(lost[i].Offset, from))
+			if end > to {
+				break // it goes on in the next column
+			}
+		}
+		line.WriteRune(scale[shade(to-from-gone, to-from, len(scale)-1)])
+	}
+	return line.String()
+}
+
+// shade is which of most+1 shades shows that much of a whole.
+func shade(there, whole int64, most int) int {
+	switch there {
+	case 0:
+		return 0
+	case whole:
+		return most
+	}
+	return 1 + min(most-2, int(float64(there)/float64(whole)*float64(most-1)))
+}
+
+// mapScale is what the terminal can show: the locale says whether it knows more
+// than ASCII.
+func mapScale() []rune {
+	if os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" && os.Getenv("WT_SESSION") == "" {
+		return asciiMap
+	}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToUpper(os.Getenv(name)); v != "" {
+			if strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8") {
+				return blockMap
+			}
+			return asciiMap
+		}
+	}
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		return blockMap
+	}
+	return asciiMap
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/stream"
+)
+
+type decryptFlags struct {
+	identityFlags
+	headFlag
+	outputFlags
+	workFlags
+	raw    bool
+	resume bool
+}
+
+func decryptCommand(a *app) *cobra.Command {
+	d := &decryptFlags{}
+	cmd := &cobra.Command{
+		Use:   "decrypt [FILE.bulla]",
+		Short: "Decrypt a file or a stream",
+		Long: `Decrypt FILE.bulla to FILE, or standard input to standard output.
+
+It is opened with an identity, the secret half of a public key (-i), with a
+passphrase (-p) or with a symmetric key (--kek). With none of these flags, with the
+identity that bulla keygen --default has put into identity.txt; and if the file has
+a passphrase, that is asked for.
+
+An output file appears only when all of it is there and authentic. A stream gets
+what is authentic as it comes: if bulla then fails, what came is not all, and must
+not be used as if it were. In a shell, set -o pipefail.
+
+With --resume a run that was killed, interrupted or out of space can be gone on with by
+the same command: what there is of the output is compared with FILE.bulla and kept as
+far as it is right.`,
+		Example: `  bulla decrypt backup.tar.bulla                    makes backup.tar
+  bulla decrypt -i key.txt -o /tmp/b.tar backup.tar.bulla
+  ssh host cat backup.tar.bulla | bulla decrypt -i key.txt | tar x
+  bulla decrypt -p -o - letter.txt.bulla | less`,
+		Args:              atMostOne,
+		ValidArgsFunction: completeContainers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.decrypt(cmd, d, first(args))
+		},
+	}
+	d.identityFlags.register(a, cmd)
+	d.headFlag.register(cmd)
+	d.outputFlags.register(cmd, "write to `FILE` (default FILE without "+containerSuffix+"; - is standard output)")
+	cmd.Flags().BoolVar(&d.raw, "raw", false, "leave what was compressed with -z compressed, for zstd (default output FILE"+zstdSuffix+")")
+	cmd.Flags().BoolVar(&d.resume, "resume", false, "go on where an earlier run has ended, and keep what there is if this one ends early")
+	d.workFlags.register(cmd)
+	return cmd
+}
+
+// plainOf is the name of what the container of that name is to be decrypted to.
+func plainOf(path string) (string, error) {
+	name, ok := strings.CutSuffix(path, containerSuffix)
+	if !ok || name == "" || strings.HasSuffix(name, "/") {
+		return "", usage("name the output with -o FILE, or -o - for standard output",
+			"cannot tell a name for the output: %s does not end in %s", printable(path), containerSuffix)
+	}
+	return name, nil
+}
+
+// decrypt carries out the verb. The output is created only once a key has
+// fitted.
+func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
+	if err := d.workFlags.check(cmd); err != nil {
+		return err
+	}
+	if err := a.claimInput(name); err != nil {
+		return err
+	}
+	ids, err := d.find(true)
+	if err != nil {
+		return err
+	}
+	in, err := a.openInput(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if d.outputFlags.name == "" && in.path != "" {
+		if d.outputFlags.name, err = plainOf(in.path); err != nil {
+			return err
+		}
+		if d.raw {
+			d.outputFlags.name += zstdSuffix
+		}
+	}
+	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, from: in, mode: 0o600, text: true})
+	if err != nil {
+		return err
+	}
+	if d.resume {
+		if err := checkResume(in, out); err != nil {
+			return err
+		}
+	}
+	head, err := d.headFlag.read(a, in)
+	if err != nil {
+		return err
+	}
+	opts := &stream.ReaderOptions{Workers: d.jobs, Head: head, Raw: d.raw, Done: new(atomic.Int64)}
+	r, total, err := open(cmd.Context(), in, ids, opts)
+	if err != nil {
+		return about(in.name, err)
+	}
+	defer r.Close()
+	if d.raw && r.Coding() == format.Plain {
+		return usage("leave out --raw", "%s is not compressed", in.name)
+	}
+	if d.resume {
+		return a.resume(r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
+	}
+	return a.unseal(r, in, out, total, opts, &d.workFlags)
+}
+
+// An opened container gives its plaintext.
+type opened interface {
+	io.WriterTo
+	io.Closer
+	Coding() format.Coding
+	Warnings() []format.Finding
+}
+
+// open opens a container. In a file it authenticates the end first, so that
+// nothing is released of one that is cut off; total is then the size of the
+// plaintext, and otherwise -1.
+func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
+	if !in.regular {
+		r, err := stream.NewReader(ctx, in.File, ids.all, opts)
+		return r, -1, ids.explain(err)
+	}
+	ra, err := stream.NewReaderAt(ctx, in.File, in.size, ids.all, opts)
+	if err != nil {
+		return nil, 0, ids.explain(err)
+	}
+	total, err = ra.Size()
+	return ra, total, err
+}
+
+// unseal writes the plaintext.
+func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Discard()
+	start := time.Now()
+	bar := a.startProgress(w, in.name, total, opts.Done, out)
+	n, err := r.WriteTo(out.writer())
+	if err == nil {
+		err = out.Commit()
+	}
+	bar.finish(err)
+	if err != nil {
+		return unfinished(about(in.name, err), out, n)
+	}
+	a.tellWarnings(r, in)
+	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
+	return a.result(out, decrypted{in.name, out.name, n})
+}
+
+// tellWarnings says what is amiss with a container whose content is not (TAIL-3).
+func (a *app) tellWarnings(r opened, in *input) {
+	for _, f := range r.Warnings() {
+		a.warn(in.name+": "+f.Message+" ["+string(f.Clause)+"]", "the content is authentic and complete; bulla recipients repair makes both ends sound again")
+	}
+}
+
+// unfinished adds to an error what has been let out before it.
+func unfinished(err error, out *output, n int64) error {
+	p := explain(err)
+	if p.Exit != exitBad || out.path != "" || n == 0 {
+		return err
+	}
+	return &failure{exit: p.Exit, what: p.What, err: err,
+		hint: "the " + bytesText(n) + " that came out are authentic but not all: throw them away; " + p.Hint}
+}
+
+// decrypted is what decrypt --json says.
+type decrypted struct {
+	Input     string `json:"input"`
+	Output    string `json:"output"`
+	Plaintext int64  `json:"plaintext_bytes"`
+}

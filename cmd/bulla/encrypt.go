@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/stream"
+)
+
+// containerSuffix ends the names of containers.
+const containerSuffix = ".bulla"
+
+type encryptFlags struct {
+	recipientFlags
+	outputFlags
+	workFlags
+	entropyFlags
+	compressFlags
+	suite       string
+	reserve     int
+	verify      bool
+	fromCommand bool
+}
+
+func encryptCommand(a *app) *cobra.Command {
+	e := &encryptFlags{}
+	cmd := &cobra.Command{
+		Use:   "encrypt [FILE | --from-command -- COMMAND...]",
+		Short: "Encrypt a file or a stream",
+		Long: `Encrypt FILE to FILE.bulla, or standard input to standard output.
+
+Whoever is to open it later is a recipient: a public key (-r, -R), a passphrase (-p)
+or a symmetric key (--kek). Any one of them opens it. With none of these flags, the
+recipients are those that bulla keygen --default has put into recipients.txt.
+
+The output appears under its name only when it is complete and safe on the disk;
+until then it is called .NAME.partial. FILE stays as it is.
+
+With --from-command it is the output of COMMAND that is encrypted, and that becomes
+an output only if COMMAND ends with exit code 0: in a pipe, a command that fails looks
+like one that is done. With --verify the output is read back from the disk and
+authenticated before it gets its name.`,
+		Example: `  bulla encrypt backup.tar                          makes backup.tar.bulla
+  bulla encrypt -R team.txt -o /mnt/b.bulla backup.tar
+  bulla encrypt -p letter.odt                       asks for a passphrase
+  bulla encrypt -z logs.tar                         compresses it first
+  tar c photos | bulla encrypt -r age1pq1... > photos.tar.bulla
+  bulla encrypt -o shop.sql.bulla --from-command -- pg_dump shop`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if e.fromCommand {
+				return checkProducer(cmd, args)
+			}
+			return atMostOne(cmd, args)
+		},
+		ValidArgsFunction: completeFiles,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) },
+	}
+	e.recipientFlags.register(a, cmd)
+	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
+	e.compressFlags.register(cmd)
+	f := cmd.Flags()
+	f.StringVar(&e.suite, "suite", "", "seal with `SUITE`, aes or chacha (default: the one this processor is fast at)")
+	f.IntVar(&e.reserve, "reserve", 0, "leave room for `N` more recipients to be added later, besides two")
+	complete(cmd, "suite", []string{"aes", "chacha"})
+	f.BoolVar(&e.fromCommand, "from-command", false, "encrypt the output of the command behind --")
+	f.BoolVar(&e.verify, "verify", false, "read the output back and authenticate it before it gets its name")
+	e.entropyFlags.register(cmd)
+	e.workFlags.register(cmd)
+	return cmd
+}
+
+// suiteOf is the suite of that name; 0, which lets the processor decide, for "".
+func suiteOf(name string) (format.Suite, error) {
+	switch name {
+	case "":
+		return 0, nil
+	case "aes":
+		return format.AES256GCM, nil
+	case "chacha":
+		return format.ChaCha20Poly1305, nil
+	}
+	return 0, usage("there are aes and chacha", "there is no suite %s", printable(name))
+}
+
+// writerOptions checks the flags that have nothing to do with files and keys.
+func (e *encryptFlags) writerOptions(cmd *cobra.Command) (*stream.WriterOptions, error) {
+	if err := e.workFlags.check(cmd); err != nil {
+		return nil, err
+	}
+	suite, err := suiteOf(e.suite)
+	if err != nil {
+		return nil, err
+	}
+	if e.reserve < 0 || e.reserve > format.MaxSlots {
+		return nil, usage("0 to 128", "--reserve %d is no number of recipients", e.reserve)
+	}
+	level, err := e.level(cmd)
+	if err != nil {
+		return nil, err
+	}
+	mixer, err := e.mixer(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return &stream.WriterOptions{
+		Suite: suite, Level: level, Workers: e.jobs, Reserve: e.reserve, Entropy: mixer,
+		AllowClassical: e.allowClassical, Done: new(atomic.Int64),
+	}, nil
+}
+
+// encrypt carries out the verb. Everything that can be found wrong is found
+// before anybody is asked for a passphrase, and that before any output exists.
+func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error {
+	opts, err := e.writerOptions(cmd)
+	if err != nil {
+		return err
+	}
+	if !e.fromCommand {
+		if err := a.claimInput(first(args)); err != nil {
+			return err
+		}
+	}
+	keys, err := e.recipientFlags.check()
+	if err != nil {
+		return err
+	}
+	if err := e.checkHedged(keys); err != nil {
+		return err
+	}
+	in, from, err := a.source(cmd.Context(), e, args)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if e.outputFlags.name == "" && in.path != "" {
+		e.outputFlags.name = in.path + containerSuffix
+	}
+	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, from: in, mode: 0o666, binary: true})
+	if err != nil {
+		return err
+	}
+	if e.verify {
+		if err := out.checkReadBack(); err != nil {
+			return err
+		}
+	}
+	to, err := e.withPassphrase(cmd.Context(), keys, opts.Entropy)
+	if err != nil {
+		return err
+	}
+	return a.seal(cmd.Context(), in, from, out, to, opts, e)
+}
+
+// source is what is to be encrypted: a file, or the output of a command, which
+// then is not nil.
+func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*input, *producer, error) {
+	if !e.fromCommand {
+		in, err := a.openInput(first(args))
+		return in, nil, err
+	}
+	from, err := newProducer(ctx, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &input{name: from.name, size: -1}, from, nil
+}
+
+// seal writes the container.
+func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Discard()
+	start := time.Now()
+	sw, err := stream.NewWriter(ctx, out.writer(), to, opts)
+	if err != nil {
+		return err
+	}
+	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
+	n, err := a.feed(sw, in, from)
+	if err == nil && e.verify {
+		bar.finish(nil)
+		bar, err = a.closeVerified(ctx, sw, out, &e.workFlags)
+	} else if cerr := sw.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = out.Commit()
+	}
+	bar.finish(err)
+	if err != nil {
+		return from.spoiled(err, out)
+	}
+	a.note("%s: %s encrypted to %s for %s in %v", in.name, bytesText(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
+	return a.result(out, encrypted{in.name, out.name, n, len(to)})
+}
+
+// encrypted is what encrypt --json says.
+type encrypted struct {
+	Input      string `json:"input"`
+	Output     string `json:"output"`
+	Plaintext  int64  `json:"plaintext_bytes"`
+	Recipients int    `json:"recipients"`
+}
+
+// result says with --json what was done, unless the data went where it would be said.
+func (a *app) result(out *output, v any) error {
+	if a.json && out.File != a.out {
+		a.printJSON(v)
+	}
+	return a.outErr
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+)
+
+func entropyCommand(a *app) *cobra.Command {
+	e := &entropyFlags{}
+	cmd := &cobra.Command{
+		Use:   "entropy",
+		Short: "Show what the randomness of new keys is made of",
+		Long: `Show every source that new keys can draw on: whether it takes part, why not, and what
+would mend that. One draw is made, used for nothing, to see that it works.
+
+The operating system's generator is in every key and cannot be left out. The other
+sources are mixed in so that they can only add to it: a key is never easier to guess
+than what the operating system gave, and if that should be broken, one sound source
+beside it is enough. --entropy and --require choose among them, here as with encrypt
+and keygen; exit code 9 if one that is required is missing.`,
+		Example: `  bulla entropy
+  bulla entropy --json
+  bulla entropy --require tpm -q || echo no TPM
+  bulla entropy test --histogram
+  bulla entropy read 1M | ent`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(orElse(didYouMean(args[0], []string{"test", "read"}), "bulla help entropy"), "entropy has no verb %s", printable(args[0]))
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.entropyStatus(cmd, e) },
+	}
+	e.register(cmd)
+	cmd.SetUsageTemplate(strings.Replace(subVerbsTemplate, "} VERB{", "} [VERB]{", 1)) // it does something without
+	for _, verb := range []*cobra.Command{entropyTestCommand(a), entropyReadCommand(a)} {
+		verb.DisableFlagsInUseLine = true
+		verb.Flags().SortFlags = false
+		cmd.AddCommand(verb)
+	}
+	return cmd
+}
+
+// entropyReport is what entropy --json says.
+type entropyReport struct {
+	Sources  []entropy.Status `json:"sources"`
+	Uses     []string         `json:"uses"`     // the sources that are in a new key
+	Required []string         `json:"required"` // those without which none is made
+}
+
+// entropyStatus carries out the verb.
+func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
+	m, err := e.mixer(cmd)
+	if err != nil {
+		return err
+	}
+	var draw [32]byte
+	err = m.Fill("status", draw[:])
+	clear(draw[:])
+	if err != nil {
+		return err
+	}
+	r := entropyReport{Sources: m.Status(), Uses: []string{}, Required: []string{}}
+	for _, s := range r.Sources {
+		if s.State == entropy.Active {
+			r.Uses = append(r.Uses, s.Name)
+		}
+		if s.Required {
+			r.Required = append(r.Required, s.Name)
+		}
+	}
+	switch {
+	case a.json:
+		a.printJSON(r)
+	case !a.quiet:
+		a.showSources(r)
+	}
+	return a.outErr
+}
+
+// showSources writes a report for people.
+func (a *app) showSources(r entropyReport) {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SOURCE\tSTATE\tSTART-UP TEST\tONE DRAW\tDETAIL")
+	for _, s := range r.Sources {
+		took := "-"
+		if s.Draws > 0 {
+			took = latencyText(s.Latency)
+		}
+		startup := s.Startup
+		if startup == "none" || s.State == entropy.Absent || s.State == entropy.Excluded {
+			startup = "-"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, startup, took, sourceDetail(s))
+	}
+	table.Flush()
+	a.printf("%s", b.String())
+	for _, s := range r.Sources {
+		if s.Hint != "" {
+			a.printf("%s: hint: %s\n", s.Name, s.Hint)
+		}
+	}
+	for _, s := range r.Sources {
+		if t := s.TPM; t != nil && s.State == entropy.Active {
+			a.printf("tpm: %s %s, firmware %s\n", t.Manufacturer, t.Vendor, t.Firmware)
+			a.printf("tpm: session %s\n", t.Session)
+			a.printf("tpm: storage root key %s\n", t.SRKName)
+		}
+	}
+	a.printf("New keys use: %s. Required: %s.\n", strings.Join(r.Uses, " + "), orElse(strings.Join(r.Required, ", "), "none"))
+}
+
+// sourceDetail says what a source is, or why it does not take part, and what it
+// has cost.
+func sourceDetail(s entropy.Status) string {
+	text := s.Detail
+	if s.State != entropy.Active {
+		text = s.Reason
+	}
+	if s.Retries > 0 {
+		text += fmt.Sprintf("; %d retried", s.Retries)
+	}
+	if s.Failures > 0 {
+		text += fmt.Sprintf("; %d failed", s.Failures)
+	}
+	return text
+}
+
+// latencyText is a short time for people.
+func latencyText(d time.Duration) string {
+	switch {
+	case d < 10*time.Microsecond:
+		return d.Round(100 * time.Nanosecond).String()
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// completeSources completes arguments to the names of random sources.
+func completeSources(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	used := func(name string) bool { return slices.Contains(args, name) }
+	return slices.DeleteFunc(randomSources(), used), cobra.ShellCompDirectiveNoFileComp
+}
+
+// randomSources is the names of the sources whose bytes are meant to look
+// random: all but one.
+func randomSources() []string {
+	return slices.DeleteFunc(entropy.Names(), func(name string) bool { return name == "unique" })
+}
+
+// checkRandom refuses names that have no random bytes of their own.
+func checkRandom(names []string) error {
+	for _, name := range names {
+		if name == "unique" {
+			return usage("there are: "+strings.Join(randomSources(), ", "), "%s is not random: it makes draws differ, and has nothing to test or read", name)
+		}
+		if !slices.Contains(entropy.Names(), name) {
+			return &entropy.UnknownSourceError{Name: name}
+		}
+	}
+	return nil
+}

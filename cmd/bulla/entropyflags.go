@@ -1,0 +1,53 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/keyslot"
+)
+
+// EntropyFlags say what new keys are made of.
+type entropyFlags struct {
+	sources, require []string
+}
+
+func (e *entropyFlags) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&e.sources, "entropy", nil, "mix in only these `SOURCES` beside the operating system's (default: all there are)")
+	f.StringSliceVar(&e.require, "require", nil, "stop unless entropy `SOURCE` is there and works (repeatable)")
+	complete(cmd, "entropy", entropy.Names())
+	complete(cmd, "require", entropy.Names())
+}
+
+// tpmPinFile, in the configuration directory, keeps which TPM random bytes come
+// from: once it is there, they come from no other.
+const tpmPinFile = "tpm-pin"
+
+// mixer makes the mixer that the flags ask for. Where there is no configuration
+// directory, the TPM is pinned for this run only.
+func (e *entropyFlags) mixer(cmd *cobra.Command) (*entropy.Mixer, error) {
+	o := &entropy.Options{Require: e.require}
+	if dir, err := configDir(); err == nil {
+		o.TPMPinFile = filepath.Join(dir, tpmPinFile)
+	}
+	if cmd.Flags().Changed("entropy") {
+		o.Sources = append([]string{}, e.sources...) // not nil: "os" alone is a choice
+	}
+	return entropy.New(o)
+}
+
+// checkHedged refuses recipients of age where hardware entropy is required: age
+// draws on the operating system alone, so none would reach their slots.
+func (e *entropyFlags) checkHedged(to []keyslot.Recipient) error {
+	hardware := func(name string) bool { return name != "os" }
+	classic := func(r keyslot.Recipient) bool { return r.Type() == format.SlotAge }
+	if slices.ContainsFunc(e.require, hardware) && slices.ContainsFunc(to, classic) {
+		return refuse("use recipients that begin with age1pq1, a passphrase or --kek", "--require cannot be kept for age recipients: age takes its randomness from the operating system alone")
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+)
+
+type entropyReadFlags struct {
+	entropyFlags
+	source string
+}
+
+func entropyReadCommand(a *app) *cobra.Command {
+	e := &entropyReadFlags{}
+	cmd := &cobra.Command{
+		Use:   "read N",
+		Short: "Write random bytes, mixed as keys are, to a pipe or a file",
+		Long: `Write N random bytes to standard output, mixed of all sources as keys are. N may end
+in K, M or G, for powers of 1024.
+
+With --source, the bytes of one source as they come, unmixed: for statistics only,
+never for keys. They are under the same guard as in the mixer, and end with an error
+if the source gets stuck.`,
+		Example: `  bulla entropy read 32 > key.bin
+  bulla entropy read 2500004 | rngtest -c 1000
+  bulla entropy read --source rdrand 8M | ent`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("for example: bulla entropy read 32", "entropy read takes the number of bytes")
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.entropyRead(cmd, e, args[0])
+		},
+	}
+	e.register(cmd)
+	cmd.Flags().StringVar(&e.source, "source", "", "write the bytes of `SOURCE` alone, for statistics")
+	complete(cmd, "source", randomSources())
+	return cmd
+}
+
+// entropyRead carries out the verb.
+func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string) error {
+	n, err := parseCount(count)
+	if err != nil {
+		return err
+	}
+	if isTerminal(a.out) {
+		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
+	}
+	src, err := e.open(cmd)
+	if err != nil {
+		return err
+	}
+	if e.source != "" {
+		a.warn("these are the bytes of "+e.source+" alone: for statistics, never for keys", "leave --source out for bytes to use")
+	}
+	done := new(atomic.Int64)
+	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
+	err = copyRandom(cmd.Context(), a.out, src, n, done)
+	bar.finish(err)
+	return err
+}
+
+// open gives what the flags ask for.
+func (e *entropyReadFlags) open(cmd *cobra.Command) (io.Reader, error) {
+	if e.source == "" {
+		m, err := e.mixer(cmd)
+		return mixed{m}, err
+	}
+	if cmd.Flags().Changed("entropy") || len(e.require) > 0 {
+		return nil, usage("leave --source out, or the others", "--source is one source, unmixed: --entropy and --require are about mixing")
+	}
+	if err := checkRandom([]string{e.source}); err != nil {
+		return nil, err
+	}
+	return entropy.Raw(e.source)
+}
+
+// mixed reads what a mixer gives.
+type mixed struct{ *entropy.Mixer }
+
+func (m mixed) Read(p []byte) (int, error) {
+	p = p[:min(len(p), entropy.MaxFill)]
+	return len(p), m.Fill("entropy read", p)
+}
+
+// copyRandom copies n bytes and leaves none behind.
+func copyRandom(ctx context.Context, dst io.Writer, src io.Reader, n int64, done *atomic.Int64) error {
+	buf := make([]byte, entropy.MaxFill)
+	defer clear(buf)
+	for n > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		part := buf[:min(n, int64(len(buf)))]
+		if _, err := io.ReadFull(src, part); err != nil {
+			return err
+		}
+		if _, err := dst.Write(part); err != nil {
+			return err
+		}
+		n -= int64(len(part))
+		done.Add(int64(len(part)))
+	}
+	return nil
+}
+
+// parseCount reads a number of bytes, such as 32, 100K or 8M.
+func parseCount(s string) (int64, error) {
+	digits, shift := s, 0
+	if n := strings.IndexAny("KMG", s[max(len(s)-1, 0):]); n >= 0 && s != "" {
+		digits, shift = s[:len(s)-1], 10*(n+1)
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > math.MaxInt64>>shift {
+		return 0, usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", printable(s))
+	}
+	return int64(n << shift), nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+)
+
+func entropyTestCommand(a *app) *cobra.Command {
+	histogram := false
+	cmd := &cobra.Command{
+		Use:   "test [SOURCE...]",
+		Short: "Test each source by itself",
+		Long: `Draw on each SOURCE by itself (default: all there are) and look for what a source that
+is stuck or broken would give: the same byte, word or block again, or one byte value
+far too often. What is drawn is thrown away. It takes at most a minute.
+
+A source that passes is not stuck. That is all a test of bytes can say: the output of
+a generator with a known seed passes as well. Which sources to trust is a question
+about the machine, not about the bytes.
+
+Exit code 9 if a source failed, or if one that was named is not there.`,
+		Example: `  bulla entropy test
+  bulla entropy test --histogram rdrand
+  bulla entropy test --json tpm`,
+		ValidArgsFunction: completeSources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.entropyTest(cmd.Context(), args, histogram)
+		},
+	}
+	cmd.Flags().BoolVar(&histogram, "histogram", false, "draw how often each byte value came")
+	return cmd
+}
+
+// entropyTest carries out the verb.
+func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) error {
+	if err := checkRandom(names); err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		names = nil // all
+	}
+	results, err := entropy.Test(ctx, &entropy.TestOptions{Sources: names, Progress: a.testProgress()})
+	a.con.end()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		a.printJSON(struct {
+			Results []entropy.TestResult `json:"results"`
+		}{results})
+	case !a.quiet:
+		a.showResults(results)
+		for _, r := range results {
+			if histogram && r.Tested > 0 {
+				a.printf("\n%s", histogramText(r.Name, &r.Histogram))
+			}
+		}
+	}
+	return errors.Join(a.outErr, verdictOf(results, names))
+}
+
+// testProgress shows how far a test has come, on a terminal.
+func (a *app) testProgress() func(entropy.TestProgress) {
+	if a.quiet || a.json || !isTerminal(a.err) {
+		return nil
+	}
+	var shown time.Time
+	return func(p entropy.TestProgress) {
+		if now := time.Now(); p.Done == p.Total || now.Sub(shown) >= progressStep {
+			shown = now
+			a.con.status(fmt.Sprintf("%s  %2d%%", p.Source, 100*p.Done/max(p.Total, 1)), false)
+		}
+	}
+}
+
+// showResults writes results for people.
+func (a *app) showResults(results []entropy.TestResult) {
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SOURCE\tRESULT\tLOOKED AT\tIN\tDETAIL")
+	for _, r := range results {
+		if r.Tested == 0 {
+			fmt.Fprintf(table, "%s\t%s\t-\t-\t%s\n", r.Name, resultText(r), r.Reason)
+			continue
+		}
+		detail := fmt.Sprintf("a byte value at most %d times in 512; %d would fail", r.Most, r.Cutoff)
+		if !r.Passed {
+			detail = r.Reason
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", r.Name, resultText(r), bytesText(int64(r.Tested)), latencyText(r.Elapsed), detail)
+	}
+	table.Flush()
+	a.printf("%sA source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n", b.String())
+}
+
+// resultText is what became of the test of a source.
+func resultText(r entropy.TestResult) string {
+	switch {
+	case r.Passed:
+		return "passed"
+	case r.State == entropy.Failed:
+		return "FAILED"
+	}
+	return string(r.State)
+}
+
+// verdictOf is the error that results come to: of sources that failed, and of
+// those that were named and are not there.
+func verdictOf(results []entropy.TestResult, named []string) error {
+	for _, r := range results {
+		if r.Passed || r.State != entropy.Failed && named == nil {
+			continue
+		}
+		what := "the source %s failed its test: %s"
+		if r.State != entropy.Failed {
+			what = "the source %s cannot be tested: %s"
+		}
+		return &failure{exit: exitEntropy, what: fmt.Sprintf(what, r.Name, r.Reason), hint: orElse(r.Hint, "bulla entropy shows the state of all sources")}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/stream"
+)
+
+// TestExplain goes through every kind of error that the packages below return:
+// each has its exit code, one line of what happened and one line of hint.
+func TestExplain(t *testing.T) {
+	parse := func(kind error, c format.Clause, reason string) error {
+		return &format.ParseError{Clause: c, Field: "field", Offset: 7, Kind: kind, Reason: reason}
+	}
+	noKey := func(named int, slots, tried []format.SlotType, causes ...error) error {
+		return &keysError{&stream.NoKeyError{Slots: slots, Tried: tried, Identities: named, Causes: causes}, &identities{named: named}}
+	}
+	hpke, pass, kek := format.SlotHPKE, format.SlotPassphrase, format.SlotKEK
+	types := func(t ...format.SlotType) []format.SlotType { return t }
+	path := func(op string, err error) error { return &fs.PathError{Op: op, Path: "dir/.x.partial", Err: err} }
+
+	for _, c := range []struct {
+		err  error
+		exit int
+		what string
+		hint string
+	}{
+		{parse(format.ErrNotBulla, format.HEAD1, "it looks like a gzip file"), 7, "x is not a bulla file: it looks like a gzip file", "bulla opens what"},
+		{parse(format.ErrNotBulla, format.HEAD1, "it looks like an age file"), 7, "x is not a bulla file", "age -d"},
+		{parse(format.ErrNotBulla, format.HEAD1, "it looks like text in UTF-16: a shell"), 7, "x is not a bulla file", "binary"},
+		{parse(format.ErrTruncated, format.HEAD4, "the input is empty"), 3, "x is truncated: the input is empty", "copy it again"},
+		{parse(format.ErrDamaged, format.HEAD5, "sum"), 3, "x is damaged: ", "through a pipe"},
+		{parse(format.ErrDamaged, format.TAIL1, "sum"), 3, "x is damaged: ", "copy it again"},
+		{parse(format.ErrMalformed, format.HEAD9, "generation"), 3, "x: malformed: ", "copy it again"},
+		{parse(format.ErrForged, format.HEAD13, "MAC"), 3, "x: forged: ", "copy it again"},
+		{parse(format.ErrUnsupported, format.HEAD2, "version"), 7, "x: unsupported: ", "newer bulla"},
+		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "copy it again"},
+		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "copy it again"},
+		{&stream.TrailingError{Offset: 99}, 3, "x goes on after its end at byte 99", "appended"},
+		{&stream.LimitError{Clause: format.PASS5, Reason: "too much"}, 7, "x: too much [PASS-5]", "do not trust"},
+		{format.ErrMixedClasses, 5, "post-quantum and classical recipients", "--allow-classical"},
+
+		{noKey(0, types(hpke), nil), 4, "no key to open x with (its slots: 1 hpke)", "-i FILE"},
+		{noKey(0, types(pass), types(pass)), 4, "wrong passphrase for x", "keyboard"},
+		{noKey(1, types(hpke, hpke, kek), types(hpke)), 4, "the key does not open x (its slots: 2 hpke, 1 kek)", "--kek FILE"},
+		{noKey(2, types(hpke, pass), types(hpke)), 4, "none of 2 keys opens x (its slots: 1 hpke, 1 passphrase)", "-p"},
+		{noKey(1, types(hpke, pass), types(hpke, pass)), 4, "neither the passphrase nor a key of 1 identity opens x", "keyboard"},
+		{noKey(1, types(hpke), types(hpke), errors.New("first\nsecond")), 4, "the key does not open x (its slots: 1 hpke); first", "-i FILE"},
+		{noKey(1, types(hpke), nil, &agekey.PluginMissingError{Name: "yubikey"}), 4, "the key does not open x", "install age-plugin-yubikey"},
+		{noKey(1, types(hpke), nil, fmt.Errorf("key: %w", agekey.ErrWrongPassphrase)), 4, "the key does not open x", "passphrase of the key"},
+		{noKey(0, types(pass), types(pass), fmt.Errorf("slot: %w", keyslot.ErrEmptyPassphrase)), 4, "the passphrase is empty", "where it comes from"},
+		{noKey(1, types(pass), types(pass), fmt.Errorf("slot: %w", errNoTerminal)), 4, "cannot ask for the passphrase: there is no terminal", "--passphrase-file"},
+
+		{&entropy.RequireError{Source: "tpm", Reason: "none", Hint: "buy one"}, 9, `required entropy source "tpm"`, "buy one"},
+		{&entropy.RequireError{Source: "tpm", Reason: "none"}, 9, `required entropy source "tpm"`, "--require tpm"},
+		{&entropy.UnknownSourceError{Name: "unqiue"}, 64, `no entropy source is called "unqiue"`, "did you mean unique?"},
+		{&keyslot.LineError{Line: 3, Err: errors.New("wrong")}, 64, "x: line 3: wrong", "bulla help keys"},
+		{fmt.Errorf("k: %w", keyslot.ErrUnknownKey), 64, "x: k: not a key of a known kind", "bulla help keys"},
+		{fmt.Errorf("k: %w", keyslot.ErrSecretKey), 64, "x: k: this is a secret key", "keygen"},
+		{fmt.Errorf("k: %w", keyslot.ErrNoKeys), 64, "x: k: no key", "bulla help keys"},
+		{fmt.Errorf("p: %w", keyslot.ErrEmptyPassphrase), 4, "the passphrase is empty", "where it comes from"},
+		{fmt.Errorf("r: %w", &agekey.PluginMissingError{Name: "tpm"}), 7, "age-plugin-tpm is not on the path", "install"},
+
+		{path("write", syscall.ENOSPC), 1, "cannot write dir/x: no space left on device", "make room"},
+		{path("write", syscall.EDQUOT), 1, "cannot write dir/x: ", "make room"},
+		{path("open", fs.ErrNotExist), 1, "cannot open dir/x: file does not exist", "check the name"},
+		{path("open", fs.ErrPermission), 1, "cannot open dir/x: permission denied", "who may read and write"},
+		{path("open", syscall.EROFS), 1, "cannot open dir/x: ", "who may read and write"},
+		{path("open", syscall.ENOTDIR), 1, "cannot open dir/x: ", "part of the path"},
+		{path("read", syscall.EISDIR), 1, "cannot read dir/x: ", "not a directory"},
+		{path("read", syscall.EIO), 1, "cannot read dir/x: ", "source or the destination"},
+		{&os.LinkError{Op: "rename", Old: ".y.partial", New: "y", Err: syscall.EIO}, 1, "cannot give y its name: ", "source or the destination"},
+		{io.ErrUnexpectedEOF, 1, "x: unexpected EOF", "became shorter"},
+		{errors.New("something else"), 1, "x: something else", "report it"},
+	} {
+		p := explain(about("x", c.err))
+		if p.Exit != c.exit || !strings.HasPrefix(p.What, c.what) || !strings.Contains(p.Hint, c.hint) || p.silent {
+			t.Errorf("%#v\n is explained with %d %q and %q,\n want %d %q… and …%q…", c.err, p.Exit, p.What, p.Hint, c.exit, c.what, c.hint)
+		}
+		if p.Hint == "" || strings.Contains(p.Hint, "\n") || strings.Contains(p.What, "\n") {
+			t.Errorf("%v: not a line each: %q, %q", c.err, p.What, p.Hint)
+		}
+	}
+}
+
+func TestExplainSilently(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		exit int
+	}{
+		{&signalError{syscall.SIGTERM}, 143},
+		{fmt.Errorf("reading: %w", &signalError{syscall.SIGINT}), 130},
+		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}, 141},
+	} {
+		if p := explain(about("x", c.err)); p.Exit != c.exit || !p.silent {
+			t.Errorf("%v is explained with %d, silently: %v", c.err, p.Exit, p.silent)
+		}
+	}
+	// A pipe to a program of our own is no output.
+	if p := explain(&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}); p.Exit != exitIO || p.silent {
+		t.Errorf("a plugin that died is explained with %d, silently: %v", p.Exit, p.silent)
+	}
+}
+
+func TestExitCodesAreDocumented(t *testing.T) {
+	documented := make(map[string]bool)
+	for _, c := range exitCodes {
+		documented[c.code] = true
+	}
+	for _, code := range []int{exitOK, exitIO, exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported, exitSource, exitEntropy, exitUsage} {
+		if !documented[fmt.Sprint(code)] {
+			t.Errorf("help exit-codes does not have %d", code)
+		}
+	}
+}
+
+// TestVerbs holds every verb to what help promises of all.
+func TestVerbs(t *testing.T) {
+	root := newApp(stdio{os.Stdin, os.Stdout, os.Stderr}).rootCommand()
+	for _, cmd := range root.Commands() {
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: the short text is %q", cmd.Name(), cmd.Short)
+		}
+		if cmd.Name() == "help" {
+			continue
+		}
+		if cmd.Long == "" {
+			t.Errorf("%s has no long text", cmd.Name())
+		}
+		if cmd.Runnable() && cmd.Example == "" {
+			t.Errorf("%s has no examples", cmd.Name())
+		}
+		for _, line := range strings.Split(cmd.Long+"\n"+cmd.Example, "\n") {
+			if len([]rune(line)) > 100 {
+				t.Errorf("%s: a line of help is too long: %q", cmd.Name(), line)
+			}
+		}
+	}
+}
+
+func TestWorst(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	a := newApp(stdio{nil, null, null})
+	bad, io, key := &failure{exit: exitBad}, &failure{exit: exitIO}, &failure{exit: exitNoKey}
+	for _, c := range []struct {
+		errs []error
+		want error
+	}{
+		{[]error{nil}, nil},
+		{[]error{nil, nil}, nil},
+		{[]error{nil, key}, key},
+		{[]error{key, nil, io}, io},
+		{[]error{io, bad, key}, bad},
+	} {
+		if got := a.worst(c.errs); got != c.want {
+			t.Errorf("the worst of %v is %v", c.errs, got)
+		}
+	}
+}
+
+func TestInterruptible(t *testing.T) {
+	cause := errors.New("cause")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	if err := interruptible(ctx, func() error { return cause }); err != cause {
+		t.Errorf("got %v", err)
+	}
+	cancel(cause)
+	own := errors.New("own")
+	if err := interruptible(ctx, func() error { return own }); err != own {
+		t.Errorf("a verb that notices by itself: got %v", err)
+	}
+	stuck := make(chan bool)
+	defer close(stuck)
+	if err := interruptible(ctx, func() error { <-stuck; return nil }); err != cause {
+		t.Errorf("a verb that is stuck: got %v", err)
+	}
+}
+
+func TestLeftovers(t *testing.T) {
+	var l leftovers
+	var undone []string
+	l.add(func() { undone = append(undone, "kept") })
+	l.add(func() { undone = append(undone, "done") })()
+	l.clean()
+	l.clean()
+	if len(undone) != 1 || undone[0] != "kept" {
+		t.Errorf("undone: %v", undone)
+	}
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+)
+
+func headCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "head",
+		Short: "Keep a file's head in a file of its own, or put it back",
+		Long: `A file's head says who can open it. A detached head is a copy of it in a file of its
+own, some kilobytes long. It serves
+
+  - where the file cannot be changed, as on a tape, a DVD or in an object store: the
+    recipients are then changed in the detached head, and decrypt --head uses it;
+  - as a reserve, should both copies of the head in the file be lost.
+
+Of a file's two copies and a detached head, the newest that is authentic counts. So an
+old detached head takes nothing back; but it goes on opening the file for those who
+were recipients when it was made, and is to be kept like the file.`,
+		Example: `  bulla head export -o backup.head backup.tar.bulla
+  bulla recipients add -r age1pq1... --head backup.head -o new.head
+  bulla decrypt --head new.head backup.tar.bulla
+  bulla head restore --head backup.head backup.tar.bulla`,
+	}
+	return withVerbs(cmd, headExportCommand(a), headRestoreCommand(a))
+}
+
+type headExportFlags struct {
+	identityFlags
+	outputFlags
+	head string
+}
+
+func headExportCommand(a *app) *cobra.Command {
+	e := &headExportFlags{}
+	cmd := &cobra.Command{
+		Use:   "export [FILE]",
+		Short: "Write a file's head to a file of its own",
+		Long: `Write the head of FILE, or of standard input, to a file of its own: the newest of its
+copies, authenticated. It is opened like for decrypt: with -i, -p, --kek, or the
+default identity. Of standard input only the beginning is read.`,
+		Example: `  bulla head export -o backup.head backup.tar.bulla
+  mt rewind && bulla head export -i key.txt -o tape7.head < /dev/nst0`,
+		Args:              atMostOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.exportHead(cmd.Context(), e, first(args)) },
+	}
+	e.identityFlags.register(a, cmd)
+	e.outputFlags.register(cmd, "write the head to `FILE` (default: standard output)")
+	cmd.Flags().StringVar(&e.head, "head", "", "take the detached head in `FILE`, if it is newer than the file's own")
+	return cmd
+}
+
+// exportHead carries out head export.
+func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) error {
+	if err := a.claimInput(file); err != nil {
+		return err
+	}
+	ids, err := e.find(true)
+	if err != nil {
+		return err
+	}
+	src, err := a.openHeadSource(orElse(file, "-"), e.head)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, from: src.in, mode: 0o666, binary: true})
+	if err != nil {
+		return err
+	}
+	heads, err := src.open(ctx, ids, ids.all)
+	if err != nil {
+		return err
+	}
+	defer heads.Close()
+	a.tellFaults(src, heads)
+	if err := a.writeWhole(out, heads.Encoded); err != nil {
+		return err
+	}
+	a.note("%s: the head of generation %d, for %s, is in %s", src.name, heads.Head.Generation, plural(len(heads.Head.Slots), "recipient"), out.name)
+	return a.result(out, exportedHead{src.name, out.name, heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
+}
+
+// exportedHead is what head export --json says.
+type exportedHead struct {
+	File       string `json:"file"`
+	Output     string `json:"output"`
+	Generation uint32 `json:"generation"`
+	Recipients int    `json:"recipients"`
+	Bytes      int    `json:"bytes"`
+}
+
+// writeWhole writes an output that is at hand: a detached head, or a slot.
+func (a *app) writeWhole(out *output, b []byte) error {
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Discard()
+	if _, err := out.Write(b); err != nil {
+		return err
+	}
+	return out.Commit()
+}
+
+func headRestoreCommand(a *app) *cobra.Command {
+	r := &repairFlags{}
+	cmd := &cobra.Command{
+		Use:   "restore --head HEAD FILE",
+		Short: "Put a detached head back into a file",
+		Long: `Write a detached head to both of its places in FILE: when both copies there are
+damaged, or to bring what was changed in the detached head into the file. A file whose
+own head is newer keeps that. The content is not touched; its last piece must be
+authentic, which says that the head belongs there.
+
+It is opened like for decrypt: with -i, -p, --kek, or the default identity.`,
+		Example:           `  bulla head restore --head backup.head backup.tar.bulla`,
+		Args:              exactlyOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.head == "" {
+				return usage("bulla recipients repair mends a file with what is left in it", "head restore takes a detached head: --head HEAD")
+			}
+			return a.repair(cmd.Context(), r, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&r.head, "head", "", "the detached head is in `FILE`")
+	r.register(a, cmd)
+	return cmd
+}
+
+// RepairFlags are those of recipients repair and head restore.
+type repairFlags struct {
+	identityFlags
+	head   string
+	dryRun bool
+}
+
+func (r *repairFlags) register(a *app, cmd *cobra.Command) {
+	r.identityFlags.register(a, cmd)
+	cmd.Flags().BoolVarP(&r.dryRun, "dry-run", "n", false, "say what is wrong, and write nothing")
+}
+
+// A repaired file is what repair says of it, in JSON as it stands.
+type repaired struct {
+	File       string           `json:"file"`
+	DryRun     bool             `json:"dry_run,omitempty"`
+	Repaired   bool             `json:"repaired"` // something was written
+	Generation uint32           `json:"generation"`
+	Recipients int              `json:"recipients"`
+	Findings   []format.Finding `json:"findings"` // what was wrong
+}
+
+// repair makes both copies of a file's head the one that counts.
+func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
+	ids, err := r.find(true)
+	if err != nil {
+		return err
+	}
+	open := a.openForChange
+	if r.dryRun {
+		open = a.openHeadSource
+	}
+	src, err := open(file, r.head)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	if src.in == nil || !src.in.regular {
+		return usage("bulla verify checks a stream", "%s is no file that could be repaired", src.name)
+	}
+	src.whole = true
+	heads, err := src.open(ctx, ids, ids.all)
+	if err != nil {
+		return err
+	}
+	defer heads.Close()
+	a.warnIfOlder(src, r.head, heads.Head)
+	done := &repaired{File: src.name, DryRun: r.dryRun, Generation: heads.Head.Generation,
+		Recipients: len(heads.Head.Slots), Findings: append([]format.Finding{}, heads.Faults...)}
+	if !heads.Sound() && !r.dryRun {
+		if err := saveHeads(src, heads); err != nil {
+			return err
+		}
+		done.Repaired = true
+	}
+	return a.tellRepaired(done)
+}
+
+// warnIfOlder says that a detached head was of no use.
+func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
+	if src.detached == nil {
+		return
+	}
+	if h, err := format.ParseHead(src.detached); err == nil && h.Generation < counts.Generation {
+		a.warn(fmt.Sprintf("%s is of generation %d, older than the head in %s, which is of %d and is kept", printable(name), h.Generation, src.name, counts.Generation), "")
+	}
+}
+
+// tellRepaired says what was wrong, and what came of it.
+func (a *app) tellRepaired(d *repaired) error {
+	if a.json {
+		a.printJSON(d)
+		return a.outErr
+	}
+	for _, f := range d.Findings {
+		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
+	}
+	switch {
+	case a.quiet:
+	case len(d.Findings) == 0:
+		a.printf("%s: nothing to repair: both copies of its head are good and equal\n", d.File)
+	case d.DryRun:
+		a.printf("%s: not repaired: this was a dry run\n", d.File)
+	default:
+		a.printf("%s: repaired: both copies of its head are of generation %d\n", d.File, d.Generation)
+	}
+	return a.outErr
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/stream"
+)
+
+// A headSource is where a head comes from: a file, in which it has two copies, a
+// stream, of which only the beginning is read, a detached head, or a file and a
+// detached head together.
+type headSource struct {
+	name     string // as shown
+	in       *input // nil: there is a detached head alone
+	detached []byte // nil: there is none
+	first    []byte // of a stream, once read
+	whole    bool   // its head is to be written in place: nothing of it may be missing
+}
+
+// openHeadSource opens the file of that name and reads the detached head; either
+// may be "", for none.
+func (a *app) openHeadSource(file, detached string) (*headSource, error) {
+	s := &headSource{name: printable(detached)}
+	if file != "" {
+		in, err := a.openInput(file)
+		if err != nil {
+			return nil, err
+		}
+		s.name, s.in = in.name, in
+		if detached == "" && in.isDetachedHead() {
+			s.close()
+			s.in, detached = nil, file
+		}
+	}
+	return s, s.addDetached(a, detached)
+}
+
+// openForChange opens a file whose head is to be written in place, and keeps
+// others from doing the same.
+func (a *app) openForChange(file, detached string) (*headSource, error) {
+	if isStdio(file) {
+		return nil, usage("name the file", "standard input cannot be changed in place")
+	}
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &headSource{name: printable(file), in: &input{File: f, name: printable(file), path: file, size: -1}, whole: true}
+	if err := s.in.look(); err != nil {
+		s.close()
+		return nil, err
+	}
+	switch {
+	case s.in.isDetachedHead():
+		s.close()
+		return nil, usage("name it with --head, and another to be written with -o", "%s is a detached head: it is not changed in place", s.name)
+	case !s.in.regular:
+		s.close()
+		return nil, usage("make a detached head instead, with -o HEAD: see bulla help head", "%s is no regular file: its head cannot be changed in place", s.name)
+	}
+	switch err := lockForChange(f); {
+	case errors.Is(err, errInUse):
+		s.close()
+		return nil, refuse("wait for it, and try again", "another run is changing %s", s.name)
+	case err != nil:
+		a.note("%s cannot be locked (%v): see to it that nobody else changes it meanwhile", s.name, causeOf(err))
+	}
+	return s, s.addDetached(a, detached)
+}
+
+// addDetached reads a detached head; on failure it closes s.
+func (s *headSource) addDetached(a *app, detached string) (err error) {
+	if detached == "" {
+		return nil
+	}
+	if s.detached, err = a.readHead(detached); err == nil && s.in != nil {
+		err = s.in.checkHead(detached, s.detached)
+	}
+	if err != nil {
+		s.close()
+	}
+	return err
+}
+
+func (s *headSource) close() {
+	if s.in != nil {
+		s.in.Close()
+	}
+}
+
+// open opens the head with one of the identities. That a copy of it is not good,
+// or the file's end missing, is no error where no more than the head is wanted.
+func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Identity) (*stream.Heads, error) {
+	h, err := s.openWith(ctx, all)
+	if err != nil {
+		return nil, about(s.name, ids.explain(err))
+	}
+	return h, nil
+}
+
+func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.Heads, error) {
+	if s.in != nil && s.in.regular {
+		return stream.OpenHeads(ctx, s.in.File, s.in.size, all, &stream.ReaderOptions{Head: s.detached, AllowTruncated: !s.whole})
+	}
+	b, err := s.single()
+	if err != nil {
+		return nil, err
+	}
+	return stream.OpenHead(ctx, b, all)
+}
+
+// single is the encoded head where there is only one: detached, or at the
+// beginning of a stream.
+func (s *headSource) single() ([]byte, error) {
+	switch {
+	case s.in == nil:
+		return s.detached, nil
+	case s.detached != nil:
+		return nil, usage("name only the detached head, or a file", "%s is a stream, of which only the beginning is read", s.name)
+	case s.first == nil:
+		b, err := io.ReadAll(io.LimitReader(s.in.File, format.MaxHeadSize))
+		if err != nil {
+			return nil, err
+		}
+		s.first = b
+	}
+	return s.first, nil
+}
+
+// stranger is the head as far as it shows without a key: the newest there is,
+// which is not authenticated, and what is wrong with the file.
+func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
+	if s.in == nil || !s.in.regular {
+		b, err := s.single()
+		if err != nil {
+			return nil, nil, err
+		}
+		h, err := format.ParseHead(b)
+		return h, nil, err
+	}
+	r := format.Check(s.in.File, s.in.size)
+	if err := readError(r.Copies); err != nil {
+		return nil, nil, err
+	}
+	h, err := newestHead(r, s.detached)
+	return h, r.Findings, err
+}
+
+// tellFaults warns of what is wrong with the copies of the head in the file. That
+// a detached head is newer than both is not.
+func (a *app) tellFaults(s *headSource, h *stream.Heads) {
+	if h.Truncated {
+		a.warn(s.name+" is cut off: its end is missing", hintAgain)
+		return
+	}
+	for _, f := range h.Faults {
+		if f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded) {
+			continue
+		}
+		a.warn(s.name+": "+f.Message+citing(f), "bulla recipients repair makes both copies good and equal")
+	}
+}
+
+// citing is the clause of a finding, where its message does not end in it.
+func citing(f format.Finding) string {
+	clause := " [" + string(f.Clause) + "]"
+	if strings.HasSuffix(f.Message, clause) {
+		return ""
+	}
+	return clause
+}
+
+// isDetachedHead reports whether a file is as long as the head that it begins
+// with.
+func (in *input) isDetachedHead() bool {
+	if !in.regular || in.size > format.MaxHeadSize {
+		return false
+	}
+	b := make([]byte, in.size)
+	if n, err := in.ReadAt(b, 0); n < len(b) && err != nil {
+		return false
+	}
+	n, err := format.CheckCopy(b)
+	return err == nil && int64(n) == in.size
+}
+
+// A headFlag names a detached head for a verb that reads a file.
+type headFlag struct{ file string }
+
+func (h *headFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&h.file, "head", "", "use the detached head in `FILE` beside the file's own: the newest counts")
+}
+
+// read returns the detached head for in; nil if none is named.
+func (h *headFlag) read(a *app, in *input) ([]byte, error) {
+	if h.file == "" {
+		return nil, nil
+	}
+	b, err := a.readHead(h.file)
+	if err != nil {
+		return nil, err
+	}
+	return b, in.checkHead(h.file, b)
+}
+
+// readHead reads a detached head: a copy of a head in a file of its own. What
+// follows it is ignored, so that the head of a copy of the container will do.
+func (a *app) readHead(name string) ([]byte, error) {
+	f, err := a.openKeyFile(name, "the detached head")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, format.MaxHeadSize))
+	if err != nil {
+		return nil, err
+	}
+	h, err := format.ParseHead(b)
+	if err != nil {
+		return nil, about(printable(name), err)
+	}
+	return b[:h.HeadSize()], nil
+}
+
+// checkHead refuses a detached head that belongs to another container, as far as
+// the container says which it is.
+func (in *input) checkHead(name string, detached []byte) error {
+	if !in.regular {
+		return nil
+	}
+	usable := format.ReadCopies(in.File, in.size).Usable()
+	h, err := format.ParseHead(detached)
+	same := func(c *format.Copy) bool { return c.Head.SameContainer(h) }
+	if err != nil || len(usable) == 0 || slices.ContainsFunc(usable, same) { // READ-4
+		return err
+	}
+	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", printable(name), in.name)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// An input is what a verb reads: a file or standard input.
+type input struct {
+	*os.File
+	name    string // as shown
+	path    string // "" for standard input
+	stat    fs.FileInfo
+	size    int64 // bytes there are to read; -1 if only reading tells
+	regular bool  // a file that lies still: it can be read at any place, from its beginning
+}
+
+// isStdio reports whether a name on the command line stands for standard input
+// or output.
+func isStdio(name string) bool { return name == "-" }
+
+// readsStdin reports whether an input of that name is standard input.
+func readsStdin(name string) bool { return name == "" || isStdio(name) }
+
+// claimInput takes standard input for the inputs of these names, before keys and
+// passphrases can be read from it.
+func (a *app) claimInput(names ...string) error {
+	for _, name := range names {
+		if !readsStdin(name) {
+			continue
+		}
+		if err := a.claimStdin("the data"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openInput opens the file of that name: "" stands for standard input, unless
+// that is a terminal, and "-" for standard input, whatever it is.
+func (a *app) openInput(name string) (*input, error) {
+	in := &input{File: a.in, name: "standard input", size: -1}
+	if readsStdin(name) {
+		if name == "" && isTerminal(a.in) {
+			return nil, usage("name a file, or - for what you type", "standard input is a terminal")
+		}
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		in.File, in.name, in.path = f, printable(name), name
+	}
+	if err := in.look(); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return in, nil
+}
+
+// look finds out what kind of file the input is.
+func (in *input) look() error {
+	st, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	in.stat = st
+	switch {
+	case st.IsDir():
+		return usage("put it into a tar: tar c DIR | bulla encrypt -o DIR.tar"+containerSuffix, "%s is a directory", in.name)
+	case st.Mode().IsRegular():
+		at, err := in.Seek(0, io.SeekCurrent)
+		if err == nil {
+			in.size = max(0, st.Size()-at)
+			in.regular = at == 0
+		}
+	case isBlockDevice(st.Mode()):
+		if end, err := in.Seek(0, io.SeekEnd); err == nil {
+			in.size = end
+		}
+		if _, err := in.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes a file; standard input stays open.
+func (in *input) Close() error {
+	if in.path == "" {
+		return nil
+	}
+	return in.File.Close()
+}
+
+// claimStdin takes standard input for one use; a second is refused.
+func (a *app) claimStdin(what string) error {
+	switch a.stdinFor {
+	case "":
+	case what:
+		return usage("name a file instead of one of them", "standard input is named twice for %s", what)
+	default:
+		return usage("name a file for one of them", "standard input cannot be both %s and %s", a.stdinFor, what)
+	}
+	a.stdinFor = what
+	return nil
+}
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+
+func isBlockDevice(m fs.FileMode) bool {
+	return m&fs.ModeDevice != 0 && m&fs.ModeCharDevice == 0
+}

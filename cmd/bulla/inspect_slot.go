@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bulla/format"
+)
+
+const extractSlotFlag = "extract-slot"
+
+// extractedSlot is what inspect --extract-slot --json says.
+type extractedSlot struct {
+	File   string `json:"file"`
+	Output string `json:"output"`
+	Number int    `json:"number"`
+	slotDescription
+}
+
+// extractSlot writes the body of a slot.
+func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
+	if i.slot < 1 || i.slot > len(h.Slots) {
+		return usage("bulla inspect shows the slots with their numbers", "there is no slot %d in %s: it has %d", i.slot, in.name, len(h.Slots))
+	}
+	s := &h.Slots[i.slot-1]
+	out, err := a.planOutput(outputPlan{outputFlags: i.outputFlags, from: in, mode: 0o666, binary: true})
+	if err != nil {
+		return err
+	}
+	if err := a.writeWhole(out, s.Body); err != nil {
+		return err
+	}
+	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, bytesText(int64(len(s.Body))), out.name)
+	return a.result(out, extractedSlot{in.name, out.name, i.slot, describeSlot(s)})
+}
+
+// roomForPublic is for how many more post-quantum keys a head has room.
+func roomForPublic(h *format.Head) int {
+	return min(format.MaxSlots-len(h.Slots), (format.Room(h.Pages)-h.SlotsSize())/(format.SlotHeaderSize+format.HPKEBodySize))
+}

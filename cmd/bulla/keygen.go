@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+	"bulla/keyslot"
+)
+
+type keygenFlags struct {
+	entropyFlags
+	tpmFlags
+	output    string
+	isDefault bool
+	recipient bool
+	kek       bool
+}
+
+func keygenCommand(a *app) *cobra.Command {
+	k := &keygenFlags{}
+	cmd := &cobra.Command{
+		Use:   "keygen [-o FILE | --default] [--kek | --tpm] | -y [FILE]",
+		Short: "Make a key, or show the public half of one",
+		Long: `Make a new post-quantum identity: a secret key, with its public half, the
+recipient, in a comment above it. Files that are encrypted to the recipient open
+with the identity, and with nothing else. age 1.3 and later reads and makes the
+same keys.
+
+With --default it is put where the other verbs look when they are given no key, as
+identity.txt and recipients.txt in the configuration directory (bulla help
+environment). With --kek the key is a symmetric one: the same file encrypts and
+opens.
+
+With --tpm the secret half is sealed to this machine's TPM: the file opens with the
+TPM and a PIN, and is of no use elsewhere. With --pcr it opens only while the
+machine starts as it does now; updates of the firmware change that.
+
+Keep a copy of the key somewhere else than what is encrypted to it: whoever loses
+all copies has lost the files. No existing file is ever overwritten.`,
+		Example: `  bulla keygen --default                     the first thing to do
+  bulla keygen -o key.txt
+  bulla keygen -y key.txt > team.txt         the public half, for others
+  bulla keygen --kek -o backup.kek
+  bulla keygen --tpm -o laptop.pem           a key that never leaves this machine`,
+		Args:              atMostOne,
+		ValidArgsFunction: completeFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.keygen(cmd, k, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&k.output, "output", "o", "", "write the key to `FILE`, readable by its owner only (default: standard output)")
+	f.BoolVar(&k.isDefault, "default", false, "make it the key that is used where none is named")
+	f.BoolVarP(&k.recipient, "recipient", "y", false, "make nothing: show the recipients of the identities in FILE")
+	f.BoolVar(&k.kek, "kek", false, "make a symmetric key")
+	k.tpmFlags.register(a, cmd)
+	k.entropyFlags.register(cmd)
+	return cmd
+}
+
+// keygen carries out the verb.
+func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
+	switch {
+	case k.recipient && (k.isDefault || k.kek || k.tpm || k.output != ""):
+		return usage("bulla keygen -y FILE, and > to put what it prints into a file", "-y makes no key and goes with no other flag")
+	case k.recipient:
+		return a.showRecipients(first(args))
+	case len(args) > 0:
+		return usage("-o FILE says where to write the key; -y FILE shows a recipient", "keygen reads no file without -y")
+	case k.isDefault && (k.kek || k.output != ""):
+		return usage("leave out --kek and -o", "--default makes an identity in the configuration directory")
+	}
+	if err := k.tpmFlags.check(cmd); err != nil {
+		return err
+	}
+	m, err := k.mixer(cmd)
+	if err != nil {
+		return err
+	}
+	switch {
+	case k.isDefault:
+		return a.keygenDefault(cmd.Context(), k, m)
+	case k.kek:
+		return a.keygenKEK(m, k.output)
+	}
+	// What is in the way is found before anybody is asked for a PIN.
+	if _, err := a.planOutput(keyPlan(k.output)); err != nil {
+		return withoutForce(err)
+	}
+	id, err := k.newIdentity(cmd.Context(), m)
+	if err != nil {
+		return err
+	}
+	if err := a.writeKey(k.output, id.file); err != nil {
+		return err
+	}
+	if k.output != "" || !isTerminal(a.out) {
+		a.publish(id)
+	}
+	if k.output != "" && a.json {
+		a.printJSON(made{Identity: k.output, Recipient: id.recipient.String()})
+	}
+	if k.tpm {
+		a.urgeSecond()
+	}
+	return a.outErr
+}
+
+// A newIdentity is an identity that was just made: its file, and its public half.
+type newIdentity struct {
+	file      []byte
+	recipient *keyslot.HPKERecipient
+}
+
+// newIdentity makes an identity as the flags want it.
+func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newIdentity, error) {
+	if k.tpm {
+		return k.tpmFlags.make(ctx, m)
+	}
+	id, err := keyslot.GenerateIdentity(m)
+	if err != nil {
+		return nil, err
+	}
+	return &newIdentity{identityText(id), id.Recipient()}, nil
+}
+
+// made is what keygen --json says.
+type made struct {
+	Identity   string `json:"identity_file,omitempty"`
+	Recipients string `json:"recipients_file,omitempty"`
+	KEK        string `json:"kek_file,omitempty"`
+	Recipient  string `json:"recipient,omitempty"`
+}
+
+// identityText is an identity file, of the form that age-keygen gives its own.
+func identityText(id *keyslot.HPKEIdentity) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# created: %s\n", time.Now().UTC().Format(time.RFC3339))
+	fmt.Fprintf(&b, "# public key: %s\n", id.Recipient())
+	b.WriteString(id.String() + "\n") // in so many words: formatted, an identity does not show its secret
+	return b.Bytes()
+}
+
+// publish shows the recipient of a new identity to whoever sees the command run.
+func (a *app) publish(id *newIdentity) {
+	if !a.quiet && !a.json {
+		a.con.line("public key: " + id.recipient.String())
+	}
+}
+
+// keyPlan is a file that only its owner may read.
+func keyPlan(name string) outputPlan {
+	return outputPlan{outputFlags: outputFlags{name: name}, mode: 0o600}
+}
+
+// writeKey writes a file that only its owner may read, or standard output if it
+// has no name.
+func (a *app) writeKey(name string, key []byte) error {
+	defer clear(key)
+	out, err := a.planOutput(keyPlan(name))
+	if err != nil {
+		return withoutForce(err)
+	}
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Discard()
+	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && readableByOthers(st.Mode()) {
+		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by others (mode %04o)", st.Mode().Perm()),
+			"chmod 600 it; -o FILE makes one that only you can read")
+	}
+	if _, err := out.Write(key); err != nil {
+		return err
+	}
+	return withoutForce(out.Commit())
+}
+
+// withoutForce words the refusal to overwrite for a verb that cannot be forced.
+func withoutForce(err error) error {
+	if f, ok := errors.AsType[*failure](err); ok && f.exit == exitRefused {
+		return refuse("a key is never overwritten; name another file, or move this one away yourself", "%s", f.what)
+	}
+	return err
+}
+
+// keygenKEK makes a symmetric key.
+func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
+	kek, err := keyslot.GenerateKEK(m)
+	if err != nil {
+		return err
+	}
+	if err := a.writeKey(name, kek.Encode()); err != nil {
+		return err
+	}
+	if a.json && name != "" {
+		a.printJSON(made{KEK: name})
+	}
+	return a.outErr
+}
+
+// keygenDefault puts a new key where the other verbs look for one.
+func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixer) error {
+	dir, err := configDir()
+	if err != nil {
+		return err
+	}
+	secret, public := filepath.Join(dir, identityFile), filepath.Join(dir, recipientsFile)
+	for _, path := range []string{secret, public} {
+		if exists(path) {
+			return refuse("a key is never overwritten; move it away yourself if you want another", "%s exists", printable(path))
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	id, err := k.newIdentity(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := a.writeKey(secret, id.file); err != nil {
+		return err
+	}
+	text := "# Everything is encrypted to these when no recipient is named.\n" + id.recipient.String() + "\n"
+	if err := a.writeKey(public, []byte(text)); err != nil {
+		os.Remove(secret) // all or nothing: nobody has used it yet
+		return err
+	}
+	if a.json {
+		a.printJSON(made{Identity: secret, Recipients: public, Recipient: id.recipient.String()})
+	} else if !a.quiet {
+		a.con.line("bulla: the secret key is in " + printable(secret))
+		a.con.line("bulla: the public key is in " + printable(public))
+	}
+	if k.tpm {
+		a.urgeSecond()
+		return a.outErr
+	}
+	a.warn("without the secret key nobody can open what is encrypted to it, you included",
+		"keep a copy of it somewhere else than this machine and its backups")
+	return a.outErr
+}
+
+// showRecipients prints the recipients of the identities in a file.
+func (a *app) showRecipients(name string) error {
+	in, err := a.openInput(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	ids, err := a.parseIdentities(in.name, in.File, &pinFlags{app: a})
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		i, ok := id.(interface{ Recipient() *keyslot.HPKERecipient })
+		if !ok {
+			return &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
+				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
+		}
+		a.printf("%s\n", i.Recipient())
+	}
+	return a.outErr
+}

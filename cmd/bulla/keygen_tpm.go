@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+	"bulla/keyslot/tpmkey"
+)
+
+// TPMFlags say how keygen seals a key to the TPM.
+type tpmFlags struct {
+	pinFlags
+	tpm   bool
+	noPIN bool
+	pcrs  []int
+}
+
+func (t *tpmFlags) register(a *app, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&t.tpm, "tpm", false, "seal the key to this machine's TPM, and ask for a PIN for it")
+	f.IntSliceVar(&t.pcrs, "pcr", nil, "with --tpm, open only while the PCRs in `LIST`, such as 7, are as they are now")
+	f.BoolVar(&t.noPIN, "no-pin", false, "with --tpm, open without a PIN")
+	t.pinFlags.register(a, cmd)
+}
+
+// check refuses flags that contradict each other.
+func (t *tpmFlags) check(cmd *cobra.Command) error {
+	for _, name := range []string{"pcr", "no-pin", "pin-file"} {
+		if cmd.Flags().Changed(name) && !t.tpm {
+			return usage("add --tpm", "--%s is about keys that are sealed to a TPM", name)
+		}
+	}
+	switch {
+	case t.tpm && cmd.Flags().Changed("kek"):
+		return usage("leave out one of them", "a symmetric key cannot be sealed to a TPM")
+	case t.noPIN && t.file != "":
+		return usage("leave out one of them", "--no-pin and --pin-file contradict each other")
+	}
+	for _, n := range t.pcrs {
+		if n < 0 || n > 23 {
+			return usage("for example --pcr 7, which changes with the settings of Secure Boot", "there is no PCR %d, only 0 to 23", n)
+		}
+	}
+	return nil
+}
+
+// make makes a key. That there is a TPM is seen to before anybody thinks of a
+// PIN.
+func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, error) {
+	if err := tpmkey.Available(ctx); err != nil {
+		return nil, tpmFailure(exitIO, "cannot seal a key", err)
+	}
+	o := &tpmkey.Options{NoPIN: t.noPIN, PCRs: t.pcrs}
+	if !t.noPIN {
+		pin, err := t.pinFlags.create()
+		defer clear(pin)
+		if err != nil {
+			return nil, err
+		}
+		o.PIN = pin
+	}
+	k, err := tpmkey.Generate(ctx, m, o)
+	if required, ok := errors.AsType[*entropy.RequireError](err); ok {
+		return nil, required
+	}
+	if err != nil {
+		return nil, tpmFailure(exitIO, "cannot seal a key", err)
+	}
+	text, err := tpmKeyText(k)
+	return &newIdentity{text, k.Recipient()}, err
+}
+
+// tpmKeyText is the file of a TPM key, with what it takes to open it.
+func tpmKeyText(k *tpmkey.Key) ([]byte, error) {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# created: %s\n", time.Now().UTC().Format(time.RFC3339))
+	takes := []string{"the TPM it was made with"}
+	if k.NeedsPIN() {
+		takes = append(takes, "its PIN")
+	}
+	for _, n := range k.PCRs() {
+		takes = append(takes, fmt.Sprintf("PCR %d unchanged", n))
+	}
+	fmt.Fprintf(&b, "# opens with: %s\n", strings.Join(takes, ", "))
+	file, err := k.Encode()
+	return append(b.Bytes(), file...), err
+}
+
+// urgeSecond warns that a TPM is one device, and mortal.
+func (a *app) urgeSecond() {
+	a.warn("what is encrypted to this key alone is lost when the TPM is cleared or the machine breaks",
+		"encrypt to a second key as well, kept elsewhere: bulla keygen -o FILE makes one, and -r or a line in recipients.txt uses it")
+}

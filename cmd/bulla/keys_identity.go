@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"bulla/keyslot"
+	"bulla/stream"
+)
+
+// IdentityFlags say with what to open a file.
+type identityFlags struct {
+	app        *app
+	files      []string
+	keks       []string
+	passphrase passphraseFlags
+	pin        pinFlags
+	prefix     string // of the flags' names, but for -i
+}
+
+func (k *identityFlags) register(a *app, cmd *cobra.Command) {
+	k.app = a
+	f := cmd.Flags()
+	f.StringArrayVarP(&k.files, "identity", "i", nil, "open it with the identities in `FILE` (repeatable)")
+	f.StringArrayVar(&k.keks, "kek", nil, "open it with the symmetric key in `FILE` (repeatable)")
+	k.pin.register(a, cmd)
+	k.passphrase.register(a, cmd, "open it with a passphrase, and ask for it")
+}
+
+// Identities are the keys there are to open files with.
+type identities struct {
+	all   []stream.Identity
+	named int // how many of them the user named, or keeps in the default place
+
+	prefix string // of the flags that name more
+}
+
+// given reports whether the user said which keys to use.
+func (k *identityFlags) given() bool {
+	return len(k.files) > 0 || len(k.keks) > 0 || k.passphrase.given()
+}
+
+// find reads the identities. Without any flag these are the ones in the default
+// place and, if ask, a passphrase, which is asked for only once a file is met that
+// it could open.
+func (k *identityFlags) find(ask bool) (*identities, error) {
+	if err := k.passphrase.check(); err != nil {
+		return nil, err
+	}
+	ids := &identities{prefix: k.prefix}
+	files := k.files
+	if path := configFile(identityFile); !k.given() && path != "" {
+		files = []string{path}
+	}
+	for _, name := range files {
+		more, err := k.app.readIdentities(name, &k.pin)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range more {
+			ids.all = append(ids.all, id)
+		}
+	}
+	for _, name := range k.keks {
+		kek, err := k.app.readKEK(name)
+		if err != nil {
+			return nil, err
+		}
+		ids.all = append(ids.all, kek)
+	}
+	ids.named = len(ids.all)
+	if k.passphrase.given() || !k.given() && (ask || k.passphrase.ambient()) {
+		ids.all = append(ids.all, keyslot.NewPassphraseIdentity(k.passphrase.open))
+	}
+	return ids, nil
+}
+
+// readIdentities reads an identity file.
+func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, error) {
+	f, err := a.openKeyFile(name, "the identities")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if f, ok := f.(*os.File); ok {
+		a.warnReadable(f, "identity file")
+	}
+	return a.parseIdentities(name, f, pin)
+}
+
+// explain adds to an error that no key fits which keys there were.
+func (ids *identities) explain(err error) error {
+	if nk, ok := errors.AsType[*stream.NoKeyError](err); ok {
+		if err := unusable(nk); err != nil {
+			return err
+		}
+		return &keysError{nk, ids}
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/stream"
+)
+
+// RecipientFlags say who may open what is written.
+type recipientFlags struct {
+	app            *app
+	recipients     []string
+	files          []string
+	keks           []string
+	passphrase     passphraseFlags
+	allowClassical bool
+}
+
+func (k *recipientFlags) register(a *app, cmd *cobra.Command) {
+	k.app = a
+	f := cmd.Flags()
+	f.StringArrayVarP(&k.recipients, "recipient", "r", nil, "encrypt to `RECIPIENT`, a public key (repeatable)")
+	f.StringArrayVarP(&k.files, "recipients-file", "R", nil, "encrypt to every recipient listed in `FILE` (repeatable)")
+	f.StringArrayVar(&k.keks, "kek", nil, "encrypt to the symmetric key in `FILE` (repeatable)")
+	k.passphrase.register(a, cmd, "encrypt to a passphrase, and ask for it")
+	f.BoolVar(&k.allowClassical, "allow-classical", false, "allow classical recipients beside post-quantum ones")
+}
+
+// check refuses what is wrong with the flags, and finds the recipients that
+// take no asking.
+func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
+	if err := k.passphrase.check(); err != nil {
+		return nil, err
+	}
+	var to []keyslot.Recipient
+	for i, s := range k.recipients {
+		r, err := keyslot.ParseRecipient(s, agekey.Recipients(k.app.person()))
+		if err != nil {
+			return nil, k.explainRecipient(i, s, err)
+		}
+		to = append(to, r)
+	}
+	files := k.files
+	if len(to) == 0 && len(files) == 0 && len(k.keks) == 0 && !k.passphrase.given() {
+		path := configFile(recipientsFile)
+		if path == "" {
+			return nil, usage("use -r RECIPIENT, -R FILE or -p; or make a key once with: bulla keygen --default", "no recipients: nobody could open the result")
+		}
+		files = []string{path}
+	}
+	for _, name := range files {
+		more, err := k.app.readRecipients(name)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, more...)
+	}
+	for _, name := range k.keks {
+		kek, err := k.app.readKEK(name)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, kek)
+	}
+	to = withoutRepeats(to)
+	if n := len(to); n > format.MaxSlots || n == format.MaxSlots && k.passphrase.given() {
+		return nil, &failure{exit: exitUnsupported, what: fmt.Sprintf("more than %d recipients", format.MaxSlots),
+			hint: "encrypt to a key that all of them have"}
+	}
+	return to, k.checkClasses(to)
+}
+
+// explainRecipient says what is wrong with the i-th -r. What was given there is
+// not repeated: it may be a secret.
+func (k *recipientFlags) explainRecipient(i int, s string, err error) error {
+	f := &failure{exit: exitUsage, err: err, what: "-r: " + err.Error(), hint: "bulla help keys shows what recipients look like"}
+	if len(k.recipients) > 1 {
+		f.what = fmt.Sprintf("-r (number %d): %v", i+1, err)
+	}
+	switch {
+	case errors.Is(err, keyslot.ErrSecretKey):
+		f.hint = "it is in your shell's history now, and every program could see it; bulla keygen makes a new one"
+	case errors.Is(err, keyslot.ErrUnknownKey) && exists(s):
+		f.hint = "there is a file of that name: -R reads recipients from a file"
+	}
+	return f
+}
+
+// checkClasses refuses to mix classical and post-quantum recipients (SLOT-4)
+// before anybody is asked for anything.
+func (k *recipientFlags) checkClasses(to []keyslot.Recipient) error {
+	var classes []format.Class
+	for _, r := range to {
+		if r, ok := r.(interface{ Class() format.Class }); ok {
+			classes = append(classes, r.Class())
+		}
+	}
+	if format.Mixed(classes) && !k.allowClassical {
+		return format.ErrMixedClasses
+	}
+	return nil
+}
+
+// withPassphrase adds the recipient that is a passphrase, if one is wanted.
+func (k *recipientFlags) withPassphrase(ctx context.Context, to []keyslot.Recipient, m *entropy.Mixer) ([]stream.Recipient, error) {
+	if k.passphrase.given() {
+		p, err := k.passphrase.create(ctx, m)
+		defer clear(p)
+		if err != nil {
+			return nil, err
+		}
+		r, err := keyslot.NewPassphraseRecipient(p, k.app.passphraseCost)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	out := make([]stream.Recipient, len(to))
+	for i, r := range to {
+		out[i] = r
+	}
+	return out, nil
+}
+
+// withoutRepeats keeps the first of each recipient.
+func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
+	var kept []keyslot.Recipient
+	for _, r := range all {
+		same := func(o keyslot.Recipient) bool { return o.Type() == r.Type() && o.Canonical() == r.Canonical() }
+		if !slices.ContainsFunc(kept, same) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// readRecipients reads a recipients file.
+func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
+	f, err := a.openKeyFile(name, "the recipients")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	to, err := keyslot.ParseRecipients(f, agekey.Recipients(a.person()))
+	return to, keyFileError(name, err)
+}

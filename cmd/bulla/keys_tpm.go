@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/keyslot/tpmkey"
+	"bulla/stream"
+)
+
+// maxPINTries is how often a person is asked for a PIN. The TPM counts the wrong
+// ones; after some it locks itself for everybody.
+const maxPINTries = 3
+
+// PINFlags say where the PIN of a TPM key comes from. Never from the command
+// line itself, which every process on the machine can read.
+type pinFlags struct {
+	app  *app
+	file string
+}
+
+func (p *pinFlags) register(a *app, cmd *cobra.Command) {
+	p.app = a
+	cmd.Flags().StringVar(&p.file, "pin-file", "", "read the PIN of a TPM key from `FILE` instead of asking for it")
+}
+
+// open asks for the PIN of the key in a file. What a file says is tried once:
+// it would say the same again, and each wrong PIN counts.
+func (p *pinFlags) open(name string) tpmkey.PINFunc {
+	asked := 0
+	return func(_ context.Context, wrong error) ([]byte, error) {
+		switch {
+		case wrong != nil && (p.file != "" || asked >= maxPINTries):
+			return nil, wrong
+		case p.file != "":
+			return p.app.pinFile(p.file)
+		}
+		asked++
+		prompt := "PIN of the TPM key " + printable(name) + ": "
+		if wrong != nil {
+			prompt = wrong.Error() + "\n" + prompt
+		}
+		return p.app.askPIN(prompt)
+	}
+}
+
+// create gets the PIN of a new key. Asked for, it is asked for twice.
+func (p *pinFlags) create() ([]byte, error) {
+	if p.file != "" {
+		return p.app.pinFile(p.file)
+	}
+	first, err := p.app.askPIN("PIN for the new TPM key: ")
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPIN("", first); err != nil {
+		clear(first)
+		return nil, err
+	}
+	again, err := p.app.askPIN("PIN once more: ")
+	defer clear(again)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(first, again) {
+		clear(first)
+		return nil, refuse("no key was made; try again", "the two PINs differ")
+	}
+	return first, nil
+}
+
+// checkPIN refuses what no TPM takes for a PIN, whoever it came from.
+func checkPIN(from string, pin []byte) error {
+	if err := tpmkey.CheckPIN(pin); err != nil {
+		return noPassphrase(fmt.Sprintf("a PIN has 1 to %d bytes; --no-pin makes a key that opens without one", tpmkey.MaxPIN), "%s%v", from, err)
+	}
+	return nil
+}
+
+// askPIN asks the person at the terminal.
+func (a *app) askPIN(prompt string) ([]byte, error) {
+	pin, err := a.person().secret(prompt)
+	if errors.Is(err, errNoTerminal) {
+		err = &failure{exit: exitNoKey, err: err, what: "cannot ask for the PIN: there is no terminal", hint: "say where it comes from with --pin-file"}
+	}
+	return pin, err
+}
+
+// pinFile reads the PIN in a file; one line end behind it is not part of it.
+func (a *app) pinFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
+	}
+	defer f.Close()
+	a.warnReadable(f, "PIN file")
+	pin, err := io.ReadAll(io.LimitReader(f, int64(tpmkey.MaxPIN+len("\r\n")+1)))
+	if err != nil {
+		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
+	}
+	pin = stripLineEnd(pin)
+	if err := checkPIN(printable(name)+": ", pin); err != nil {
+		clear(pin)
+		return nil, err
+	}
+	return pin, nil
+}
+
+// parseIdentities reads identities of every kind.
+func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
+	file, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
+	defer clear(file)
+	if err != nil {
+		return nil, err
+	}
+	if !tpmkey.IsKeyFile(file) {
+		ids, err := agekey.ParseIdentityFile(name, bytes.NewReader(file), a.person())
+		return ids, keyFileError(name, err)
+	}
+	k, err := tpmkey.Parse(bytes.NewReader(file))
+	if err != nil {
+		return nil, keyFileError(name, err)
+	}
+	return []keyslot.Identity{tpmIdentity{k.Identity(pin.open(name)), name}}, nil
+}
+
+// A tpmIdentity is a TPM key that says in its errors which file it is from.
+type tpmIdentity struct {
+	*tpmkey.Identity
+	file string
+}
+
+// Unwrap implements [keyslot.Identity].
+func (i tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	cek, err := i.Identity.Unwrap(ctx, s, p)
+	var pe *format.ParseError
+	if err != nil && !errors.Is(err, format.ErrNotMine) && !errors.As(err, &pe) {
+		err = &tpmKeyError{*tpmFailure(exitNoKey, printable(i.file), err)}
+	}
+	return cek, err
+}
+
+// A tpmKeyError is a TPM key that could not be used.
+type tpmKeyError struct{ failure }
+
+// tpmFailure says why a TPM did not do something, with the hint that belongs to
+// that.
+func tpmFailure(exit int, what string, err error) *failure {
+	f := &failure{exit: exit, what: what + ": " + err.Error(), err: err}
+	if own, ok := errors.AsType[*failure](err); ok { // of a prompt
+		f.what, f.hint = own.what, own.hint
+	} else if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		f.hint = h.Hint()
+	}
+	return f
+}
+
+// unusable is why a TPM key could not be used, if that is why nothing opened a
+// file: nil if not. It counts for more than that no other key fits.
+func unusable(nk *stream.NoKeyError) error {
+	for _, cause := range nk.Causes {
+		if e, ok := errors.AsType[*tpmKeyError](cause); ok {
+			return &failure{exit: e.exit, what: e.what, hint: e.hint, err: nk}
+		}
+	}
+	return nil
+}

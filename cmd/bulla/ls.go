@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"bulla/internal/archive"
+)
+
+type lsFlags struct {
+	randomFlags
+	long bool
+}
+
+func lsCommand(a *app) *cobra.Command {
+	l := &lsFlags{}
+	cmd := &cobra.Command{
+		Use:   "ls FILE",
+		Short: "List the members of an archive in a file",
+		Long: `List the members of the tar or zip in FILE, one a line, without reading their data: of
+a tar its headers are read, of a zip the directory at its end. FILE is opened like for
+decrypt: with -i, -p, --kek, or the default identity.
+
+Names with characters that do not print are shown quoted. With --json each member is
+one object on a line of its own; a name that is not UTF-8 is there as its bytes, too,
+in "name_base64".`,
+		Example: `  bulla ls backup.tar.bulla
+  bulla ls -l -i key.txt backup.tar.bulla
+  bulla ls --json photos.zip.bulla | jq -r 'select(.size > 1e6).name'`,
+		Args:              exactlyOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) },
+	}
+	cmd.Flags().BoolVarP(&l.long, "long", "l", false, "show type, permissions, owner, size and time, too")
+	l.randomFlags.register(a, cmd)
+	return cmd
+}
+
+// ls carries out the verb.
+func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
+	if err := l.workFlags.check(cmd); err != nil {
+		return err
+	}
+	r, err := a.openRandom(cmd.Context(), &l.randomFlags, name, func(*input) error { return nil })
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	in, err := openArchive(r)
+	if err != nil {
+		return err
+	}
+	var columns lsColumns
+	for m, err := range in.Members() {
+		switch {
+		case err != nil:
+			return archiveError(r, err)
+		case a.json:
+			a.printJSON(newListed(m))
+		case l.long:
+			a.printf("%s\n", columns.line(m))
+		default:
+			a.printf("%s\n", printable(m.Name))
+		}
+		if a.outErr != nil {
+			return a.outErr
+		}
+		if err := cmd.Context().Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lsColumns keeps the columns of a long listing below each other. What comes
+// later is not known: it widens them when it must, as tar does.
+type lsColumns struct{ width int } // of owner and size together
+
+func (c *lsColumns) line(m *archive.Member) string {
+	size := strconv.FormatInt(m.Size, 10)
+	owner := orElse(m.Owner, "-")
+	c.width = max(c.width, 19, utf8.RuneCountInString(owner)+1+len(size))
+	pad := strings.Repeat(" ", c.width-utf8.RuneCountInString(owner)-len(size))
+	line := fmt.Sprintf("%s %s%s%s %s %s", modeText(m), printable(owner), pad, size, m.ModTime.Local().Format("2006-01-02 15:04"), printable(m.Name))
+	switch {
+	case m.Link == "":
+	case m.Kind == archive.HardLink:
+		line += " link to " + printable(m.Link)
+	default:
+		line += " -> " + printable(m.Link)
+	}
+	return line
+}
+
+// modeText is the kind and the permissions as ls and tar show them.
+func modeText(m *archive.Member) string {
+	kind := "?"
+	switch {
+	case m.Kind == archive.File:
+		kind = "-"
+	case m.Kind == archive.Dir:
+		kind = "d"
+	case m.Kind == archive.Symlink:
+		kind = "l"
+	case m.Kind == archive.HardLink:
+		kind = "h"
+	case m.Mode&fs.ModeCharDevice != 0:
+		kind = "c"
+	case m.Mode&fs.ModeDevice != 0:
+		kind = "b"
+	case m.Mode&fs.ModeNamedPipe != 0:
+		kind = "p"
+	}
+	return kind + m.Mode.Perm().String()[1:]
+}
+
+// A listed member is what ls --json says of it.
+type listed struct {
+	Name     safeText     `json:"name"`
+	Raw      []byte       `json:"name_base64,omitempty"` // the name, if it is not UTF-8
+	Type     archive.Kind `json:"type"`
+	Size     int64        `json:"size"`
+	Mode     string       `json:"mode"` // permissions, in octal digits
+	Modified *time.Time   `json:"modified,omitempty"`
+	Owner    safeText     `json:"owner,omitempty"`
+	Link     safeText     `json:"link,omitempty"`
+}
+
+func newListed(m *archive.Member) *listed {
+	l := &listed{Name: safeText(m.Name), Type: m.Kind, Size: m.Size, Mode: fmt.Sprintf("%04o", m.Mode.Perm()), Owner: safeText(m.Owner), Link: safeText(m.Link)}
+	if !utf8.ValidString(m.Name) {
+		l.Raw = []byte(m.Name)
+	}
+	if !m.ModTime.IsZero() {
+		t := m.ModTime.UTC()
+		l.Modified = &t
+	}
+	return l
+}
+
+// SafeText is text from somewhere else: in JSON its characters that do not print
+// are escaped, so that a terminal shows them and does not act on them.
+type safeText string
+
+func (s safeText) MarshalJSON() ([]byte, error) {
+	quoted, err := json.Marshal(string(s))
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, r := range string(quoted) {
+		switch {
+		case unicode.IsPrint(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out, nil
+}

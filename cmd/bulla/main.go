@@ -1,0 +1,37 @@
+// Command bulla encrypts files and streams of any size, and opens, checks and
+// describes what it made.
+//
+// Every verb has a file of its own. What they share is one idea a file:
+//
+//	root.go        the verbs, the flags they all have, the run itself
+//	errors.go      every error's message, hint and exit code
+//	report.go      how everything is said, to people and to programs
+//	keys.go        files of keys; recipients and identities in keys_*.go
+//	passphrase.go  where passphrases come from
+//	terminal.go    asking the person at the terminal
+//	input.go       what is read
+//	output.go      what is written: whole or not at all
+//	progress.go    how far it has come
+//	signals.go     being interrupted
+//	system_*.go    what differs from system to system
+//	topics.go      the help that belongs to no verb
+//
+// A new verb is a file with a function that makes its cobra.Command, and a line
+// in the list in root.go.
+package main
+
+import "os"
+
+func main() {
+	code := run(os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	if code == exitInterrupted {
+		dieOfInterrupt()
+	}
+	os.Exit(code)
+}
+
+// stdio is the three files that a program starts with.
+type stdio struct{ in, out, err *os.File }
+
+// run is the program: what it does with its arguments, and its exit code.
+func run(args []string, std stdio) int { return newApp(std).run(args) }

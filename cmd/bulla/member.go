@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"bulla/internal/archive"
+)
+
+// memberMark stands between the name of a file and that of a member of the
+// archive in it.
+const memberMark = "::"
+
+// splitMember takes a name apart. A file that is called so is that file.
+func splitMember(arg string) (file, member string) {
+	if exists(arg) {
+		return arg, ""
+	}
+	parts := strings.Split(arg, memberMark)
+	for i := 1; i < len(parts); i++ {
+		file := strings.Join(parts[:i], memberMark)
+		if _, err := os.Stat(file); err == nil || isStdio(file) {
+			return file, strings.Join(parts[i:], memberMark)
+		}
+	}
+	file, member, _ = strings.Cut(arg, memberMark)
+	return file, member
+}
+
+// openArchive opens the archive in a file.
+func openArchive(r *randomAccess) (*archive.Archive, error) {
+	size := r.size
+	if size < 0 {
+		size = archive.UnknownSize
+	}
+	a, err := archive.Open(r, size)
+	return a, archiveError(r, err)
+}
+
+// archiveError words errors about an archive; nil stays nil.
+func archiveError(r *randomAccess, err error) error {
+	if err == nil {
+		return nil
+	}
+	name := r.in.name
+	if e, ok := errors.AsType[*archive.UnknownError](err); ok {
+		f := &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("in %s there is %v", name, e), hint: "bulla cat shows what it is"}
+		switch {
+		case e.Compression != "":
+			f.hint = fmt.Sprintf("its members cannot be told apart before it is decompressed: bulla cat %s | %s -dc | tar t", name, e.Compression)
+		case r.size < 0:
+			f.hint = "of a file whose end is missing only a tar can be read"
+		}
+		return f
+	}
+	if e, ok := errors.AsType[*archive.MissingError](err); ok {
+		return &failure{exit: exitIO, err: err, what: fmt.Sprintf("there is no %s in the archive in %s", printable(e.Name), name),
+			hint: "bulla ls lists what there is"}
+	}
+	if errors.Is(err, archive.ErrDamaged) {
+		return &failure{exit: exitBad, err: err, what: fmt.Sprintf("the archive in %s is damaged: %s", name, strings.TrimPrefix(err.Error(), archive.ErrDamaged.Error()+": ")),
+			hint: "it was so before it was encrypted: the file around it is authentic"}
+	}
+	return about(name, err)
+}
+
+// A content is what cat writes ranges of.
+type content struct {
+	name  string
+	size  int64 // -1 if the end is missing
+	write func(w io.Writer, offset, length int64) (int64, error)
+}
+
+// whole is all of a file.
+func (r *randomAccess) whole() *content {
+	return &content{name: r.in.name, size: r.size, write: func(w io.Writer, offset, length int64) (int64, error) {
+		n, err := r.WriteRange(w, offset, length)
+		if err == nil && n < length && r.size < 0 { // as far as it went
+			_, err = r.ReadAt(make([]byte, 1), offset+n)
+		}
+		return n, about(r.in.name, err)
+	}}
+}
+
+// member is one member of the archive in a file.
+func (r *randomAccess) member(m *archive.Member) (*content, error) {
+	switch m.Kind {
+	case archive.File, archive.HardLink:
+	case archive.Symlink:
+		return nil, usage("name what it points to", "%s in the archive is a link to %s", printable(m.Name), printable(orElse(m.Link, "something else")))
+	default:
+		return nil, usage("bulla extract writes the files in a directory", "%s in the archive is no file but a %s", printable(m.Name), m.Kind)
+	}
+	c := &content{name: printable(m.Name), size: m.Size}
+	at, _, ok, err := m.Extent()
+	if err != nil {
+		return nil, archiveError(r, err)
+	}
+	if ok {
+		c.write = func(w io.Writer, offset, length int64) (int64, error) {
+			n, err := r.WriteRange(w, at+offset, length)
+			if err == nil && n < length {
+				if _, err = r.ReadAt(make([]byte, 1), at+offset+n); err == io.EOF {
+					err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, printable(m.Name))
+				}
+			}
+			return n, archiveError(r, err)
+		}
+		return c, nil
+	}
+	c.write = func(w io.Writer, offset, length int64) (int64, error) {
+		src, err := m.Open()
+		if err != nil {
+			return 0, archiveError(r, err)
+		}
+		if _, err := io.CopyN(io.Discard, src, offset); err != nil {
+			return 0, archiveError(r, shortMember(m, err))
+		}
+		n, err := io.CopyN(w, &countedReader{src, r.done}, length)
+		return n, archiveError(r, shortMember(m, err))
+	}
+	return c, nil
+}
+
+// shortMember is about a member that ends before its size.
+func shortMember(m *archive.Member, err error) error {
+	if err == io.EOF {
+		return fmt.Errorf("%w: %s is shorter than it says", archive.ErrDamaged, printable(m.Name))
+	}
+	return err
+}
+
+// A countedReader counts what is read, for showing progress.
+type countedReader struct {
+	io.Reader
+	done *atomic.Int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.done.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestParseSize(t *testing.T) {
+	for s, want := range map[string]int64{
+		"0": 0, "1": 1, "010": 10, "1K": 1024, "1k": 1024, "1KiB": 1024, "1kib": 1024, "3M": 3 << 20, "3MiB": 3 << 20,
+		"2G": 2 << 30, "2T": 2 << 40, "2P": 2 << 50, "7E": 7 << 60, "9223372036854775807": math.MaxInt64,
+		"8191P": 8191 << 50, "0E": 0,
+	} {
+		if got, ok := parseSize(s); got != want || !ok {
+			t.Errorf("%s is %d, %v", s, got, ok)
+		}
+	}
+	for _, s := range []string{"", "K", "iB", "1iB", "1B", "1KB", "1Ki", "1 K", " 1", "1K ", "+1", "-1", "1.5K", "1e3", "0x10", "1_000", "1Z",
+		"8E", "8192P", "9223372036854775808", "99999999999999999999", "1KK", "١"} {
+		if got, ok := parseSize(s); ok {
+			t.Errorf("%q is %d", s, got)
+		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	const huge = math.MaxInt64
+	for _, c := range []struct {
+		text           string
+		size           int64
+		offset, length int64
+		fails          string
+	}{
+		{"0+0", 0, 0, 0, ""},
+		{"0-", 0, 0, 0, ""},
+		{"-0", 10, 10, 0, ""},
+		{"-5", 10, 5, 5, ""},
+		{"-50", 10, 0, 10, ""},
+		{"-5+2", 10, 5, 2, ""},
+		{"-5+20", 10, 5, 5, ""},
+		{"-10+1", 10, 0, 1, ""},
+		{"10-", 10, 10, 0, ""},
+		{"10+1", 10, 10, 0, ""},
+		{"9-9", 10, 9, 1, ""},
+		{"9-10", 10, 9, 1, ""},
+		{"0-9223372036854775807", 10, 0, 10, ""},
+		{"1+9223372036854775807", 10, 1, 9, ""},
+		{"1K-2K", 4096, 1024, 1025, ""},
+		{"-1K+1K", 4096, 3072, 1024, ""},
+		{"0-9223372036854775807", huge, 0, huge, ""},
+		{"5+5", -1, 5, 5, ""},
+		{"5-", -1, 5, huge - 5, ""},
+		{"9223372036854775807+5", -1, huge, 0, ""},
+		{"-5", -1, 0, 0, "an end that is missing"},
+		{"-5+1", -1, 0, 0, "an end that is missing"},
+		{"11-", 10, 0, 0, "behind the end"},
+		{"11+0", 10, 0, 0, "behind the end"},
+		{"-11+1", 10, 0, 0, "before the beginning"},
+		{"5-4", 10, 0, 0, "ends before it begins"},
+	} {
+		r, err := parseRange(c.text)
+		var offset, length int64
+		if err == nil {
+			offset, length, err = r.resolve(c.size)
+		}
+		switch {
+		case c.fails != "":
+			if err == nil || !strings.Contains(err.Error(), c.fails) || explain(err).Exit != exitUsage || explain(err).Hint == "" {
+				t.Errorf("%s of %d: %d+%d, %v", c.text, c.size, offset, length, err)
+			}
+		case err != nil || offset != c.offset || length != c.length:
+			t.Errorf("%s of %d: %d+%d, %v", c.text, c.size, offset, length, err)
+		}
+	}
+}
+
+// No text makes a range that leaves what there is.
+func FuzzParseRange(f *testing.F) {
+	for _, s := range []string{"0+1", "-5+3", "1-2", "3-", "-4", "1K+2MiB", "+", "-", "--", "1-+2", "-1-2"} {
+		f.Add(s, int64(100))
+	}
+	f.Fuzz(func(t *testing.T, s string, size int64) {
+		r, err := parseRange(s)
+		if err != nil {
+			return
+		}
+		offset, length, err := r.resolve(max(size, -1))
+		if err != nil {
+			return
+		}
+		end := offset + length
+		if offset < 0 || length < 0 || end < offset || size >= 0 && end > size {
+			t.Errorf("%q of %d is %d+%d", s, size, offset, length)
+		}
+	})
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"bulla/keyslot"
+	"bulla/stream"
+)
+
+// EditFlags are those of add and remove. The embedded ones say whom it is about.
+type editFlags struct {
+	recipientFlags
+	entropyFlags
+	opener openerFlags
+	output outputFlags
+	head   string // a detached one
+	slots  []int  // to remove, from 1
+	all    bool   // every passphrase is to be removed
+	adding bool
+	dryRun bool
+}
+
+func recipientsAddCommand(a *app) *cobra.Command {
+	e := &editFlags{adding: true}
+	cmd := &cobra.Command{
+		Use:   "add FILE",
+		Short: "Let more recipients open a file",
+		Long: `Let more recipients open FILE: public keys (-r, -R), a passphrase (-p), a symmetric
+key (--kek), any number of them at once. With --replace they take the place of others
+in the same step. Who is a recipient already is passed over.
+
+The head of a file has the length that it was given when it was encrypted, with room
+for two more public keys, or as many as --reserve said then.
+
+With -o the result is written to a detached head, and FILE stays as it is; FILE may
+then be left out if --head names one to begin with (bulla help head).`,
+		Example: `  bulla recipients add -r age1pq1... -r age1pq1... backup.tar.bulla
+  bulla recipients add -i old.txt -R new.pub --replace 1 backup.tar.bulla
+  bulla recipients add -p backup.tar.bulla            asks for a new passphrase
+  bulla recipients add -R team.txt -o backup.head backup.tar.bulla`,
+		Args:              atMostOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
+	}
+	e.recipientFlags.register(a, cmd)
+	reword(cmd, "recipient", "add `RECIPIENT`, a public key (repeatable)")
+	reword(cmd, "recipients-file", "add every recipient listed in `FILE` (repeatable)")
+	reword(cmd, "kek", "add the symmetric key in `FILE` (repeatable)")
+	reword(cmd, "passphrase", "add a passphrase, and ask for it")
+	reword(cmd, "passphrase-fd", "read the passphrase to add from file descriptor `N`")
+	reword(cmd, "passphrase-file", "read the passphrase to add from `FILE`")
+	reword(cmd, "passphrase-command", "run `COMMAND` and take what it prints for the passphrase to add")
+	reword(cmd, "passphrase-credential", "read the passphrase to add from the systemd credential `NAME`")
+	e.passphrase.prompt, e.passphrase.named = "New passphrase", true
+	cmd.Flags().IntSliceVar(&e.slots, "replace", nil, "remove slot `N` in the same step (repeatable; recipients list shows the numbers)")
+	e.registerRest(a, cmd)
+	e.entropyFlags.register(cmd)
+	return cmd
+}
+
+func recipientsRemoveCommand(a *app) *cobra.Command {
+	e := &editFlags{}
+	cmd := &cobra.Command{
+		Use:   "remove FILE",
+		Short: "Have recipients no longer open a file",
+		Long: `Remove recipients from FILE: public keys (-r, -R), all passphrases (-p), a symmetric
+key (--kek), or slots by their number (--slot), any number of them at once. The last
+one that can open the file is never removed.
+
+This is not revocation: whoever could open the file until now may have kept its key,
+or a copy of the file or of its head. To lock somebody out for good, encrypt the
+content again.
+
+With -o the result is written to a detached head, and FILE stays as it is; FILE may
+then be left out if --head names one to begin with (bulla help head).`,
+		Example: `  bulla recipients remove -r age1pq1... backup.tar.bulla
+  bulla recipients remove --slot 2,3 backup.tar.bulla
+  bulla recipients remove -R left-the-team.txt --dry-run backup.tar.bulla`,
+		Args:              atMostOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
+	}
+	e.app, e.passphrase.fd = a, -1
+	e.allowClassical = true // whoever goes takes nothing with him
+	f := cmd.Flags()
+	f.StringArrayVarP(&e.recipients, "recipient", "r", nil, "remove `RECIPIENT`, a public key (repeatable)")
+	f.StringArrayVarP(&e.files, "recipients-file", "R", nil, "remove every recipient listed in `FILE` (repeatable)")
+	f.StringArrayVar(&e.keks, "kek", nil, "remove the symmetric key in `FILE` (repeatable)")
+	f.BoolVarP(&e.all, "passphrase", "p", false, "remove every passphrase")
+	f.IntSliceVar(&e.slots, "slot", nil, "remove slot `N` (repeatable; recipients list shows the numbers)")
+	e.registerRest(a, cmd)
+	return cmd
+}
+
+// registerRest registers what add and remove have in common.
+func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVarP(&e.dryRun, "dry-run", "n", false, "say what would be done, and write nothing")
+	e.opener.register(a, cmd)
+	f.StringVar(&e.head, "head", "", "use the detached head in `FILE`, if it is newer than the file's own")
+	e.output.register(cmd, "write the result to the detached head `FILE`, and leave the container as it is")
+	reword(cmd, "force", "replace an existing detached head")
+}
+
+// reword changes what help says of a flag.
+func reword(cmd *cobra.Command, flag, usage string) { cmd.Flags().Lookup(flag).Usage = usage }
+
+// atMostOneFile accepts no argument or one with something in it.
+func atMostOneFile(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return exactlyOneFile(cmd, args)
+}
+
+// editRecipients carries out add and remove.
+func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) error {
+	edit := &stream.Edit{AllowClassical: e.allowClassical}
+	whom, err := e.check(cmd, edit, file)
+	if err != nil {
+		return err
+	}
+	src, out, err := a.editPlaces(e, file)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	ids, err := e.opener.find(true)
+	if err != nil {
+		return err
+	}
+	seen, all := watched(ids.all)
+	heads, err := src.open(cmd.Context(), ids, all)
+	if err != nil {
+		return err
+	}
+	defer heads.Close()
+	a.tellFaults(src, heads)
+	c := &change{File: src.name, DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
+	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
+		return explainEdit(src.name, err)
+	}
+	if len(edit.Add)+len(edit.RemoveSlots) == 0 {
+		a.warn("there is nothing to change: "+c.presentText()+" can open "+src.name+" already", "")
+		return a.tellChange(c, heads)
+	}
+	if err := heads.Apply(cmd.Context(), edit); err != nil {
+		return explainEdit(src.name, err)
+	}
+	c.Generation = heads.Head.Generation
+	for i := range c.Added {
+		c.Added[i].Number = len(heads.Head.Slots) - len(c.Added) + i + 1
+	}
+	a.warnOfRemoval(cmd.Context(), c, heads, ids, seen)
+	if !e.dryRun {
+		if err := a.writeChange(src, out, heads, c); err != nil {
+			return err
+		}
+	}
+	return a.tellChange(c, heads)
+}
+
+// check refuses what is wrong with the flags, and finds those who are to be added
+// or removed.
+func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (whom []keyslot.Recipient, err error) {
+	verb := cmd.Name()
+	named := len(e.recipients)+len(e.files)+len(e.keks) > 0 || e.passphrase.given()
+	switch {
+	case !named && e.adding:
+		return nil, usage("use -r RECIPIENT, -R FILE, -p or --kek FILE", "nobody to add")
+	case !named && len(e.slots) == 0 && !e.all:
+		return nil, usage("use -r RECIPIENT, -R FILE, -p, --kek FILE or --slot N", "nobody to remove")
+	case file == "" && e.head == "":
+		return nil, usage("for example: bulla recipients "+verb+" -r RECIPIENT backup.tar.bulla", "%s takes the name of a file", verb)
+	case file == "" && e.output.name == "":
+		return nil, usage("name the file whose head it is, or another detached head to write with -o", "a detached head is not changed in place")
+	}
+	if isStdio(file) {
+		if err := e.app.claimStdin("the data"); err != nil {
+			return nil, err
+		}
+	}
+	if named {
+		if whom, err = e.recipientFlags.check(); err != nil {
+			return nil, err
+		}
+	}
+	if !e.adding {
+		return whom, nil
+	}
+	if edit.Entropy, err = e.mixer(cmd); err != nil {
+		return nil, err
+	}
+	return whom, e.checkHedged(whom)
+}
+
+// editPlaces opens what is to be changed, and plans the detached head that it is
+// to be written to, if any.
+func (a *app) editPlaces(e *editFlags, file string) (src *headSource, out *output, err error) {
+	if e.output.name == "" && !e.dryRun {
+		src, err = a.openForChange(file, e.head)
+		return src, nil, err
+	}
+	if src, err = a.openHeadSource(file, e.head); err != nil {
+		return nil, nil, err
+	}
+	if e.output.name == "" {
+		src.whole = true // as it would have to be
+		return src, nil, nil
+	}
+	if out, err = a.planOutput(outputPlan{outputFlags: e.output, from: src.in, mode: 0o666, binary: true}); err != nil {
+		src.close()
+		return nil, nil, err
+	}
+	return src, out, nil
+}
+
+// warnOfRemoval says what removing a recipient does not do, and whether one has
+// locked oneself out.
+func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads, ids *identities, seen []*witness) {
+	if len(c.Removed) == 0 {
+		return
+	}
+	a.warn("removing a recipient is not revocation: whoever could open "+c.File+" until now may have kept its key, or a copy",
+		"to lock somebody out for good, decrypt it and encrypt the content again")
+	if openedSlot(heads.Head, seen) >= 0 {
+		return
+	}
+	// The key that opened it is gone. Another may be at hand that asks nobody.
+	var quiet []stream.Identity
+	for _, w := range seen {
+		if !w.Interactive() {
+			quiet = append(quiet, w.Identity)
+		}
+	}
+	if h, err := stream.OpenHead(ctx, heads.Encoded, quiet); err == nil {
+		h.Close()
+		return
+	}
+	a.warn("what opened "+c.File+" now does not open it afterwards", "make sure that you have a key that does: bulla recipients list -i KEY shows it")
+}
+
+// writeChange writes the new head to where it belongs.
+func (a *app) writeChange(src *headSource, out *output, heads *stream.Heads, c *change) error {
+	if out == nil {
+		return saveHeads(src, heads)
+	}
+	c.Output = out.name
+	return a.writeWhole(out, heads.Encoded)
+}
+
+// saveHeads writes the head to both of its places in the file.
+func saveHeads(src *headSource, heads *stream.Heads) error {
+	f := &begunFile{File: src.in.File}
+	err := heads.Save(f)
+	if err == nil || !f.begun {
+		return about(src.name, err)
+	}
+	p := explain(about(src.name, err))
+	return &failure{exit: p.Exit, err: err, what: p.What,
+		hint: "it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"}
+}
+
+// A begunFile remembers that writing has begun.
+type begunFile struct {
+	*os.File
+	begun bool
+}
+
+func (f *begunFile) WriteAt(p []byte, off int64) (int, error) {
+	f.begun = true
+	return f.File.WriteAt(p, off)
+}
+
+// explainEdit words the errors that only a change of recipients has.
+func explainEdit(name string, err error) error {
+	f := &failure{err: err, exit: exitRefused}
+	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
+		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s: %v", name, e)
+		f.hint = "remove somebody, or have the new take another's place with --replace N; for more room encrypt the file again with --reserve N"
+		return f
+	}
+	if e, ok := errors.AsType[*stream.NotThereError](err); ok {
+		f.exit, f.what = exitUsage, fmt.Sprintf("%s is no recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
+		if e.Recipient == (anyPassphrase{}) {
+			f.what = name + " has no passphrase: nothing was removed"
+		}
+		f.hint = "bulla recipients list shows the slots that there are"
+		return f
+	}
+	if errors.Is(err, stream.ErrLastSlot) {
+		f.what = "nobody could open " + name + " any more: the last recipient is not removed"
+		f.hint = "add another first, or in the same step with bulla recipients add --replace N"
+		return f
+	}
+	return about(name, err)
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/stream"
+)
+
+type listFlags struct {
+	identityFlags
+	whom recipientFlags
+	head string
+}
+
+func recipientsListCommand(a *app) *cobra.Command {
+	l := &listFlags{}
+	cmd := &cobra.Command{
+		Use:   "list [FILE]",
+		Short: "Say who can open a file",
+		Long: `List the slots of FILE, or of standard input: each opens it for one recipient.
+
+Whose a slot is shows only to who can open the file, as for decrypt with -i, -p,
+--kek or the default identity, and is said for the recipients that are named with -r
+and -R or listed in recipients.txt, and for the keys that it was opened with. Without
+a key that opens it, what everybody can see is listed: the kinds of the slots. Then
+nothing of it is authenticated.`,
+		Example: `  bulla recipients list backup.tar.bulla
+  bulla recipients list -i key.txt -R team.txt backup.tar.bulla
+  bulla recipients list --json --head backup.head`,
+		Args:              atMostOneFile,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) },
+	}
+	l.identityFlags.register(a, cmd)
+	f := cmd.Flags()
+	l.whom.app = a
+	f.StringArrayVarP(&l.whom.recipients, "recipient", "r", nil, "look for the slot of `RECIPIENT`, a public key (repeatable)")
+	f.StringArrayVarP(&l.whom.files, "recipients-file", "R", nil, "look for the slot of every recipient listed in `FILE` (repeatable)")
+	f.StringVar(&l.head, "head", "", "look at the detached head in `FILE`; beside a file, at the newer")
+	return cmd
+}
+
+// A listing is what list says of a file, in JSON as it stands.
+type listing struct {
+	File       string           `json:"file"`
+	Keyed      bool             `json:"keyed"` // a key opened it: all of this is authentic
+	Generation uint32           `json:"generation"`
+	Slots      []listedSlot     `json:"slots"`
+	Room       int              `json:"room_for_hpke_slots"`
+	Findings   []format.Finding `json:"findings"`
+}
+
+type listedSlot struct {
+	Number int `json:"number"`
+	slotDescription
+	Recipient string `json:"recipient,omitempty"` // whose it is, if that is one of those that were named
+	From      string `json:"from,omitempty"`      // where that one was named
+	Opened    bool   `json:"opened,omitempty"`    // it is the one that opened the file
+}
+
+// A suspect is somebody whose slot is looked for.
+type suspect struct {
+	stream.Named
+	from string
+}
+
+// listRecipients carries out the verb.
+func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) error {
+	if readsStdin(file) && (file != "" || l.head == "") {
+		if err := a.claimStdin("the data"); err != nil {
+			return err
+		}
+		file = orElse(file, "-")
+	}
+	suspects, err := l.suspects()
+	if err != nil {
+		return err
+	}
+	ids, err := l.find(false)
+	if err != nil {
+		return err
+	}
+	src, err := a.openHeadSource(file, l.head)
+	if err != nil {
+		return err
+	}
+	defer src.close()
+	seen, all := watched(ids.all)
+	heads, err := src.open(ctx, ids, all)
+	switch {
+	case err == nil:
+		defer heads.Close()
+		a.tellFaults(src, heads)
+		return a.tellListing(keyedListing(src.name, heads, seen, append(suspects, owners(ids.all)...)))
+	case isNoKey(err) && !l.given():
+		return a.listForStranger(src)
+	}
+	return err
+}
+
+// suspects reads the recipients whose slots are looked for.
+func (l *listFlags) suspects() (all []suspect, err error) {
+	add := func(from string, to []keyslot.Recipient) {
+		for _, r := range to {
+			all = append(all, suspect{r, from})
+		}
+	}
+	for i, s := range l.whom.recipients {
+		r, err := keyslot.ParseRecipient(s, agekey.Recipients(l.whom.app.person()))
+		if err != nil {
+			return nil, l.whom.explainRecipient(i, s, err)
+		}
+		add("-r", []keyslot.Recipient{r})
+	}
+	files := l.whom.files
+	if path := configFile(recipientsFile); path != "" {
+		files = append(files, path)
+	}
+	for _, name := range files {
+		to, err := l.whom.app.readRecipients(name)
+		if err != nil {
+			return nil, err
+		}
+		add(name, to)
+	}
+	return all, nil
+}
+
+// owners are those of the identities that say whose they are.
+func owners(ids []stream.Identity) (all []suspect) {
+	for _, id := range ids {
+		if n := nameOf(id); n != nil {
+			all = append(all, suspect{n, "the key that opens it"})
+		}
+	}
+	return all
+}
+
+// keyedListing is what somebody sees who can open the file.
+func keyedListing(file string, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
+	d := newListing(file, heads.Head)
+	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults...)
+	for _, s := range suspects {
+		for _, i := range heads.SlotsOf(s) {
+			if d.Slots[i].From == "" {
+				d.Slots[i].Recipient, d.Slots[i].From = s.Canonical(), s.from
+			}
+		}
+	}
+	if i := openedSlot(heads.Head, seen); i >= 0 {
+		d.Slots[i].Opened = true
+		d.Slots[i].From = orElse(d.Slots[i].From, "the key that opens it")
+	}
+	return d
+}
+
+// newListing is what a head says to everybody.
+func newListing(file string, h *format.Head) *listing {
+	d := &listing{File: file, Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
+	for i := range h.Slots {
+		d.Slots = append(d.Slots, listedSlot{Number: i + 1, slotDescription: describeSlot(&h.Slots[i])})
+	}
+	return d
+}
+
+// tellListing writes a listing to standard output.
+func (a *app) tellListing(d *listing) error {
+	if a.json {
+		a.printJSON(d)
+		return a.outErr
+	}
+	a.printf("%s: %s, generation %d\n", d.File, plural(len(d.Slots), "recipient"), d.Generation)
+	for _, s := range d.Slots {
+		whose := shortKey(s.Recipient)
+		if s.From != "" {
+			whose += fmt.Sprintf(" (%s)", printable(s.From))
+		}
+		line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.text(), strings.TrimSpace(whose))
+		a.printf("%s\n", strings.TrimRight(line, " "))
+	}
+	a.printf("room for %d more of type hpke\n", d.Room)
+	if !d.Keyed {
+		a.printf("this is what everybody can see; whose the slots are shows only with a key that opens the file\n")
+	}
+	return a.outErr
+}
+
+// listForStranger says what everybody sees.
+func (a *app) listForStranger(src *headSource) error {
+	h, findings, err := src.stranger()
+	if err != nil {
+		return about(src.name, err)
+	}
+	d := newListing(src.name, h)
+	d.Findings = append(d.Findings, findings...)
+	for _, f := range findings {
+		a.warn(src.name+": "+f.Message+citing(f), "bulla verify says more")
+	}
+	return a.tellListing(d)
+}

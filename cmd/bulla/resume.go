@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"bulla/stream"
+)
+
+// checkResume refuses to go on with what cannot be gone on with.
+func checkResume(in *input, out *output) error {
+	switch {
+	case !in.regular:
+		return usage("name the file", "--resume reads the input at any place, and %s cannot be read so", in.name)
+	case out.path == "":
+		return usage("name a file with -o", "--resume goes on with an output file, and %s is none", out.name)
+	}
+	return nil
+}
+
+// resume writes the plaintext and goes on where an earlier run has ended, killed
+// or interrupted or out of space. What that has left under the output's
+// preliminary name proves nothing by itself, and after a power failure may not
+// be what was written: it is compared, all of it, with the plaintext as the
+// container gives it, and kept as far as it is equal.
+//
+// If it does not come to the end, what there is stays for the next run.
+func (a *app) resume(r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+	there, err := out.reopen()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	bar := a.startProgress(w, in.name, total, opts.Done, out)
+	old := &comparison{file: out.File}
+	_, err = r.WriteRange(old, 0, min(there, total))
+	if errors.Is(err, errDiffers) {
+		err = nil
+	}
+	if err == nil {
+		err = errors.Join(out.Truncate(old.same), seekTo(out, old.same))
+	}
+	n := old.same
+	if err == nil {
+		var k int64
+		k, err = r.WriteRange(out.writer(), n, total-n)
+		n += k
+	}
+	if err == nil {
+		err = out.commit()
+	}
+	bar.finish(err)
+	if err != nil {
+		out.keep()
+		return unresumed(about(in.name, err), out)
+	}
+	a.tellWarnings(r, in)
+	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond), bytesText(old.same))
+	return a.result(out, decrypted{in.name, out.name, n})
+}
+
+func seekTo(out *output, offset int64) error {
+	_, err := out.Seek(offset, io.SeekStart)
+	return err
+}
+
+// reopen opens what an earlier run has left of the output, or creates it, and
+// returns how much is there. Neither an error nor a signal removes it.
+func (o *output) reopen() (there int64, err error) {
+	f, err := openPartial(partialPath(o.path))
+	switch {
+	case errors.Is(err, errInUse):
+		return 0, refuse("wait for it, or name another output with -o", "another run is writing %s", o.name)
+	case err != nil:
+		return 0, err
+	case f == nil: // or nothing that we would trust to be ours alone
+		return 0, o.create(new(leftovers))
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return 0, err
+	}
+	o.File, o.opened = f, true
+	return st.Size(), nil
+}
+
+// keep closes the output and leaves it under its preliminary name.
+func (o *output) keep() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.over = true
+		o.File.Close()
+	}
+}
+
+// unresumed says of an error that not all is lost.
+func unresumed(err error, out *output) error {
+	p := explain(err)
+	if p.silent {
+		return err
+	}
+	return &failure{exit: p.Exit, what: p.What, err: err, hint: "what there is of " + out.name + " is kept: the same command goes on with it, once this is mended"}
+}
+
+var errDiffers = errors.New("the output has something else")
+
+// A comparison compares what is written to it with what a file has, from its
+// beginning on.
+type comparison struct {
+	file io.ReaderAt
+	same int64 // bytes that were equal
+	buf  []byte
+}
+
+func (c *comparison) Write(p []byte) (int, error) {
+	if len(c.buf) < len(p) {
+		c.buf = make([]byte, len(p))
+	}
+	n, err := c.file.ReadAt(c.buf[:len(p)], c.same)
+	if err != nil && err != io.EOF {
+		return 0, err
+	}
+	if n == len(p) && bytes.Equal(c.buf[:n], p) {
+		c.same += int64(n)
+		return n, nil
+	}
+	k := 0
+	for k < n && c.buf[k] == p[k] {
+		k++
+	}
+	c.same += int64(k)
+	return k, errDiffers
+}

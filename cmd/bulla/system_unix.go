@@ -1,0 +1,118 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// openTTY opens the controlling terminal.
+func openTTY() (*tty, error) {
+	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &tty{f, f}, nil
+}
+
+// shell is a command that the user's shell carries out.
+func shell(ctx context.Context, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "/bin/sh", "-c", command)
+}
+
+// readableByOthers reports whether users that are neither the owner nor in the
+// owner's group may read or change a file of that mode.
+func readableByOthers(mode os.FileMode) bool { return mode.Perm()&0o006 != 0 }
+
+// isNoSpace reports whether err means that a file cannot grow.
+func isNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// isBrokenPipe reports whether err comes of a pipe that nobody reads.
+func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// flush makes a write that failed behind the program's back show: on a network
+// file system only a close does, and f is still needed.
+func flush(f *os.File) error {
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+	}
+	if err := unix.Close(fd); err != nil {
+		return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// lock takes f for this process. It fails at once if another has it; it is
+// released when f is closed, and with it when the process ends in whatever way.
+func lock(f *os.File) error {
+	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+}
+
+// removeStale removes an unfinished file that a run which is no more has left.
+// It fails with errInUse if the run is still there: it holds the lock.
+func removeStale(path string) error {
+	// Without following a link, or waiting should it be a pipe.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := lock(f); err != nil {
+		return errInUse
+	}
+	// Between open and lock another run may have put its own in its place.
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(mine, there) {
+		return errInUse
+	}
+	return os.Remove(path)
+}
+
+// syncDir makes the names in a directory durable, where the file system has a
+// way to.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
+
+// linkOver gives the file at from the name to, unless there is one of that name.
+// Where the file system has no hard links it looks first and renames then,
+// which another program can come between.
+func linkOver(from, to string) error {
+	switch err := os.Link(from, to); {
+	case err == nil:
+		return os.Remove(from)
+	case errors.Is(err, os.ErrExist):
+		return err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: os.ErrExist}
+	}
+	return os.Rename(from, to)
+}
+
+// closeToRename says that an open file cannot be renamed.
+const closeToRename = false

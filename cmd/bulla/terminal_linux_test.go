@@ -1,0 +1,262 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A screen is a pseudo-terminal as the person in front of it sees it.
+type screen struct {
+	t    *testing.T
+	keys *os.File // the master: what is written to it is typed
+	tty  *os.File
+
+	mu    sync.Mutex
+	shown strings.Builder
+}
+
+func newScreen(t *testing.T) *screen {
+	t.Helper()
+	keys, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("no pseudo-terminals here: ", err)
+	}
+	number, err := unix.IoctlGetInt(int(keys.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(keys.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{t: t, keys: keys, tty: tty}
+	t.Cleanup(func() { tty.Close(); keys.Close() })
+	go func() {
+		for b := make([]byte, 4096); ; {
+			n, err := keys.Read(b)
+			s.mu.Lock()
+			s.shown.Write(b[:n])
+			s.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *screen) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.String()
+}
+
+func (s *screen) echoes() bool {
+	t, err := unix.IoctlGetTermios(int(s.tty.Fd()), unix.TCGETS)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return t.Lflag&unix.ECHO != 0
+}
+
+// run starts the program with the screen as its controlling terminal.
+func (s *screen) run(dir string, args ...string) *command {
+	s.t.Helper()
+	c := &command{Cmd: exec.Command("bulla", args...), t: s.t}
+	c.Dir = dir
+	c.Env = append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+	c.Stderr = &c.errs
+	c.ExtraFiles = []*os.File{s.tty}
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	return c
+}
+
+// detached starts the program in a session without a terminal.
+func detached(t *testing.T, dir string, args ...string) *command {
+	t.Helper()
+	c := &command{Cmd: exec.Command("bulla", args...), t: t}
+	c.Dir = dir
+	c.Env = append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+	c.Stderr = &c.errs
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	c.begin()
+	return c
+}
+
+func (c *command) begin() {
+	c.t.Helper()
+	if err := c.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { c.Process.Kill() })
+}
+
+// answer waits for a prompt and types a line.
+func (s *screen) answer(prompt, line string) {
+	s.t.Helper()
+	s.sees(prompt)
+	if _, err := s.keys.WriteString(line + "\n"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// sees waits until the screen shows a text.
+func (s *screen) sees(text string) {
+	s.t.Helper()
+	waitFor(s.t, "the screen shows "+text, func() bool { return strings.Contains(s.text(), text) })
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTerminalOutput sends text and other things to a terminal, unasked and
+// forced.
+func TestTerminalOutput(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "text"), "Dear reader\n")
+	write(t, filepath.Join(dir, "binary"), "be\x01ep\n")
+	for _, name := range []string{"text", "binary"} {
+		if c := start(t, dir, nil, "encrypt", name); c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+	}
+	for _, c := range []struct {
+		stdin string
+		args  []string
+		exit  int
+		shows string
+		says  string
+	}{
+		{"text", []string{"encrypt"}, exitRefused, "", "the output is binary and would go to the terminal"},
+		{"text", []string{"encrypt", "-o", "-"}, exitOK, "bulla", ""},
+		{"text.bulla", []string{"decrypt"}, exitOK, "Dear reader\r\n", ""},
+		{"binary.bulla", []string{"decrypt"}, exitRefused, "", "the output is not text and would go to the terminal"},
+		{"binary.bulla", []string{"decrypt", "-o", "-"}, exitOK, "be\x01ep\r\n", ""},
+	} {
+		s := newScreen(t)
+		in, err := os.Open(filepath.Join(dir, c.stdin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := s.run(dir, c.args...)
+		run.Stdin, run.Stdout = in, s.tty
+		run.begin()
+		if got := run.code(); got != c.exit || !strings.Contains(run.errs.String(), c.says) {
+			t.Errorf("%v: exit code %d: %s", c.args, got, run.errs.String())
+		}
+		s.sees(c.shows)
+		if c.shows == "" && s.text() != "" {
+			t.Errorf("%v: the screen shows %q", c.args, s.text())
+		}
+		in.Close()
+	}
+}
+
+// TestGeneratedPassphrase leaves the prompt empty.
+func TestGeneratedPassphrase(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), "text")
+	s := newScreen(t)
+	c := s.run(dir, "encrypt", "-p", "plain")
+	c.begin()
+	s.answer("have one made): ", "")
+	s.sees("Write it down now")
+	if got := c.code(); got != 0 || c.errs.Len() > 0 {
+		t.Fatalf("exit code %d: %s", got, c.errs.String())
+	}
+	shown := regexp.MustCompile(`[a-z]+(-[a-z]+){9}`)
+	waitFor(t, "it is shown", func() bool { return shown.MatchString(s.text()) })
+	write(t, filepath.Join(dir, "pass"), shown.FindString(s.text()))
+	if c := start(t, dir, nil, "decrypt", "--passphrase-file", "pass", "-o", "out", "plain.bulla"); c.code() != 0 {
+		t.Errorf("what was shown does not open it: %s", c.errs.String())
+	}
+}
+
+func TestPassphraseDoesNotShow(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), "text")
+	s := newScreen(t)
+	c := s.run(dir, "encrypt", "-p", "plain")
+	c.begin()
+	s.answer("have one made): ", "correct horse")
+	s.answer("once more: ", "correct horse")
+	if got := c.code(); got != 0 {
+		t.Fatalf("exit code %d: %s", got, c.errs.String())
+	}
+	if strings.Contains(s.text(), "horse") {
+		t.Errorf("the passphrase is on the screen: %q", s.text())
+	}
+	if !s.echoes() {
+		t.Error("the terminal was left without echo")
+	}
+}
+
+// TestInterruptAtPrompt presses Ctrl-C where a passphrase is asked for.
+func TestInterruptAtPrompt(t *testing.T) {
+	dir := workDir(t)
+	s := newScreen(t)
+	c := s.run(dir, "encrypt", "-p", "-o", "out", ".config/identity.txt")
+	c.begin()
+	waitFor(t, "it asks", func() bool { return strings.Contains(s.text(), "have one made): ") && !s.echoes() })
+	s.keys.Write([]byte{3})
+	if got := c.code(); got != exitInterrupted {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	if !s.echoes() {
+		t.Error("the terminal was left without echo")
+	}
+	if got := names(t, dir); got != "" {
+		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// TestProgressOnTerminal watches a run that takes its time.
+func TestProgressOnTerminal(t *testing.T) {
+	dir := workDir(t)
+	s := newScreen(t)
+	if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c := s.run(dir, "encrypt", "-o", "out")
+	c.Stdin, c.Stderr = r, s.tty
+	c.begin()
+	w.Write(make([]byte, 100_000))
+	waitFor(t, "progress shows", func() bool { return strings.Contains(s.text(), "standard input  97.7 KiB") })
+	w.Write(make([]byte, 100_000))
+	w.Close()
+	if got := c.code(); got != 0 {
+		t.Fatalf("exit code %d: %s", got, s.text())
+	}
+	waitFor(t, "the last line is complete", func() bool { return strings.HasSuffix(s.text(), "\r\n") })
+	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(s.text(), "\r\n", ""), " "), "\r")
+	last := lines[len(lines)-1]
+	if !strings.HasPrefix(last, "standard input  195.3 KiB  ") || !strings.Contains(last, " in ") {
+		t.Errorf("the last line is %q", last)
+	}
+	for _, line := range lines {
+		if len([]rune(line)) > 79 {
+			t.Errorf("a line of %d columns would wrap: %q", len(line), line)
+		}
+	}
+}

@@ -149,7 +149,7 @@ func once(dir, line string) (time.Duration, int64, error) {
 		return 0, 0, fmt.Errorf("%s: %w: %s", line, err, out)
 	}
 	usage, _ := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	return took, usage.Maxrss, nil
+	return took, int64(usage.Maxrss), nil // its type varies
 }
 
 func median[T cmp.Ordered](v []T) T {

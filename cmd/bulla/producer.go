@@ -93,6 +93,9 @@ func (p *producer) start(a *app) error {
 	w.Close()
 	if err != nil {
 		r.Close()
+		if cause := context.Cause(p.ctx); cause != nil {
+			return cause // it was not even tried
+		}
 		return p.cannotStart(err)
 	}
 	p.out = r

@@ -17,10 +17,11 @@ func TestProducerGetsSignals(t *testing.T) {
 	dir := workDir(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		name := strings.TrimPrefix(map[syscall.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT", syscall.SIGHUP: "SIGHUP"}[sig], "SIG")
-		told := filepath.Join(dir, "told")
+		told, ready := filepath.Join(dir, "told"), filepath.Join(dir, "ready")
 		c := start(t, dir, nil, "encrypt", "-o", "out", "--from-command", "--",
-			"sh", "-c", `trap "echo `+name+` > told; exit 0" `+name+`; head -c 3000000 /dev/zero; while :; do sleep 0.05; done`)
+			"sh", "-c", `trap "echo `+name+` > told; exit 0" `+name+`; echo > ready; head -c 3000000 /dev/zero; while :; do sleep 0.05; done`)
 		begun(t, filepath.Join(dir, "out"))
+		waitFor(t, "the command runs", func() bool { return exists(ready) })
 		c.Process.Signal(sig)
 		if got, want := c.code(), exitSignal+int(sig); got != want {
 			t.Errorf("%v: exit code %d, not %d: %s", sig, got, want, c.errs.String())
@@ -30,6 +31,7 @@ func TestProducerGetsSignals(t *testing.T) {
 			return string(b) == name+"\n"
 		})
 		os.Remove(told)
+		os.Remove(ready)
 		if got := names(t, dir); got != "" {
 			t.Errorf("%v: the directory holds %s", sig, got)
 		}
@@ -75,6 +77,7 @@ func TestProducerThatDoesNotEnd(t *testing.T) {
 		}
 	})
 	begun(t, filepath.Join(dir, "out"))
+	waitFor(t, "the command runs", func() bool { return exists(filepath.Join(dir, "pid")) })
 	began := time.Now()
 	c.Process.Signal(syscall.SIGTERM)
 	if got := c.code(); got != 143 {

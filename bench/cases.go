@@ -19,25 +19,29 @@ type pair struct {
 	ours, theirs string
 	needs        string  // the program that theirs runs
 	goal         float64 // least ratio of the speeds, 0 for none
+	input        string  // the plaintext, whose size the rates go by; "" is "in"
 }
 
 func cases(place string) []pair {
 	const copyIn = "cp --reflink=never in out && sync out"
 	goal := map[string]float64{"disk": 0.95, "tmpfs": 0.80}[place]
 	return []pair{
-		{place + "/encrypt vs cp", "bulla encrypt -q -R key.pub -o out in", copyIn, "cp", goal},
-		{place + "/decrypt vs cp", "bulla decrypt -q -i key -o out in.bulla", copyIn, "cp", goal},
-		{place + "/encrypt vs age", "bulla encrypt -q --no-sync -R key.pub -o out in", "age -R key.pub -o out in", "age", 2.0},
-		{place + "/decrypt vs age", "bulla decrypt -q --no-sync -i key -o out in.bulla", "age -d -i key -o out in.age", "age", 3.0},
-		{place + "/encrypt pipe vs age", "cat in | bulla encrypt -q -R key.pub | cat >/dev/null", "cat in | age -R key.pub | cat >/dev/null", "age", 2.8},
-		{place + "/decrypt pipe vs age", "cat in.bulla | bulla decrypt -q -i key | cat >/dev/null", "cat in.age | age -d -i key | cat >/dev/null", "age", 2.8},
-		{place + "/encrypt vs openssl ctr", "bulla encrypt -q --no-sync -R key.pub -o out in", "openssl enc -aes-256-ctr -pbkdf2 -pass pass:x -in in -out out", "openssl", 0},
-		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0},
+		{place + "/encrypt vs cp", "bulla encrypt -q -R key.pub -o out in", copyIn, "cp", goal, ""},
+		{place + "/decrypt vs cp", "bulla decrypt -q -i key -o out in.bulla", copyIn, "cp", goal, ""},
+		{place + "/encrypt vs age", "bulla encrypt -q --no-sync -R key.pub -o out in", "age -R key.pub -o out in", "age", 2.0, ""},
+		{place + "/decrypt vs age", "bulla decrypt -q --no-sync -i key -o out in.bulla", "age -d -i key -o out in.age", "age", 3.0, ""},
+		{place + "/encrypt pipe vs age", "cat in | bulla encrypt -q -R key.pub | cat >/dev/null", "cat in | age -R key.pub | cat >/dev/null", "age", 2.8, ""},
+		{place + "/decrypt pipe vs age", "cat in.bulla | bulla decrypt -q -i key | cat >/dev/null", "cat in.age | age -d -i key | cat >/dev/null", "age", 2.8, ""},
+		{place + "/encrypt vs openssl ctr", "bulla encrypt -q --no-sync -R key.pub -o out in", "openssl enc -aes-256-ctr -pbkdf2 -pass pass:x -in in -out out", "openssl", 0, ""},
+		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0, ""},
+		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
+		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
+		{place + "/decompress vs zstd -d", "bulla decrypt -q --no-sync -i key -o out src.bulla", "zstd -q -f -d src.zst -o out", "zstd", 2.0, "src.tar"},
 	}
 }
 
 // prepare builds the command into dir, makes a key and the inputs: n random
-// bytes, and the containers of them.
+// bytes and a tar of Go's source tree, and the containers of them.
 func prepare(dir string, n int64) error {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bulla"), "bulla/cmd/bulla")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -58,9 +62,14 @@ func prepare(dir string, n int64) error {
 		"bulla keygen -o key 2>/dev/null",
 		"bulla keygen -y key >key.pub",
 		"bulla encrypt -q -R key.pub -o in.bulla in",
+		"tar cf src.tar -C \"$(go env GOROOT)\" src",
+		"bulla encrypt -q -z -R key.pub -o src.bulla src.tar",
 	}
 	if _, err := exec.LookPath("age"); err == nil {
 		lines = append(lines, "age -R key.pub -o in.age in")
+	}
+	if _, err := exec.LookPath("zstd"); err == nil {
+		lines = append(lines, "zstd -q -T2 -3 src.tar -o src.zst")
 	}
 	for _, line := range lines {
 		if _, _, err := once(dir, line); err != nil {

@@ -103,7 +103,11 @@ func runIn(dir, place string, n int64, filter *regexp.Regexp) error {
 			fmt.Printf("%-34s left out: no %s\n", p.name, p.needs)
 			continue
 		}
-		if err := p.compare(dir, n); err != nil {
+		st, err := os.Stat(filepath.Join(dir, cmp.Or(p.input, "in")))
+		if err != nil {
+			return err
+		}
+		if err := p.compare(dir, st.Size()); err != nil {
 			return err
 		}
 	}

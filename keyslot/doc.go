@@ -11,6 +11,8 @@
 //	3     age         package agekey           package agekey         whatever age knows
 //	4     kek         [KEK]                    [KEK]                  a file with a 32-byte key
 //
+// Package tpmkey keeps the seed of a type 1 identity sealed to a TPM.
+//
 // The wrapping of every type but 3 is bound to the container by one string,
 //
 //	info = "bulla/v1 slot" || BE16(type) || preamble

@@ -5,6 +5,10 @@
 // from a stream, a [ReaderAt] any range of one whose size is known, and
 // [Verify] authenticates all of one without releasing a byte.
 //
+// [Salvage] gets back what still authenticates of a damaged container, [Rewrap]
+// and [OpenHeads] change its recipients, and a [Slice] of [Verify] or
+// [Writer.CloseVerified] check a part of one, or one that was just written.
+//
 //	w, err := stream.NewWriter(ctx, dst, recipients, nil)
 //	_, err = io.Copy(w, src)
 //	err = w.Close()

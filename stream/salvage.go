@@ -23,6 +23,7 @@ type Salvaged struct {
 	Intact    int64        // bytes that authenticated
 	Lost      []Range      // the others, in order; behind Size, too, if that is not known
 	Shifts    []Shift      // where the container's bytes are not in their place
+	Decoded   bool         // the payload is compressed, and what was written is what it decompresses to
 }
 
 // Whole reports whether nothing is lost.
@@ -45,7 +46,9 @@ type Shift struct {
 // detached head in opts serves), its end, sectors in the middle (a read error is
 // a hole like any other), and bytes may be missing or have been added anywhere,
 // by which the rest has moved; how far such chunks are looked for is said at
-// searchBounds. A payload that is compressed is written as it is.
+// searchBounds. A payload that is compressed is decompressed frame by frame, and
+// what touches a lost chunk is lost whole; without its end, where the table of
+// the frames is, or with opts.Raw, it is written as it is.
 //
 // Its errors are those of [NewReaderAt] when no head is found or opens, those
 // of dst, and the cause of ctx's end. Loss is not an error.
@@ -73,6 +76,11 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 	s := newSalvager(r, bounds)
 	if err := s.locate(); err != nil {
 		return nil, err
+	}
+	if !o.Raw {
+		if out, ok, err := s.writeFrames(dst); ok {
+			return out, err
+		}
 	}
 	return s.write(dst)
 }
@@ -133,7 +141,7 @@ func (h *holeReader) ReadAt(p []byte, off int64) (int, error) {
 
 // write writes what was found, and zeros between.
 func (s *salvager) write(dst io.Writer) (*Salvaged, error) {
-	out := &Salvaged{Head: s.op.head.Head}
+	out := &Salvaged{Head: s.op.head.Head, Shifts: s.moved()}
 	to := newSink(dst)
 	lose := func(n int64) error {
 		if n <= 0 {
@@ -148,9 +156,6 @@ func (s *salvager) write(dst io.Writer) (*Salvaged, error) {
 	for _, p := range s.places {
 		if err := lose(p.first*format.ChunkSize - out.Size); err != nil {
 			return out, err
-		}
-		if n := len(out.Shifts); p.by != 0 && (n == 0 || out.Shifts[n-1].By != p.by) {
-			out.Shifts = append(out.Shifts, Shift{p.first, s.at(p.first, p.by), p.by})
 		}
 		for i := p.first; i < p.end; i++ {
 			if err := context.Cause(s.ctx); err != nil {

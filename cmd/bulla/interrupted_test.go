@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -32,7 +33,15 @@ func start(t *testing.T, dir string, stdin io.Reader, args ...string) *command {
 	c.Stderr = &c.errs
 	// What is interrupted by a signal is ours, not the whole group of the tests.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := c.Start(); err != nil {
+	// What these tests were started with, nohup or a shell's &, may ignore signals.
+	// Those that we catch begin anew in a child.
+	caught := make(chan os.Signal, 1)
+	for _, s := range endingSignals {
+		signal.Notify(caught, s)
+	}
+	err := c.Start()
+	signal.Stop(caught)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill() })

@@ -161,7 +161,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 
 // tellSalvaged says what came of it, with a map.
 func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Duration) {
-	if found.Head.Coding != format.Plain {
+	if found.Head.Coding != format.Plain && !found.Decoded {
 		a.warn(r.Output+" is compressed, as the payload of "+r.Input+" is", "zstd -d decompresses what is in front of the first hole")
 	}
 	if a.quiet || a.json {

@@ -16,7 +16,7 @@ var exitCodes = []struct {
 	{"1", "reading or writing failed: no such file, disk full, network gone"},
 	{"3", "the file is corrupt, truncated or forged"},
 	{"4", "no key fits, or the passphrase is wrong or cannot be had"},
-	{"5", "refused for safety: the output exists, is the input, or is a terminal"},
+	{"5", "refused for safety: the output exists, is the input, is a terminal or in use, or nobody could open the file"},
 	{"6", "salvaged, with loss"},
 	{"7", "not a bulla file, of a newer version, or over a limit"},
 	{"8", "the command whose output was to be encrypted failed"},
@@ -47,6 +47,7 @@ unless the code is 0. With --json, an error is one object on standard error:
 
   recipient (to encrypt)               identity (to open)
   age1pq1...                           AGE-SECRET-KEY-PQ-1...     bulla keygen
+  age1pq1...                           a TSS2 PRIVATE KEY file    bulla keygen --tpm
   age1...                              AGE-SECRET-KEY-1...        age-keygen
   age1NAME1...                         AGE-PLUGIN-NAME-1...       age plugins: YubiKey, TPM, ...
   ssh-ed25519 ..., ssh-rsa ...         the ssh private key file   ssh-keygen
@@ -73,6 +74,7 @@ takes --allow-classical.`,
                          descriptor or a command
   %-22s what -j is where it is not given
   %-22s of systemd: its credential %s is the passphrase
+  BULLA_TPM              the device, or the socket of an emulator, that is the TPM
 
 Files are opened with what is in %s, and encrypted to whom %s
 lists, when a command line names no key. bulla keygen --default makes both.

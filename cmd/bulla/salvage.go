@@ -20,6 +20,7 @@ type salvageFlags struct {
 	outputFlags
 	workFlags
 	lostTo string // --map
+	raw    bool
 }
 
 func salvageCommand(a *app) *cobra.Command {
@@ -36,6 +37,9 @@ be a part of something larger, and have bytes inserted or missing anywhere. What
 by that is looked for: at every byte nearby, at every sector up to 16 MiB away. FILE is
 read twice, and stays as it is.
 
+What was compressed with -z is decompressed, except the frames of 2 MiB that touch
+what is lost; if the end of FILE is lost, with the table of the frames, it stays as it is.
+
 It is said what is lost, with a map of the whole. Exit code 0 if nothing is lost, 6 if
 something is: OUT is there all the same. It is opened like for decrypt: with -i, -p,
 --kek, or the default identity.`,
@@ -48,6 +52,7 @@ something is: OUT is there all the same. It is opened like for decrypt: with -i,
 	}
 	s.outputFlags.register(cmd, "write to `FILE`; - is standard output")
 	cmd.Flags().StringVar(&s.lostTo, "map", "", "write the lost ranges to `FILE`, as JSON")
+	cmd.Flags().BoolVar(&s.raw, "raw", false, "leave what was compressed with -z compressed")
 	s.identityFlags.register(a, cmd)
 	s.headFlag.register(cmd)
 	s.workFlags.register(cmd)
@@ -124,7 +129,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	}
 	defer out.Discard()
 	start := time.Now()
-	opts := &stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64)}
+	opts := &stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw}
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
 	found, err := stream.Salvage(ctx, out.writer(), in.File, in.size, ids.all, opts)
 	if err == nil && found.Intact == 0 && !found.Whole() {

@@ -16,7 +16,7 @@ var exitCodes = []struct {
 	{"1", "reading or writing failed: no such file, disk full, network gone"},
 	{"3", "the file is corrupt, truncated or forged"},
 	{"4", "no key fits, or the passphrase is wrong or cannot be had"},
-	{"5", "refused for safety: the output exists, is the input, is a terminal or in use, or nobody could open the file"},
+	{"5", "refused for safety: the output exists, is the input, or is in use"},
 	{"6", "salvaged, with loss"},
 	{"7", "not a bulla file, of a newer version, or over a limit"},
 	{"8", "the command whose output was to be encrypted failed"},

@@ -39,16 +39,26 @@ func TestVectors(t *testing.T) {
 	}
 	ran := 0
 	for _, v := range all {
-		if v.Huge() {
-			continue // sparse, of up to 4 EiB
+		// Huge ones are sparse, of up to 4 EiB; and the command takes at least one
+		// key, and one passphrase.
+		if v.Huge() || len(v.Keys) == 0 || passphrases(v) > 1 {
+			continue
 		}
 		ran++
 		t.Run(v.Name, func(t *testing.T) {
-			t.Parallel()
 			runVector(t, v)
 		})
 	}
 	t.Logf("%d of %d vectors", ran, len(all))
+}
+
+func passphrases(v *vectors.Vector) (n int) {
+	for _, k := range v.Keys {
+		if k.Kind == vectors.KeyPassphrase {
+			n++
+		}
+	}
+	return n
 }
 
 func runVector(t *testing.T, v *vectors.Vector) {
@@ -66,7 +76,6 @@ func runVector(t *testing.T, v *vectors.Vector) {
 	}
 	in := write("in.bulla", c.Bytes())
 	args := []string{"decrypt", "--progress", "never"}
-	passphrases := 0
 	for i, k := range v.Keys {
 		b, err := k.File()
 		if err != nil {
@@ -75,16 +84,12 @@ func runVector(t *testing.T, v *vectors.Vector) {
 		key := write(fmt.Sprint("key", i), b)
 		switch k.Kind {
 		case vectors.KeyPassphrase:
-			passphrases++
 			args = append(args, "--passphrase-file", key)
 		case vectors.KeyKEK:
 			args = append(args, "--kek", key)
 		default:
 			args = append(args, "-i", key)
 		}
-	}
-	if len(v.Keys) == 0 || passphrases > 1 {
-		t.Skip("the command takes at least one key, and one passphrase")
 	}
 	if v.Detached != nil {
 		args = append(args, "--head", write("head", v.Detached))

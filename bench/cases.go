@@ -36,7 +36,8 @@ func cases(place string) []pair {
 		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0, ""},
 		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
 		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
-		{place + "/decompress vs zstd -d", "bulla decrypt -q --no-sync -i key -o out src.bulla", "zstd -q -f -d src.zst -o out", "zstd", 2.0, "src.tar"},
+		{place + "/decompress vs zstd -d", "bulla decrypt -q -i key -o - src.bulla >/dev/null", "zstd -q -d -c src.zst >/dev/null", "zstd", 2.0, "src.tar"},
+		{place + "/decompress to file", "bulla decrypt -q --no-sync -i key -o out src.bulla", "zstd -q -f -d src.zst -o out", "zstd", 0, "src.tar"},
 	}
 }
 

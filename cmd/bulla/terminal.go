@@ -66,6 +66,11 @@ func (p *person) secret(prompt string) ([]byte, error) {
 	})
 	defer done()
 	p.app.con.end()
+	// Before the prompt: who sees it may type at once.
+	if err := echoOff(fd); err != nil {
+		return nil, errNoTerminal
+	}
+	defer term.Restore(fd, before)
 	io.WriteString(t.out, prompt)
 	b, err := term.ReadPassword(fd)
 	io.WriteString(t.out, "\n")

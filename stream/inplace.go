@@ -138,7 +138,7 @@ func (h *Heads) Save(f File) error {
 		return h.err
 	}
 	first, second := h.Layout.TailOffset(), int64(0)
-	if c := h.copies.Tail; c != nil && c == h.inUse() {
+	if c := h.copies.Tail; c != nil && c == h.op.stored {
 		first, second = second, first // the tail is the only good copy
 	}
 	for _, at := range []int64{first, second} {
@@ -151,25 +151,9 @@ func (h *Heads) Save(f File) error {
 	}
 	h.op.head = &format.Copy{Raw: h.Encoded, Head: h.Head}
 	h.copies = &format.Copies{Head: h.op.head, Tail: &format.Copy{Offset: h.Layout.TailOffset(), Raw: h.Encoded, Head: h.Head}}
-	h.op.all = []*format.Copy{h.copies.Head, h.copies.Tail}
+	h.op.all, h.op.stored = []*format.Copy{h.copies.Head, h.copies.Tail}, h.copies.Head
 	h.Faults = nil
 	return nil
-}
-
-// inUse returns the copy with the highest generation among the authentic ones
-// that stand in the container itself, the head if both have it; nil if none does.
-func (h *Heads) inUse() *format.Copy {
-	var best *format.Copy
-	for _, c := range h.op.all {
-		if c != h.copies.Head && c != h.copies.Tail {
-			continue
-		}
-		if best == nil || c.Head.Generation > best.Head.Generation ||
-			c.Head.Generation == best.Head.Generation && c == h.copies.Head {
-			best = c
-		}
-	}
-	return best
 }
 
 // stands reports whether the head stands in that place already.

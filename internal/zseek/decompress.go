@@ -11,8 +11,8 @@ import (
 type decompressor struct{ *zstd.Decoder }
 
 // contentRoom is the size of a buffer for the content of a frame. The decoder
-// copies by words if there is some room behind it.
-const contentRoom = FrameContent + 16
+// copies by words, the last block too, if there are some behind it.
+const contentRoom = FrameContent + 64
 
 func newDecompressor(workers int) decompressor {
 	d, err := zstd.NewReader(nil,

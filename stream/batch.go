@@ -40,6 +40,14 @@ type batch struct {
 	bad         []int64 // the indices of the others
 }
 
+// plain is the plaintext to be sealed, with room for a whole batch.
+func (b *batch) plain() *[]byte {
+	if b.in == nil {
+		b.in = make([]byte, 0, batchPlain)
+	}
+	return &b.in
+}
+
 // seal seals in to out.
 func (b *batch) seal() {
 	b.out = b.seg.Seal(grow(b.out, batchSealed)[:0], b.in, b.first, b.final, &b.nonce)

@@ -25,9 +25,9 @@
 //	ReaderAt    number the batches ──▶ src.ReadAt, open (parallel) ──▶ WriteTo
 //	Verify      the same, and what has opened is dropped
 //
-// The stages at both ends are sequential. The first batch is worked on in the
-// caller's goroutine; only what does not fit it starts others, so that a small
-// stream costs none. With one worker there are none at all.
+// The stages at both ends are sequential. A stream that fits one batch is worked
+// on in the caller's goroutine; only what does not starts others. With one
+// worker there are none at all.
 //
 // # Errors
 //

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/ring"
 	"bulla/internal/seal"
 )
 
@@ -220,7 +221,7 @@ func readAt(src io.ReaderAt, p []byte, off int64) (int, error) {
 	case n == len(p):
 		return n, nil
 	case n < 0 || n > len(p):
-		return 0, errBadCount
+		return 0, ring.ErrBadCount
 	case err == nil: // which io.ReaderAt does not allow
 		return n, io.ErrNoProgress
 	}

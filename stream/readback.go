@@ -26,7 +26,7 @@ var ErrNotAsWritten = errors.New("what was written does not read back")
 // ErrNotAsWritten, with the reason: the container must then be thrown away.
 func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt, size int64, err error), opts *ReaderOptions) error {
 	if w.closed {
-		return w.status()
+		return w.Err()
 	}
 	o := opts.orDefault()
 	w.keepKeys = true

@@ -75,12 +75,12 @@ func readFull(src io.Reader, p []byte) (n int, err error) {
 		var k int
 		k, err = src.Read(p[n:])
 		if k < 0 || k > len(p)-n {
-			return n, errBadCount
+			return n, ring.ErrBadCount
 		}
 		n += k
 		if k > 0 {
 			empty = 0
-		} else if empty++; empty == maxEmptyReads && err == nil {
+		} else if empty++; empty == ring.MaxEmptyReads && err == nil {
 			return n, io.ErrNoProgress
 		}
 	}

@@ -13,8 +13,15 @@ import (
 // time; Abort is for any.
 type Writer struct {
 	sealer
-	z     *zseek.Writer // compresses into the sealer; nil for coding 0
-	taken *atomic.Int64 // counts the plaintext taken, when z is not nil
+	z    *zseek.Writer // compresses into the sealer; nil for coding 0
+	in   filler        // what takes the plaintext: z, or else the sealer
+	done *atomic.Int64 // counts the plaintext taken
+}
+
+// A filler takes what is written to it, and what it reads.
+type filler interface {
+	io.Writer
+	io.ReaderFrom
 }
 
 // NewWriter starts a container for the recipients, of which there must be at
@@ -31,16 +38,16 @@ func NewWriter(ctx context.Context, dst io.Writer, recipients []Recipient, opts 
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{}
-	done := o.Done
+	w := &Writer{done: o.Done}
+	w.in = &w.sealer
 	if o.Level != 0 {
-		w.taken, done = o.Done, new(atomic.Int64)
 		if w.z, err = zseek.NewWriter(&w.sealer, o.Level, o.Workers); err != nil {
 			keys.Wipe()
 			return nil, err
 		}
+		w.in = w.z
 	}
-	if err := w.start(ctx, dst, keys, head, o.Workers, done); err != nil {
+	if err := w.start(ctx, dst, keys, head, o.Workers); err != nil {
 		return nil, err
 	}
 	return w, nil
@@ -48,30 +55,24 @@ func NewWriter(ctx context.Context, dst io.Writer, recipients []Recipient, opts 
 
 // Write seals p. It copies p, and blocks while all batches are in use.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.z == nil {
-		return w.sealer.Write(p)
-	}
-	if err := w.status(); err != nil {
+	if err := w.Err(); err != nil {
 		return 0, err
 	}
-	n, err := w.z.Write(p)
-	w.taken.Add(int64(n))
-	return n, w.fail(err)
+	n, err := w.in.Write(p)
+	w.done.Add(int64(n))
+	return n, w.Fail(err)
 }
 
 // ReadFrom seals what src has to give, until io.EOF, which is not an error. It
 // reads straight into the buffers that are worked on. Any other error of src
 // sticks, so that Close refuses to finish a container whose source failed.
 func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
-	widenPipe(src)
-	if w.z == nil {
-		return w.sealer.ReadFrom(src)
-	}
-	if err := w.status(); err != nil {
+	if err := w.Err(); err != nil {
 		return 0, err
 	}
-	n, err := w.z.ReadFrom(&countingReader{src, w.taken})
-	return n, w.fail(err)
+	widenPipe(src)
+	n, err := w.in.ReadFrom(&countingReader{src, w.done})
+	return n, w.Fail(err)
 }
 
 // Close seals the last chunk, writes the tail and returns once dst has

@@ -2,8 +2,8 @@ package ring
 
 // A Puller is a ring for a consumer that pulls: feed prepares the items, in
 // order and one at a time, work is done on several at a time, and Next hands
-// them out in order. The first item is worked on by the caller of Next; the
-// second starts the goroutines, unless there is one worker.
+// them out in order. There is no goroutine if there is only one item, and none
+// with one worker.
 //
 // Next is for one goroutine at a time; Stop and Close are for any.
 type Puller[T any] struct {
@@ -14,8 +14,7 @@ type Puller[T any] struct {
 	busy     chan struct{} // full while Next runs, so that Close can wait for it
 	ring     *Ring[T]
 	held     *Slot[T] // what Next returned last
-	begun    bool     // Next has been called
-	more     bool     // the serial side has not seen the last item
+	more     bool     // feed has not said that an item is the last
 	parallel bool
 	fed      chan struct{} // closed when the feeding goroutine has ended
 }
@@ -42,27 +41,34 @@ func (p *Puller[T]) Next() *T {
 		p.ring.Release(p.held)
 		p.held = nil
 	}
-	switch {
-	case p.parallel:
+	if !p.parallel && p.more {
+		p.begin()
+	}
+	if p.parallel {
 		p.held = p.ring.Next()
-	case !p.more:
-		return nil
-	case p.begun && p.workers > 1:
-		p.parallel = true
-		p.fed = make(chan struct{})
-		go p.run()
-		p.held = p.ring.Next()
-	default:
-		p.begun = true
-		if p.held = p.ring.Get(); p.held != nil {
-			p.more = p.feed(&p.held.Item)
-			p.work(&p.held.Item)
-		}
 	}
 	if p.held == nil {
 		return nil
 	}
 	return &p.held.Item
+}
+
+// begin feeds an item and works on it here, or starts the ring with it if
+// others follow.
+func (p *Puller[T]) begin() {
+	s := p.ring.Get()
+	if s == nil {
+		return
+	}
+	if p.more = p.feed(&s.Item); !p.more || p.workers == 1 {
+		p.work(&s.Item)
+		p.held = s
+		return
+	}
+	p.parallel = true
+	p.fed = make(chan struct{})
+	p.ring.Put(s)
+	go p.run()
 }
 
 // run feeds the ring.

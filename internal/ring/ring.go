@@ -10,6 +10,9 @@
 // free slots are the bound on memory: only Get waits for one. The queues hold
 // as many entries as there are slots, so that Put never blocks, and a worker
 // that finishes never does either; whatever stops first, nothing is left stuck.
+//
+// A [Pusher] has the ring's consumer in it, and is written to; a [Puller] has
+// its producer in it, and is read from.
 package ring
 
 import (

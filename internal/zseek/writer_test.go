@@ -378,7 +378,7 @@ func TestWriterFrameLimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.submitted = MaxFrames - 1
+		w.numbered = MaxFrames - 1
 		if _, err := w.Write(make([]byte, FrameContent)); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/crypto/argon2"
@@ -102,8 +103,11 @@ func (r *PassphraseRecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *for
 	return b.Append(make([]byte, 0, format.PassphraseBodySize)), nil
 }
 
-// stretch is Argon2id of the passphrase, at the cost and with the salt of b.
+// stretch is Argon2id of the passphrase, at the cost and with the salt of b. The
+// memory that it took, 256 MiB by default, goes back to the system: else it
+// would stay with the process for as long as that encrypts or decrypts.
 func stretch(passphrase []byte, b *format.PassphraseBody) []byte {
+	defer debug.FreeOSMemory()
 	return argon2.IDKey(passphrase, b.Salt[:], uint32(b.Passes), b.KiB, argonLanes, argonKeyLen)
 }
 

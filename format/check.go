@@ -39,7 +39,7 @@ type Report struct {
 	Copies   *Copies
 	Layout   Layout // zero unless a copy is usable and the size fits it
 	Findings []Finding
-	Err      error // why a copy could not be read: it is not judged then
+	Err      error // why a copy could not be read, the head before the tail: it is not judged then
 }
 
 // Valid reports whether no clause was found violated.
@@ -65,6 +65,7 @@ func Check(src io.ReaderAt, size int64) *Report {
 	r.judge(c.HeadErr)
 	usable := c.Usable()
 	if len(usable) == 0 {
+		r.unread(c.TailErr)
 		return r
 	}
 	h := usable[0].Head
@@ -72,8 +73,7 @@ func Check(src io.ReaderAt, size int64) *Report {
 	r.Layout = layout
 	r.judge(err)
 	switch {
-	case c.TailErr != nil && !isParseError(c.TailErr):
-		r.Err = c.TailErr
+	case r.unread(c.TailErr):
 	case c.TailErr != nil:
 		r.add(TAIL1, max(0, size-int64(h.HeadSize())), min(size, int64(h.HeadSize())), "the tail is not a copy of the head: %v", c.TailErr)
 	case c.Head != nil:
@@ -85,16 +85,20 @@ func Check(src io.ReaderAt, size int64) *Report {
 // judge adds a finding for an error of a parser, and keeps any other.
 func (r *Report) judge(err error) {
 	var pe *ParseError
-	if errors.As(err, &pe) {
+	if !r.unread(err) && errors.As(err, &pe) {
 		r.Findings = append(r.Findings, NewFinding(pe))
-	} else if err != nil {
-		r.Err = err
 	}
 }
 
-func isParseError(err error) bool {
-	var pe *ParseError
-	return errors.As(err, &pe)
+// unread reports whether err is no error of a parser, and keeps it then.
+func (r *Report) unread(err error) bool {
+	if err == nil || errors.As(err, new(*ParseError)) {
+		return false
+	}
+	if r.Err == nil {
+		r.Err = err
+	}
+	return true
 }
 
 // compare enforces TAIL-1 and TAIL-2, as far as they need no key, on two usable copies.

@@ -40,7 +40,7 @@ const (
 // Slots (spec section 5).
 const (
 	SLOT1 Clause = "SLOT-1" // reader: unknown types are skipped
-	SLOT2 Clause = "SLOT-2" // reader: slots are tried in order
+	SLOT2 Clause = "SLOT-2" // reader: every slot is tried with every identity
 	SLOT3 Clause = "SLOT-3" // reader: no key fits
 	SLOT4 Clause = "SLOT-4" // writer: post-quantum and classical apart
 	SLOT5 Clause = "SLOT-5" // writer: fresh slot salt
@@ -74,7 +74,7 @@ const (
 	TAIL2 Clause = "TAIL-2" // the tail equals the head
 	TAIL3 Clause = "TAIL-3" // reader: warning or violation
 
-	READ1 Clause = "READ-1" // reader: highest valid generation
+	READ1 Clause = "READ-1" // reader: which copy counts
 	READ2 Clause = "READ-2" // reader: looking for the tail
 	READ3 Clause = "READ-3" // reader: bounds before allocation
 	READ4 Clause = "READ-4" // reader: detached heads
@@ -91,6 +91,6 @@ const (
 	ZSTD7 Clause = "ZSTD-7" // reader: bounds before allocation
 
 	WRAP1 Clause = "WRAP-1" // writer: preamble kept, generation raised
-	WRAP2 Clause = "WRAP-2" // writer: tail first
-	WRAP3 Clause = "WRAP-3" // writer: slots kept
+	WRAP2 Clause = "WRAP-2" // writer: never the only good copy first
+	WRAP3 Clause = "WRAP-3" // writer: slots that nobody named are kept
 )

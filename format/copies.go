@@ -15,8 +15,8 @@ type Copies struct {
 	HeadErr, TailErr error // why: a *ParseError with offsets in the container, or an I/O error
 }
 
-// Usable returns the usable copies, that with the higher generation first
-// (READ-1), the head first where they are of the same.
+// Usable returns the usable copies in the order in which a reader tries them
+// (READ-1): the head first, unless the tail is a newer copy of the same container.
 func (c *Copies) Usable() []*Copy {
 	switch {
 	case c.Head == nil && c.Tail == nil:
@@ -25,7 +25,7 @@ func (c *Copies) Usable() []*Copy {
 		return []*Copy{c.Head}
 	case c.Head == nil:
 		return []*Copy{c.Tail}
-	case c.Tail.Head.Generation > c.Head.Head.Generation:
+	case c.Tail.Head.SameContainer(c.Head.Head) && c.Tail.Head.Generation > c.Head.Head.Generation:
 		return []*Copy{c.Tail, c.Head}
 	}
 	return []*Copy{c.Head, c.Tail}

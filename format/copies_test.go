@@ -20,6 +20,11 @@ func TestReadCopies(t *testing.T) {
 	one := encode(t, sampleHead(1, Slot{Type: SlotKEK, Body: pattern(KEKBodySize)}))
 	three := encode(t, sampleHead(3, sampleSlots()...))
 	later := encode(t, func() *Head { h := sampleHead(1, Slot{Type: unregistered}); h.Generation = 2; return h }())
+	foreign := encode(t, func() *Head {
+		h := sampleHead(1, Slot{Type: unregistered})
+		h.Generation, h.Salt[0] = 2, h.Salt[0]+1
+		return h
+	}())
 	torn := slices.Clone(one)
 	clear(torn[2048:])
 
@@ -35,6 +40,7 @@ func TestReadCopies(t *testing.T) {
 		{"both, three pages", pair(three, three), three, three, three, "", ""},
 		{"head later", pair(later, one), later, one, later, "", ""},
 		{"tail later", pair(one, later), one, later, later, "", ""},
+		{"tail later, of another container", pair(one, foreign), one, foreign, one, "", ""},
 		{"head torn", pair(torn, one), nil, one, one, HEAD5, ""},
 		{"head torn, three pages of tail", pair(torn, three), nil, three, three, HEAD5, ""},
 		{"tail torn", pair(one, torn), one, nil, one, "", HEAD5},

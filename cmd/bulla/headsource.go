@@ -148,8 +148,8 @@ func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
 		return h, nil, err
 	}
 	r := format.Check(s.in.File, s.in.size)
-	if err := readError(r.Copies); err != nil {
-		return nil, nil, err
+	if r.Err != nil {
+		return nil, nil, r.Err
 	}
 	h, err := newestHead(r, s.detached)
 	return h, r.Findings, err

@@ -106,8 +106,8 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 		src = kept
 	}
 	r := format.Check(src, size)
-	if err := readError(r.Copies); err != nil {
-		return err
+	if r.Err != nil {
+		return r.Err
 	}
 	h, err := newestHead(r, detached)
 	if err != nil {

@@ -173,10 +173,17 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	d.Sample = v.sampleFlag.of(d)
 	d.File, d.Valid = in.name, !slices.ContainsFunc(d.Findings, isViolation)
 	d.Checks = checksOf(d)
-	if d.err != nil && !isNoKey(d.err) {
-		return about(in.name, d.err)
+	hard := d.err != nil && !isNoKey(d.err) // the work could not be done
+	if !hard || len(d.Findings) > 0 {
+		a.tell(d)
 	}
-	a.tell(d)
+	if hard {
+		err := about(in.name, d.err)
+		if d.Valid {
+			return err
+		}
+		return a.worst([]error{d.failure(), err})
+	}
 	switch {
 	case !d.Valid:
 		return d.failure()
@@ -199,27 +206,14 @@ func verifyFile(ctx context.Context, in *input, ids *identities, opts *stream.Re
 	var err error
 	if len(ids.all) == 0 {
 		report = &stream.Report{Report: format.Check(in.File, in.size)}
-		err = readError(report.Copies)
 	} else {
 		report, err = stream.Verify(ctx, in.File, in.size, ids.all, opts)
-		if rerr := readError(report.Copies); rerr != nil {
-			err = rerr
-		}
+	}
+	if report.Err != nil {
+		err = report.Err
 	}
 	return &verdict{Size: report.Size, Keyed: report.Keyed, Generation: report.Generation, Authentic: report.Authentic,
 		Failed: report.Failed, Findings: report.Findings, chunks: report.Layout.Chunks, decoded: report.Decoded, copies: report.Copies, err: err}
-}
-
-// readError is why the copies of a head could not be read, if that was not the
-// fault of their bytes.
-func readError(c *format.Copies) error {
-	for _, err := range []error{c.HeadErr, c.TailErr} {
-		var pe *format.ParseError
-		if err != nil && !errors.As(err, &pe) {
-			return err
-		}
-	}
-	return nil
 }
 
 // verifyStream checks what can be read only once. With a key it ends at the
@@ -249,10 +243,9 @@ func verifyStream(ctx context.Context, src io.Reader, ids *identities, opts *str
 	}
 	if d.Keyed && report.Copies.Head != nil {
 		d.Generation = report.Copies.Head.Head.Generation
-		d.Authentic = min(opts.Done.Load()/format.ChunkSize+1, max(1, report.Layout.Chunks))
-		if finding != nil {
-			d.Authentic, d.Failed = opts.Done.Load()/format.ChunkSize, 1
-		}
+	}
+	if d.Keyed && finding == nil {
+		d.Authentic = max(1, report.Layout.Chunks)
 	}
 	return &d
 }
@@ -273,8 +266,22 @@ func (d *verdict) readAll(ctx context.Context, src io.Reader, ids *identities, o
 	f := findingOf(err)
 	if f == nil {
 		d.err = err
+	} else if d.Keyed {
+		d.count(err, opts.Done.Load(), r.Coding())
 	}
 	return f
+}
+
+// count says how many chunks of a stream were authentic when it ended with err,
+// having given that many bytes. Of a payload that does not decode it is not known.
+func (d *verdict) count(err error, given int64, coding format.Coding) {
+	if e, ok := errors.AsType[*stream.ChunkError](err); ok {
+		d.Authentic, d.Failed = e.Index, 1
+	} else if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
+		d.Authentic, d.Failed = e.Chunks, 1
+	} else if coding == format.Plain {
+		d.Authentic, d.Failed = given/format.ChunkSize, 1
+	}
 }
 
 // findingOf is the finding that an error of a stream stands for; nil if it is
@@ -312,8 +319,8 @@ func (d *verdict) failure() error {
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
 		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla recipients repair mends"
 	case d.copies.Head == nil && d.copies.Tail == nil:
-		if pe, ok := errors.AsType[*format.ParseError](d.copies.HeadErr); ok && pe.Kind == format.ErrUnsupported {
-			f.exit, f.hint = exitUnsupported, hintNewer
+		if err := d.copies.HeadErr; errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla) {
+			return about(d.File, err)
 		}
 	}
 	return f

@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 
 	"bulla/format"
 	"bulla/internal/zseek"
@@ -17,7 +18,7 @@ func (rep *Report) checkCoding(r *payloadAt) error {
 	}
 	z, err := zseek.NewReaderAt(r, r.layout.PlainSize, r.workers)
 	if err == nil {
-		_, err = z.WriteTo(io.Discard)
+		_, err = z.WriteTo(&meter{r.ctx, io.Discard, new(atomic.Int64)})
 	}
 	var pe *format.ParseError
 	if errors.As(err, &pe) {

@@ -1,6 +1,11 @@
 package stream
 
-import "bulla/format"
+import (
+	"io"
+
+	"bulla/format"
+	"bulla/internal/zseek"
+)
 
 // What the tests need to know of the inside: where its edges are.
 const (
@@ -23,3 +28,10 @@ func (r *Reader) Head() *format.Head { return r.op.head.Head }
 
 // Head returns the copy of the head that counts.
 func (r *ReaderAt) Head() *format.Head { return r.op.head.Head }
+
+// Between puts a writer between the codec and the sealer of w, which compresses
+// and must be new.
+func (w *Writer) Between(wrap func(io.Writer) io.Writer) {
+	w.z, _ = zseek.NewWriter(wrap(&w.sealer), zseek.MinLevel, 1)
+	w.in = w.z
+}

@@ -49,31 +49,11 @@ func OpenHeads(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 		Encoded:   r.op.head.Raw,
 		Head:      r.op.head.Head,
 		Layout:    r.layout,
-		Faults:    append(unreadable(r.copies, r.layout), r.op.checkCopies(r.op.head, r.copies, size)...),
+		Faults:    r.faults(r.op.head),
 		Truncated: r.partial,
 		op:        r.op,
 		copies:    r.copies,
 	}, nil
-}
-
-// unreadable says which of the copies could not be read at all.
-func unreadable(c *format.Copies, l format.Layout) (found []format.Finding) {
-	var pe *format.ParseError
-	for _, place := range []struct {
-		err    error
-		clause format.Clause
-		offset int64
-		name   string
-	}{
-		{c.HeadErr, format.HEAD4, 0, "head"},
-		{c.TailErr, format.TAIL1, max(0, l.TailOffset()), "tail"},
-	} {
-		if place.err != nil && !errors.As(place.err, &pe) {
-			found = append(found, format.Finding{Clause: place.clause, Severity: format.Violation, Offset: place.offset, Length: l.HeadSize,
-				Message: fmt.Sprintf("the %s cannot be read: %v", place.name, place.err)})
-		}
-	}
-	return found
 }
 
 // OpenHead opens a head by itself, which encoded begins with: a detached one, or

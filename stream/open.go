@@ -48,9 +48,10 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 		return -1
 	})
 	for _, group := range containers(copies) {
-		for n := range o.ids {
+		for _, id := range o.ids {
+			o.seen = o.seen[:0]
 			for _, c := range group {
-				keys, cek, err := o.try(n, c)
+				keys, cek, err := o.try(id, c)
 				if err != nil {
 					return nil, err
 				}
@@ -135,28 +136,19 @@ func authentic(keys *seal.Keys, c *format.Copy, group []*format.Copy) (*opened, 
 type opener struct {
 	ctx    context.Context
 	ids    []Identity
-	work   uint64 // KiB * passes of Argon2id spent (PASS-5)
-	asked  int    // interactive attempts made (AGE-4)
-	seen   []attempt
+	work   uint64         // KiB * passes of Argon2id spent (PASS-5)
+	asked  int            // interactive attempts made (AGE-4)
+	seen   []*format.Slot // that the identity was tried on, in this container
 	tried  []format.SlotType
 	causes []error
 }
 
-// An attempt is remembered, so that a slot which stands in both copies costs
-// its work, or its question, once.
-type attempt struct {
-	id   int // its index
-	slot *format.Slot
-	head *format.Head
-}
-
-// try returns the keys and the CEK if identity n opens a slot of c, and nil if
-// not. An error ends the whole attempt.
-func (o *opener) try(n int, c *format.Copy) (*seal.Keys, []byte, error) {
-	id := o.ids[n]
+// try returns the keys and the CEK if id opens a slot of c, and nil if not. An
+// error ends the whole attempt.
+func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
 	for i := range c.Head.Slots {
 		s := &c.Head.Slots[i]
-		if !id.Accepts(s.Type) || o.again(n, s, c.Head) {
+		if !id.Accepts(s.Type) || o.again(s) {
 			continue
 		}
 		if err := o.spend(id, s); err != nil {
@@ -198,15 +190,15 @@ func (o *opener) try(n int, c *format.Copy) (*seal.Keys, []byte, error) {
 	return nil, nil, nil
 }
 
-// again reports whether the identity was tried on an equal slot of the same
-// container before.
-func (o *opener) again(id int, s *format.Slot, h *format.Head) bool {
-	for _, a := range o.seen {
-		if a.id == id && a.slot.Type == s.Type && a.head.SameContainer(h) && bytes.Equal(a.slot.Body, s.Body) {
+// again reports whether the identity was tried on an equal slot before: one that
+// stands in both copies costs its work, or its question, once.
+func (o *opener) again(s *format.Slot) bool {
+	for _, tried := range o.seen {
+		if tried.Type == s.Type && bytes.Equal(tried.Body, s.Body) {
 			return true
 		}
 	}
-	o.seen = append(o.seen, attempt{id, s, h})
+	o.seen = append(o.seen, s)
 	return false
 }
 

@@ -77,13 +77,7 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 
 // openAt does what of opening needs no chunk.
 func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Copies, ids []Identity, o *ReaderOptions, keepCEK bool) (*payloadAt, error) {
-	var usable []*format.Copy
-	for _, c := range []*format.Copy{copies.Head, copies.Tail} {
-		if c != nil {
-			usable = append(usable, c)
-		}
-	}
-	usable, err := withDetached(usable, o.Head)
+	usable, err := withDetached(copies.Usable(), o.Head)
 	if err != nil {
 		return nil, err
 	}
@@ -324,9 +318,16 @@ func (r *payloadAt) writeRange(dst *sink, off, n int64) (int64, error) {
 	return written, nil
 }
 
-// Close forgets the keys.
+// Close forgets the keys, and the plaintext that it has kept.
 func (r *payloadAt) Close() error {
 	r.closed.Store(true)
 	r.op.wipe()
+	for i := range r.segments {
+		r.segments[i].Store(nil)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.last.room[:])
+	r.last.index = -1
 	return nil
 }

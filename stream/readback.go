@@ -19,14 +19,15 @@ var ErrNotAsWritten = errors.New("what was written does not read back")
 // CloseVerified does what Close does, and then reads the container back from
 // what open returns, which is called once everything is written, and
 // authenticates all of it with the keys that it was sealed with: no identity is
-// needed. open may see to it that it is read from the medium and not from a
+// needed. What was compressed is decompressed, so that a fault of the codec or of
+// the memory shows, too: the frames have checksums of their content. open may see to it that it is read from the medium and not from a
 // cache. Of opts, Workers and Done count.
 //
 // Its errors are those of Close, of open, of the source and of ctx's end, and
 // ErrNotAsWritten, with the reason: the container must then be thrown away.
 func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt, size int64, err error), opts *ReaderOptions) error {
 	if w.closed {
-		return w.Err()
+		return w.push.Err()
 	}
 	o := opts.orDefault()
 	w.keepKeys = true
@@ -54,13 +55,14 @@ func (w *sealer) readBack(ctx context.Context, src io.ReaderAt, size int64, o *R
 		return notAsWritten(&TruncatedError{Offset: size})
 	}
 	rep := &Report{Report: &format.Report{Size: size}}
-	if err := rep.checkSlice(r, Slice{}); err != nil {
-		return notAsWritten(err)
+	err := rep.checkSlice(r, Slice{})
+	if err == nil && rep.Failed == 0 {
+		err = rep.checkCoding(r)
 	}
-	if len(rep.Findings) > 0 {
+	if len(rep.Findings) > 0 { // whatever else, this is certain
 		return fmt.Errorf("%w: %s", ErrNotAsWritten, rep.Findings[0].Message)
 	}
-	return nil
+	return notAsWritten(err)
 }
 
 // notAsWritten is for errors about bytes; those of the source stay what they are.

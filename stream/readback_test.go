@@ -90,3 +90,31 @@ func TestCloseVerifiedErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was authentic before it was sealed and does not decompress is noticed.
+func TestCloseVerifiedCodecFault(t *testing.T) {
+	for _, faulty := range []bool{false, true} {
+		var dst bytes.Buffer
+		w := newWriter(t, &dst, new(vault), stream.WriterOptions{Level: 1})
+		w.Between(func(codec io.Writer) io.Writer {
+			return writerFunc(func(p []byte) (int, error) {
+				p = bytes.Clone(p)
+				if faulty && len(p) > 1000 {
+					p[len(p)/2] ^= 1
+				}
+				return codec.Write(p)
+			})
+		})
+		w.Write(plaintext(3 << 20))
+		err := w.CloseVerified(t.Context(), func() (io.ReaderAt, int64, error) {
+			return bytes.NewReader(dst.Bytes()), int64(dst.Len()), nil
+		}, nil)
+		if faulty != errors.Is(err, stream.ErrNotAsWritten) || !faulty && err != nil {
+			t.Errorf("faulty %v: %v", faulty, err)
+		}
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -17,9 +17,9 @@ import (
 // io.EOF or WriteTo nil.
 type Reader struct {
 	unsealer
+	ctx   context.Context
 	z     *zseek.Reader // decompresses what comes from the unsealer; nil if there is no need
 	given *atomic.Int64 // counts the plaintext given, when z is not nil
-	ended error         // what z ended with, or was ended by; guarded by mu
 }
 
 // NewReader reads the head of the container in src and opens it with one of the
@@ -45,7 +45,7 @@ func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{}
+	r := &Reader{ctx: ctx}
 	done := o.Done
 	if op.head.Head.Coding == format.Zstd && !o.Raw {
 		r.given, done = o.Done, new(atomic.Int64)
@@ -61,23 +61,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if r.z == nil {
 		return r.unsealer.Read(p)
 	}
-	if err := r.end(nil); err != nil {
-		return 0, err
-	}
 	n, err := r.z.Read(p)
 	r.given.Add(int64(n))
-	return n, r.end(err)
-}
-
-// end makes err the end of what is decompressed, unless it has one, and returns
-// the one it has. What the unsealer gives may have ended well before.
-func (r *Reader) end(err error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended == nil {
-		r.ended = err
-	}
-	return r.ended
+	return n, err
 }
 
 // WriteTo writes the plaintext to w, straight from the buffers it was opened or
@@ -87,18 +73,7 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	if r.z == nil {
 		return r.unsealer.WriteTo(w)
 	}
-	if err := r.end(nil); err != nil {
-		if err == io.EOF {
-			err = nil
-		}
-		return 0, err
-	}
-	n, err := r.z.WriteTo(&countingWriter{newSink(w), r.given})
-	if err == nil {
-		r.end(io.EOF)
-		return n, nil
-	}
-	return n, r.end(err)
+	return r.z.WriteTo(&meter{r.ctx, newSink(w), r.given})
 }
 
 // Coding says what is sealed in the container: the plaintext or, unless the
@@ -107,32 +82,27 @@ func (r *Reader) Coding() format.Coding { return r.op.head.Head.Coding }
 
 // Warnings returns what was found amiss that does not touch the plaintext, a
 // wrong or stale tail (TAIL-3): complete once the end was reached.
-func (r *Reader) Warnings() []format.Finding { return r.warnings }
+func (r *Reader) Warnings() []format.Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.warning == nil {
+		return nil
+	}
+	w := *r.warning
+	w.Severity = format.Warning
+	return []format.Finding{w}
+}
 
 // Close ends the Reader and forgets its keys. It waits for a Read of src that
 // is under way, so that src is the caller's again; to end that early, make src
 // fail. It returns nil.
 func (r *Reader) Close() error {
-	r.fail(ErrClosed)
-	r.end(ErrClosed)
+	r.read.Fail(ErrClosed)
 	if r.z != nil {
+		r.z.Fail(ErrClosed)
 		r.z.Close()
 	}
 	return r.unsealer.Close()
-}
-
-// A countingWriter counts what is written through it.
-type countingWriter struct {
-	dst     *sink
-	written *atomic.Int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	if err := c.dst.write(p); err != nil {
-		return 0, err
-	}
-	c.written.Add(int64(len(p)))
-	return len(p), nil
 }
 
 var _ interface {

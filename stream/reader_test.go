@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"bulla/format"
 	"bulla/stream"
@@ -390,4 +391,101 @@ func TestDone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Close may come while Read looks at the tail, for which it needs the keys.
+func TestReaderCloseAtTail(t *testing.T) {
+	v := new(vault)
+	c := encrypt(t, plaintext(100), v, stream.WriterOptions{Reserve: 100})
+	p := split(t, c)
+	p.tail = rewrappedHead(t, v.keys(t, c), p.head, func(h *format.Head) { h.Generation = 2 })
+	c = p.join()
+	for i := range 200 {
+		r, err := stream.NewReader(t.Context(), bytes.NewReader(c), with(v), &stream.ReaderOptions{Workers: 1 + i%2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := make(chan error)
+		go func() {
+			_, err := io.Copy(io.Discard, onlyReader{r})
+			r.Warnings()
+			read <- err
+		}()
+		time.Sleep(time.Duration(i) * time.Microsecond)
+		r.Close()
+		if err := <-read; err != nil && !errors.Is(err, stream.ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The end of the context is the end of all that reads or writes, compressed or not.
+func TestContextEnds(t *testing.T) {
+	for _, level := range []int{0, 1} {
+		v := new(vault)
+		c := encrypt(t, plaintext(6<<20), v, stream.WriterOptions{Level: level})
+		for name, work := range map[string]func(context.Context, io.Writer, func()) error{
+			"ReaderAt.WriteTo": func(ctx context.Context, dst io.Writer, cancel func()) error {
+				r, err := stream.NewReaderAt(ctx, bytes.NewReader(c), int64(len(c)), with(v), nil)
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				cancel()
+				_, err = r.WriteTo(dst)
+				return err
+			},
+			"Reader.WriteTo": func(ctx context.Context, dst io.Writer, cancel func()) error {
+				r, err := stream.NewReader(ctx, bytes.NewReader(c), with(v), nil)
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				cancel()
+				_, err = r.WriteTo(dst)
+				return err
+			},
+			"Writer.ReadFrom": func(ctx context.Context, dst io.Writer, cancel func()) error {
+				w, err := stream.NewWriter(ctx, dst, to(v), &stream.WriterOptions{Level: level, Entropy: osMixer()})
+				if err != nil {
+					return err
+				}
+				defer w.Close()
+				cancel()
+				_, err = w.ReadFrom(endless{})
+				return err
+			},
+		} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			if err := work(ctx, io.Discard, func() { cancel(errBroken) }); !errors.Is(err, errBroken) {
+				t.Errorf("level %d: %s: %v", level, name, err)
+			}
+		}
+		// In Verify, it is seen after the chunks, too: while frames are decoded.
+		ctx, cancel := context.WithCancelCause(t.Context())
+		src := &lateReaderAt{ReaderAt: bytes.NewReader(c), after: len(c)/batch + 8, late: func() { cancel(errBroken) }}
+		if _, err := stream.Verify(ctx, src, int64(len(c)), with(v), nil); level > 0 && !errors.Is(err, errBroken) {
+			t.Errorf("level %d: Verify: %v", level, err)
+		}
+		cancel(nil)
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// A lateReaderAt calls late at a read.
+type lateReaderAt struct {
+	io.ReaderAt
+	reads atomic.Int64
+	after int
+	late  func()
+}
+
+func (l *lateReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	if l.reads.Add(1) == int64(l.after) {
+		l.late()
+	}
+	return l.ReaderAt.ReadAt(p, off)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"bulla/format"
 	"bulla/internal/zseek"
@@ -14,7 +15,8 @@ import (
 // concurrent use.
 type ReaderAt struct {
 	*payloadAt
-	z *zseek.ReaderAt // decompresses what the payload gives; nil if there is no need
+	z        *zseek.ReaderAt // decompresses what the payload gives; nil if there is no need
+	warnings []format.Finding
 }
 
 // NewReaderAt opens the container of size bytes in src with one of the
@@ -38,7 +40,10 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []
 	if err != nil {
 		return nil, err
 	}
-	r := &ReaderAt{payloadAt: p}
+	r := &ReaderAt{payloadAt: p, warnings: p.faults(p.op.own())}
+	for i := range r.warnings {
+		r.warnings[i].Severity = format.Warning
+	}
 	if p.op.head.Head.Coding == format.Plain || o.Raw {
 		return r, nil
 	}
@@ -101,7 +106,7 @@ func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
 	n = min(n, 1<<63-1-off)
 	dst := newSink(w)
 	if r.z != nil {
-		return r.z.WriteRange(&countingWriter{dst, r.done}, off, n)
+		return r.z.WriteRange(&meter{r.ctx, dst, r.done}, off, n)
 	}
 	written, err := r.writeRange(dst, off, n)
 	if err == nil && written < n && r.partial {
@@ -115,15 +120,8 @@ func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
 func (r *ReaderAt) Coding() format.Coding { return r.op.head.Head.Coding }
 
 // Warnings returns what was found amiss that does not touch the plaintext: a
-// damaged, stale or foreign copy of the head (TAIL-3).
-func (r *ReaderAt) Warnings() []format.Finding {
-	var warnings []format.Finding
-	for _, f := range r.op.checkCopies(r.op.own(), r.copies, r.layout.Size) {
-		f.Severity = format.Warning
-		warnings = append(warnings, f)
-	}
-	return warnings
-}
+// copy of the head that is damaged, stale, foreign (TAIL-3) or cannot be read.
+func (r *ReaderAt) Warnings() []format.Finding { return slices.Clone(r.warnings) }
 
 // Close forgets the keys: ReadAt and the others then return ErrClosed. None of
 // them may be running. It returns nil.

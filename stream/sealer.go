@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"io"
 
 	"bulla/internal/ring"
@@ -11,34 +10,38 @@ import (
 // A sealer seals what is written to it into the payload of a new container: a
 // [Writer] without compression.
 type sealer struct {
-	*ring.Pusher[batch]
-	dst      *sink
-	head     []byte // encoded; the tail is the same bytes
-	keys     *seal.Keys
-	segment  *seal.Segment // of the last batch numbered
-	next     int64         // index of the next batch's first chunk
-	detached func() bool
+	push    *ring.Pusher[batch]
+	dst     *sink
+	head    []byte // encoded; the tail is the same bytes
+	keys    *seal.Keys
+	segment *seal.Segment // of the last batch numbered
+	next    int64         // index of the next batch's first chunk
 
 	keepKeys bool // after Close, to read back
 	closed   bool
 }
 
 // start makes w a sealer of a new container and writes its head.
-func (w *sealer) start(ctx context.Context, dst io.Writer, keys *seal.Keys, head []byte, workers int) error {
+func (w *sealer) start(dst io.Writer, keys *seal.Keys, head []byte, workers int) error {
 	w.dst, w.head, w.keys = newSink(dst), head, keys
 	if err := w.dst.write(head); err != nil {
 		keys.Wipe()
 		return err
 	}
-	w.Pusher = ring.NewPusher(workers, ringSlots(workers), ring.Stages[batch]{
+	w.push = ring.NewPusher(workers, ringSlots(workers), ring.Stages[batch]{
 		Buffer: (*batch).plain,
 		Number: w.number,
 		Work:   (*batch).seal,
 		Commit: func(b *batch) error { return w.dst.write(b.out) },
 	})
-	w.detached = context.AfterFunc(ctx, func() { w.Abort(context.Cause(ctx)) })
 	return nil
 }
+
+// Write seals a copy of p.
+func (w *sealer) Write(p []byte) (int, error) { return w.push.Write(p) }
+
+// ReadFrom seals what src has to give, straight from the buffers it is read into.
+func (w *sealer) ReadFrom(src io.Reader) (int64, error) { return w.push.ReadFrom(src) }
 
 // number gives the batch its place in the container, which no other ever has.
 func (w *sealer) number(b *batch, final bool) error {
@@ -57,20 +60,19 @@ func (w *sealer) number(b *batch, final bool) error {
 // Close seals the last chunk and writes the tail. See [Writer.Close].
 func (w *sealer) Close() error {
 	if w.closed {
-		return w.Err()
+		return w.push.Err()
 	}
 	w.closed = true
-	err := w.Pusher.Close(true) // the last chunk is short, so what is left is always one (FILE-2)
+	err := w.push.Close(true) // the last chunk is short, so what is left is always one (FILE-2)
 	if err == nil {
 		err = w.dst.write(w.head) // TAIL-2
 	}
-	w.detached()
 	// An Abort until here counts, though it may come after the last byte.
-	err = w.Fail(err)
+	err = w.push.Fail(err)
 	if !w.keepKeys {
 		w.keys.Wipe()
 	}
-	w.Fail(ErrClosed)
+	w.push.Fail(ErrClosed)
 	return err
 }
 
@@ -79,5 +81,5 @@ func (w *sealer) Abort(err error) {
 	if err == nil {
 		err = ErrAborted
 	}
-	w.Fail(err)
+	w.push.Fail(err)
 }

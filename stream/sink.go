@@ -1,8 +1,10 @@
 package stream
 
 import (
+	"context"
 	"io"
 	"os"
+	"sync/atomic"
 )
 
 // A sink is a destination that stays written to in order.
@@ -20,17 +22,39 @@ func newSink(w io.Writer) *sink {
 	return s
 }
 
-// write writes all of p or fails.
-func (s *sink) write(p []byte) error {
+// Write writes all of p or fails.
+func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.w.Write(p)
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		s.back.wrote(n)
 	}
-	s.back.wrote(n)
-	return nil
+	return n, err
+}
+
+// write is Write for those who need no count.
+func (s *sink) write(p []byte) error {
+	_, err := s.Write(p)
+	return err
+}
+
+// A meter counts what is written through it, until ctx ends: then it fails with
+// the cause.
+type meter struct {
+	ctx     context.Context
+	dst     io.Writer
+	written *atomic.Int64
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	if m.ctx.Err() != nil {
+		return 0, context.Cause(m.ctx)
+	}
+	n, err := m.dst.Write(p)
+	m.written.Add(int64(n))
+	return n, err
 }
 
 // widenPipe makes the pipe that v may be hold as much as an unprivileged

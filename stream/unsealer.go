@@ -16,31 +16,27 @@ import (
 // [Reader] without decompression.
 type unsealer struct {
 	fetcher
-	pull     *ring.Puller[batch]
+	read     *ring.Reader[batch]
 	detached func() bool
 	done     *atomic.Int64
 
-	rest     []byte // of the current batch's plaintext
-	pending  error  // what comes when rest is used up
-	warnings []format.Finding
-
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	warning *format.Finding // what is wrong with the tail
 }
 
 // start makes r an unsealer of the container whose head has been read from src.
 func (r *unsealer) start(ctx context.Context, src io.Reader, op *opened, workers int, done *atomic.Int64) {
 	r.fetcher = fetcher{src: src, op: op}
 	r.done = done
-	r.pull = ring.NewPuller(workers, ringSlots(workers), r.fetch, r.open)
-	r.detached = context.AfterFunc(ctx, func() { r.fail(context.Cause(ctx)) })
+	r.read = ring.NewReader(ring.NewPuller(workers, ringSlots(workers), r.fetch, r.open), r.give)
+	r.detached = context.AfterFunc(ctx, func() { r.read.Fail(context.Cause(ctx)) })
 }
 
 // readHead reads the head of a stream. Given a detached head it returns that as
 // well, and then the stream's own need not be usable.
 func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
 	raw := make([]byte, format.PreambleSize)
-	n, err := readFull(src, raw)
+	n, err := ring.ReadFull(src, raw)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -54,7 +50,7 @@ func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
 		return nil, err
 	}
 	raw = append(raw, make([]byte, size-n)...)[:size]
-	k, err := readFull(src, raw[n:])
+	k, err := ring.ReadFull(src, raw[n:])
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
@@ -68,28 +64,6 @@ func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
 	return withDetached([]*format.Copy{{Raw: raw, Head: h}}, detached)
 }
 
-// readFull fills p from src. It returns io.EOF, and how much there was, only if
-// src itself says that it ends: an error of src stays one, whatever it wraps.
-func readFull(src io.Reader, p []byte) (n int, err error) {
-	for empty := 0; n < len(p) && err == nil; {
-		var k int
-		k, err = src.Read(p[n:])
-		if k < 0 || k > len(p)-n {
-			return n, ring.ErrBadCount
-		}
-		n += k
-		if k > 0 {
-			empty = 0
-		} else if empty++; empty == ring.MaxEmptyReads && err == nil {
-			return n, io.ErrNoProgress
-		}
-	}
-	if n == len(p) {
-		return n, nil
-	}
-	return n, err
-}
-
 // A fetcher is the sequential stage of a Reader: it cuts the stream into
 // batches. The last H bytes are the tail, and only the end of the stream says
 // which they are; so it holds back as much as must follow a chunk that is not
@@ -100,7 +74,6 @@ type fetcher struct {
 	next    int64         // index of the next chunk
 	segment *seal.Segment // of the last batch
 	carry   []byte        // read, and belonging to the next batch
-
 }
 
 // hold is how many bytes follow every chunk but the last.
@@ -110,7 +83,7 @@ func (f *fetcher) hold() int { return format.TagSize + f.op.head.Head.HeadSize()
 func (f *fetcher) fetch(b *batch) (more bool) {
 	b.in = grow(b.in, batchSealed+f.hold())
 	n := copy(b.in, f.carry)
-	k, err := readFull(f.src, b.in[n:])
+	k, err := ring.ReadFull(f.src, b.in[n:])
 	b.in = b.in[:n+k]
 	b.first, b.final, b.err = f.next, false, nil
 	switch {
@@ -154,10 +127,16 @@ func (f *fetcher) last(b *batch) {
 	b.n, b.final = payload, true
 }
 
-// open is the parallel stage.
+// open is the parallel stage. With the last chunk it looks at the tail, too: here,
+// as the keys are not forgotten before the stages have come to rest.
 func (f *fetcher) open(b *batch) {
+	b.warning = nil
 	i := b.open()
 	if i < 0 {
+		if b.final && b.err == nil {
+			at := format.ChunkOffset(int64(f.op.head.Head.HeadSize()), b.first) + int64(b.n)
+			b.warning = f.op.compare(f.op.own(), b.in[b.n:], tailPlace, at)
+		}
 		return
 	}
 	at := i * format.SealedChunkSize
@@ -174,91 +153,28 @@ func (f *fetcher) open(b *batch) {
 }
 
 // Read gives what was sealed, as far as it is authentic.
-func (r *unsealer) Read(p []byte) (int, error) {
-	if err := r.status(); err != nil || len(p) == 0 {
-		return 0, err
-	}
-	for len(r.rest) == 0 {
-		if err := r.advance(); err != nil {
-			return 0, err
-		}
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
+func (r *unsealer) Read(p []byte) (int, error) { return r.read.Read(p) }
 
-// WriteTo writes what was sealed to w, straight from the buffers it was opened
-// into. See [Reader.WriteTo].
-func (r *unsealer) WriteTo(w io.Writer) (int64, error) {
-	dst := newSink(w)
-	var n int64
-	if err := r.status(); err != nil && err != io.EOF {
-		return 0, err
-	}
-	for {
-		if len(r.rest) > 0 {
-			if err := dst.write(r.rest); err != nil {
-				return n, r.fail(err)
-			}
-			n += int64(len(r.rest))
-			r.rest = nil
-		}
-		if err := r.advance(); err == io.EOF {
-			return n, nil
-		} else if err != nil {
-			return n, err
-		}
-	}
-}
+// WriteTo writes what was sealed to w. See [Reader.WriteTo].
+func (r *unsealer) WriteTo(w io.Writer) (int64, error) { return r.read.WriteTo(newSink(w)) }
 
-// advance gets the next batch, when rest is used up.
-func (r *unsealer) advance() error {
-	if err := r.status(); err != nil {
-		return err
-	}
-	if r.pending != nil {
-		return r.fail(r.pending)
-	}
-	b := r.pull.Next()
-	if b == nil {
-		return r.fail(io.EOF) // unless it was stopped by another error
-	}
-	r.rest, r.pending = b.out, b.err
+// give says what a batch holds.
+func (r *unsealer) give(b *batch) ([]byte, error) {
 	r.done.Add(int64(len(b.out)))
 	if b.final && b.err == nil {
-		r.pending = io.EOF
-		at := format.ChunkOffset(int64(r.op.head.Head.HeadSize()), b.first) + int64(b.n)
-		if w := r.op.compare(r.op.own(), b.in[b.n:], tailPlace, at); w != nil {
-			w.Severity = format.Warning // TAIL-3
-			r.warnings = append(r.warnings, *w)
-		}
+		r.mu.Lock()
+		r.warning = b.warning
+		r.mu.Unlock()
+		return b.out, io.EOF
 	}
-	return nil
+	return b.out, b.err
 }
 
 // Close ends the unsealer. See [Reader.Close].
 func (r *unsealer) Close() error {
 	r.detached()
-	r.fail(ErrClosed)
-	r.pull.Close()
+	r.read.Fail(ErrClosed)
+	r.read.Close()
 	r.op.keys.Wipe()
 	return nil
-}
-
-// fail makes err stick, unless another has before, and returns the one that does.
-func (r *unsealer) fail(err error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil {
-		r.err = err
-		r.pull.Stop()
-	}
-	return r.err
-}
-
-func (r *unsealer) status() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
 }

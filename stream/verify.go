@@ -79,31 +79,6 @@ func layoutFindings(all []format.Finding) []format.Finding {
 	return kept
 }
 
-// checkCopies says what is wrong with the container's two copies by a good one,
-// now that one has opened. Damage to the tail of a container that is cut off is not told
-// apart from the cut here.
-func (op *opened) checkCopies(good *format.Copy, c *format.Copies, size int64) []format.Finding {
-	var found []format.Finding
-	n := int64(op.head.Head.HeadSize())
-	var pe *format.ParseError
-	if errors.As(c.HeadErr, &pe) {
-		found = append(found, format.NewFinding(pe))
-	} else if c.Head != nil {
-		if f := op.compare(good, c.Head.Raw, headPlace, c.Head.Offset); f != nil {
-			found = append(found, *f)
-		}
-	}
-	if errors.As(c.TailErr, &pe) {
-		found = append(found, format.Finding{Clause: format.TAIL1, Severity: format.Violation,
-			Offset: max(0, size-n), Length: min(n, size), Message: fmt.Sprintf("the tail is no copy of the head: %v", c.TailErr)})
-	} else if c.Tail != nil {
-		if f := op.compare(good, c.Tail.Raw, tailPlace, c.Tail.Offset); f != nil {
-			found = append(found, *f)
-		}
-	}
-	return found
-}
-
 // checkChunks authenticates the chunks first to end-1, of which there is at
 // least one. ended is true if there is no use in going on.
 func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err error) {
@@ -119,8 +94,8 @@ func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err 
 			if r.partial && r.mayBeFinal(i) {
 				continue // it need not be a chunk: the end may lie in it
 			}
-			if end := rep.addBad(r, i); end {
-				return true, nil
+			if end, err := rep.addBad(r, i); end {
+				return true, err
 			}
 		}
 		if err := context.Cause(r.ctx); err != nil {
@@ -131,24 +106,29 @@ func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err 
 }
 
 // addBad adds a finding for chunk i, which did not open; end is true if there is
-// no use in going on.
-func (rep *Report) addBad(r *payloadAt, i int64) (end bool) {
+// no use in going on. The error is why the reason cannot be told: that the chunk
+// is bad stands all the same.
+func (rep *Report) addBad(r *payloadAt, i int64) (end bool, err error) {
 	rep.Failed++
-	err := r.name(i)
+	err = r.name(i)
 	var chunk *ChunkError
 	var cut *TruncatedError
 	var trailing *TrailingError
 	switch {
 	case errors.As(err, &chunk):
 		rep.addChunk(chunk)
-		return false
+		return false, nil
 	case errors.As(err, &cut):
 		rep.Findings = append(rep.Findings, format.Finding{Clause: format.FILE1, Severity: format.Violation,
 			Offset: cut.Offset, Length: 0, Message: cut.Error()})
+		return true, nil
 	case errors.As(err, &trailing):
 		rep.addTrailing(trailing)
+		return true, nil
 	}
-	return true
+	offset, length := r.chunk(i)
+	rep.addChunk(&ChunkError{i, offset, length})
+	return true, err
 }
 
 func (rep *Report) addTrailing(e *TrailingError) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 
@@ -161,5 +162,32 @@ func TestVerifyBoundsFindings(t *testing.T) {
 	rep, err := verify(t, container, v)
 	if err != nil || rep.Failed != chunks/2 || rep.Authentic != chunks/2+1 || len(rep.Findings) != 1000 {
 		t.Errorf("%d failed, %d authentic, %d findings, %v", rep.Failed, rep.Authentic, len(rep.Findings), err)
+	}
+}
+
+// A chunk that fails is a finding also where what follows it, by which the reason
+// is told, cannot be read; and then that is an error.
+func TestVerifyReasonUnreadable(t *testing.T) {
+	v := new(vault)
+	container := encrypt(t, plaintext(2*batch), v, stream.WriterOptions{})
+	const last = batch/chunk - 1 // of its batch, so that nothing else needs what follows
+	l, _ := format.NewLayout(int64(len(container)), headSize)
+	off, length := l.Chunk(last)
+	m := &badMedium{Reader: bytes.NewReader(flipped(container, int(off)+100, 0)), sector: 4096, bad: map[int64]bool{(off + length + 4095) / 4096: true}}
+	for _, workers := range []int{1, 2} {
+		rep, err := stream.Verify(t.Context(), m, int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+		if !errors.Is(err, errBroken) || rep.Valid() || rep.Failed != 1 || !slices.Equal(clauses(rep.Findings), []format.Clause{format.CHUNK1}) {
+			t.Errorf("%d workers: %v, %d failed, %v", workers, err, rep.Failed, rep.Findings)
+		}
+	}
+	var dst bytes.Buffer
+	w := newWriter(t, &dst, new(vault), stream.WriterOptions{})
+	w.Write(plaintext(2 * batch))
+	err := w.CloseVerified(t.Context(), func() (io.ReaderAt, int64, error) {
+		m.Reader = bytes.NewReader(flipped(dst.Bytes(), int(off)+100, 0))
+		return m, int64(dst.Len()), nil
+	}, nil)
+	if !errors.Is(err, stream.ErrNotAsWritten) {
+		t.Errorf("CloseVerified: %v", err)
 	}
 }

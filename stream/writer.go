@@ -16,6 +16,8 @@ type Writer struct {
 	z    *zseek.Writer // compresses into the sealer; nil for coding 0
 	in   filler        // what takes the plaintext: z, or else the sealer
 	done *atomic.Int64 // counts the plaintext taken
+
+	detached func() bool // from its context
 }
 
 // A filler takes what is written to it, and what it reads.
@@ -47,38 +49,40 @@ func NewWriter(ctx context.Context, dst io.Writer, recipients []Recipient, opts 
 		}
 		w.in = w.z
 	}
-	if err := w.start(ctx, dst, keys, head, o.Workers); err != nil {
+	if err := w.start(dst, keys, head, o.Workers); err != nil {
 		return nil, err
 	}
+	w.detached = context.AfterFunc(ctx, func() { w.Abort(context.Cause(ctx)) })
 	return w, nil
 }
 
 // Write seals p. It copies p, and blocks while all batches are in use.
 func (w *Writer) Write(p []byte) (int, error) {
-	if err := w.Err(); err != nil {
+	if err := w.push.Err(); err != nil {
 		return 0, err
 	}
 	n, err := w.in.Write(p)
 	w.done.Add(int64(n))
-	return n, w.Fail(err)
+	return n, w.push.Fail(err)
 }
 
 // ReadFrom seals what src has to give, until io.EOF, which is not an error. It
 // reads straight into the buffers that are worked on. Any other error of src
 // sticks, so that Close refuses to finish a container whose source failed.
 func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
-	if err := w.Err(); err != nil {
+	if err := w.push.Err(); err != nil {
 		return 0, err
 	}
 	widenPipe(src)
 	n, err := w.in.ReadFrom(&countingReader{src, w.done})
-	return n, w.Fail(err)
+	return n, w.push.Fail(err)
 }
 
 // Close seals the last chunk, writes the tail and returns once dst has
 // everything. After any failure it writes nothing further and returns that
 // failure. It does not close dst. A second call returns that failure, or ErrClosed.
 func (w *Writer) Close() error {
+	defer w.detached()
 	if w.z != nil && !w.closed {
 		if err := w.z.Close(); err != nil {
 			w.sealer.Abort(err)

@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"errors"
 	"io"
 	"sync"
 )
@@ -14,7 +13,7 @@ import (
 // not called again. Write, ReadFrom and Close are for one goroutine at a time;
 // Err and Fail are for any.
 type Pusher[T any] struct {
-	Stages[T]
+	stages    Stages[T]
 	workers   int
 	ring      *Ring[T]
 	cur       *Slot[T]      // being filled; nil after a failure
@@ -45,7 +44,7 @@ type Stages[T any] struct {
 
 // NewPusher returns a Pusher whose items travel in at most slots slots.
 func NewPusher[T any](workers, slots int, s Stages[T]) *Pusher[T] {
-	p := &Pusher[T]{Stages: s, workers: workers, ring: New(workers, slots, s.Work)}
+	p := &Pusher[T]{stages: s, workers: workers, ring: New(workers, slots, s.Work)}
 	p.take()
 	return p
 }
@@ -58,7 +57,7 @@ func (p *Pusher[T]) take() {
 }
 
 func (p *Pusher[T]) empty() {
-	b := p.Buffer(&p.cur.Item)
+	b := p.stages.Buffer(&p.cur.Item)
 	*b = (*b)[:0]
 }
 
@@ -97,23 +96,17 @@ func (p *Pusher[T]) ReadFrom(src io.Reader) (int64, error) {
 		case k > 0:
 			empty = 0
 		default:
-			if empty++; empty == MaxEmptyReads {
+			if empty++; empty == maxEmptyReads {
 				return n, p.Fail(io.ErrNoProgress)
 			}
 		}
 	}
 }
 
-// ErrBadCount is a source that breaks the contract of io.Reader.
-var ErrBadCount = errors.New("the source returned an impossible count")
-
-// MaxEmptyReads is how often in a row a source may return no bytes and no error.
-const MaxEmptyReads = 100
-
 // fill has read put something into the current item, which is then sent on its
 // way if it is full.
 func (p *Pusher[T]) fill(read func(room []byte) (int, error)) (int, error) {
-	b := p.Buffer(&p.cur.Item)
+	b := p.stages.Buffer(&p.cur.Item)
 	room := (*b)[len(*b):cap(*b)]
 	n, err := read(room)
 	if n < 0 || n > len(room) {
@@ -130,12 +123,12 @@ func (p *Pusher[T]) fill(read func(room []byte) (int, error)) (int, error) {
 // push sends the current item on its way.
 func (p *Pusher[T]) push(last bool) error {
 	item := &p.cur.Item
-	if err := p.Number(item, last); err != nil {
+	if err := p.stages.Number(item, last); err != nil {
 		return p.Fail(err)
 	}
 	if p.workers == 1 || last && !p.parallel {
-		p.Work(item)
-		err := p.Fail(p.Commit(item))
+		p.stages.Work(item)
+		err := p.Fail(p.stages.Commit(item))
 		p.empty()
 		return err
 	}
@@ -156,7 +149,7 @@ func (p *Pusher[T]) push(last bool) error {
 func (p *Pusher[T]) commitAll() {
 	defer close(p.committed)
 	for s := p.ring.Next(); s != nil; s = p.ring.Next() {
-		if p.Fail(p.Commit(&s.Item)) != nil {
+		if p.Fail(p.stages.Commit(&s.Item)) != nil {
 			return
 		}
 		p.ring.Release(s)
@@ -168,7 +161,7 @@ func (p *Pusher[T]) commitAll() {
 // the Pusher runs any more. It must be called once, after a failure, too.
 func (p *Pusher[T]) Close(evenIfEmpty bool) error {
 	err := p.Err()
-	if err == nil && (evenIfEmpty || len(*p.Buffer(&p.cur.Item)) > 0) {
+	if err == nil && (evenIfEmpty || len(*p.stages.Buffer(&p.cur.Item)) > 0) {
 		err = p.push(true)
 	}
 	p.ring.Close()

@@ -42,9 +42,11 @@ func tooShort(content int) error {
 }
 
 // ended turns the end of a source at offset off, in the middle of something,
-// into the violation that it is: the table is missing, or a part of it.
+// into the violation that it is: the table is missing, or a part of it. An error
+// of the source stays one, io.ErrUnexpectedEOF too: that is what a connection
+// that breaks may give.
 func ended(err error, off int64) error {
-	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == nil || err == io.EOF {
 		return violation(format.ZSTD4, format.ErrTruncated, off, "stream", "it ends without a seek table")
 	}
 	return err

@@ -3,6 +3,7 @@ package zseek
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"testing"
@@ -93,6 +94,28 @@ func TestReaderSource(t *testing.T) {
 		t.Errorf("%d frames released at most", frames)
 	}
 }
+
+// An end that the source does not call one is an error of the source, as that
+// of a connection that breaks.
+func TestReaderSourceBreaksOff(t *testing.T) {
+	stream := fakeStream(2, 1000)
+	for _, broken := range []error{io.ErrUnexpectedEOF, fmt.Errorf("the connection broke: %w", io.EOF)} {
+		for n := 0; n < len(stream); n += sampled(997) {
+			r := NewReader(io.MultiReader(bytes.NewReader(stream[:n]), iotest.ErrReader(broken)), 1)
+			if _, err := r.WriteTo(io.Discard); err != broken {
+				t.Fatalf("source breaks at %d: %v", n, err)
+			}
+			r.Close()
+		}
+		if _, err := NewReaderAt(brokenAt{broken}, int64(len(stream)), 1); err != broken {
+			t.Errorf("ReaderAt: %v", err)
+		}
+	}
+}
+
+type brokenAt struct{ error }
+
+func (b brokenAt) ReadAt([]byte, int64) (int, error) { return 0, b.error }
 
 func TestReaderDestination(t *testing.T) {
 	noLeak(t)

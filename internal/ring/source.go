@@ -1,0 +1,35 @@
+package ring
+
+import (
+	"errors"
+	"io"
+)
+
+// ErrBadCount is a source that breaks the contract of io.Reader.
+var ErrBadCount = errors.New("the source returned an impossible count")
+
+// maxEmptyReads is how often in a row a source may return no bytes and no error.
+const maxEmptyReads = 100
+
+// ReadFull fills p from src. It returns io.EOF, and how much there was, only if
+// src itself says that it ends: an error of src stays what it is, whatever it
+// wraps, so that a connection that breaks is no stream that ends.
+func ReadFull(src io.Reader, p []byte) (n int, err error) {
+	for empty := 0; n < len(p) && err == nil; {
+		var k int
+		k, err = src.Read(p[n:])
+		if k < 0 || k > len(p)-n {
+			return n, ErrBadCount
+		}
+		n += k
+		if k > 0 {
+			empty = 0
+		} else if empty++; empty == maxEmptyReads && err == nil {
+			return n, io.ErrNoProgress
+		}
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	return n, err
+}

@@ -75,11 +75,3 @@ func (w *sealer) Close() error {
 	w.push.Fail(ErrClosed)
 	return err
 }
-
-// Abort makes every call fail. See [Writer.Abort].
-func (w *sealer) Abort(err error) {
-	if err == nil {
-		err = ErrAborted
-	}
-	w.push.Fail(err)
-}

@@ -85,7 +85,7 @@ func (w *Writer) Close() error {
 	defer w.detached()
 	if w.z != nil && !w.closed {
 		if err := w.z.Close(); err != nil {
-			w.sealer.Abort(err)
+			w.push.Fail(err)
 		}
 	}
 	return w.sealer.Close()
@@ -98,9 +98,9 @@ func (w *Writer) Abort(err error) {
 	if err == nil {
 		err = ErrAborted
 	}
-	w.sealer.Abort(err)
+	w.push.Fail(err)
 	if w.z != nil {
-		w.z.Abort(err)
+		w.z.Fail(err)
 	}
 }
 

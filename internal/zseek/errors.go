@@ -8,13 +8,8 @@ import (
 	"bulla/format"
 )
 
-var (
-	// ErrClosed is returned by calls on a stream that has been closed.
-	ErrClosed = errors.New("compressed stream is closed")
-
-	// ErrAborted is returned by calls on a Writer after Abort(nil).
-	ErrAborted = errors.New("compressed stream was aborted")
-)
+// ErrClosed is returned by calls on a stream that has been closed.
+var ErrClosed = errors.New("compressed stream is closed")
 
 // violation makes the error for a stream, frame or table that violates c at
 // offset off, counted from its start.

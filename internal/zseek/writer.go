@@ -9,12 +9,13 @@ import (
 )
 
 // A Writer compresses what is written to it. Write, ReadFrom and Close are for
-// one goroutine at a time; Abort is for any.
+// one goroutine at a time; Fail is for any.
 //
 // Write copies what it is given, and blocks while all slots are in use.
 // ReadFrom reads straight into the buffers that are compressed, until io.EOF; any
 // other error of its source sticks, so that Close refuses to finish a stream
-// whose source failed.
+// whose source failed. So does one given to Fail: dst then never gets a complete
+// stream. Close must be called nevertheless.
 type Writer struct {
 	*ring.Pusher[piece]
 	dst         io.Writer
@@ -32,16 +33,13 @@ type piece struct {
 }
 
 // NewWriter starts a stream at a level of MinLevel to MaxLevel, with that many
-// workers; 0 means DefaultLevel, and GOMAXPROCS.
+// workers; 0 means GOMAXPROCS.
 //
 // dst gets whole frames in order, from another goroutine if there is more than
 // one worker; it must not be used otherwise before Close returns, and is never
 // closed. After a failure it holds no complete stream, so whoever owns it must
 // not treat it as one.
 func NewWriter(dst io.Writer, level, workers int) (*Writer, error) {
-	if level == 0 {
-		level = DefaultLevel
-	}
 	if level < MinLevel || level > MaxLevel {
 		return nil, fmt.Errorf("compression level %d, not %d to %d", level, MinLevel, MaxLevel)
 	}
@@ -108,20 +106,10 @@ func (w *Writer) Close() error {
 			return err
 		})
 	}
-	// An Abort until here counts, though it may come after the last byte.
+	// A Fail until here counts, though it may come after the last byte.
 	err = w.Fail(err)
 	w.Fail(ErrClosed)
 	return err
-}
-
-// Abort makes the Writer fail with err, or ErrAborted if err is nil: every call
-// returns it from now on, and dst never gets a complete stream. It does not
-// wait, and may be called at any time; Close must be called nevertheless.
-func (w *Writer) Abort(err error) {
-	if err == nil {
-		err = ErrAborted
-	}
-	w.Fail(err)
 }
 
 var _ interface {

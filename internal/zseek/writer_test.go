@@ -65,13 +65,10 @@ func TestEveryLevel(t *testing.T) {
 		}
 		equal(t, got, content)
 	}
-	for _, level := range []int{-1, 20, 1000} {
+	for _, level := range []int{-1, 0, 20, 1000} {
 		if _, err := NewWriter(io.Discard, level, 1); err == nil {
 			t.Errorf("level %d was accepted", level)
 		}
-	}
-	if !bytes.Equal(compress(t, content, 0, 1), compress(t, content, DefaultLevel, 1)) {
-		t.Error("level 0 is not the default")
 	}
 }
 
@@ -310,7 +307,7 @@ func TestWriterClosed(t *testing.T) {
 	}
 }
 
-func TestWriterAbort(t *testing.T) {
+func TestWriterFail(t *testing.T) {
 	noLeak(t)
 	for _, workers := range []int{1, 2, 4} {
 		var dst bytes.Buffer
@@ -319,13 +316,13 @@ func TestWriterAbort(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Write(make([]byte, 3*FrameContent+5))
-		w.Abort(nil)
-		w.Abort(errBroken) // the first counts
-		if _, err := w.Write([]byte{1}); !errors.Is(err, ErrAborted) {
-			t.Errorf("Write after Abort: %v", err)
+		w.Fail(errBroken)
+		w.Fail(errors.New("too late")) // the first counts
+		if _, err := w.Write([]byte{1}); !errors.Is(err, errBroken) {
+			t.Errorf("Write after Fail: %v", err)
 		}
-		if err := w.Close(); !errors.Is(err, ErrAborted) {
-			t.Errorf("Close after Abort: %v", err)
+		if err := w.Close(); !errors.Is(err, errBroken) {
+			t.Errorf("Close after Fail: %v", err)
 		}
 		if bytes.HasSuffix(dst.Bytes(), le.AppendUint32(nil, footerMagic)) {
 			t.Error("the stream was finished though it was aborted")
@@ -333,8 +330,8 @@ func TestWriterAbort(t *testing.T) {
 	}
 }
 
-// Abort releases a Write that waits for a destination which does not move.
-func TestWriterAbortBlocked(t *testing.T) {
+// Fail releases a Write that waits for a destination which does not move.
+func TestWriterFailBlocked(t *testing.T) {
 	noLeak(t)
 	release := make(chan struct{})
 	blocked := make(chan struct{}, 100)
@@ -352,7 +349,7 @@ func TestWriterAbortBlocked(t *testing.T) {
 		wrote <- err
 	}()
 	<-blocked
-	w.Abort(errBroken)
+	w.Fail(errBroken)
 	if err := <-wrote; !errors.Is(err, errBroken) {
 		t.Errorf("ReadFrom gives %v", err)
 	}

@@ -49,9 +49,10 @@ func TestMain(m *testing.M) {
 //	only DIR NAME…         checks that a directory holds these names and no others
 //	holding FILE           waits until an unfinished FILE is there
 //	tpm WHAT               starts an emulated TPM, or does something to it
+//	loop FILE              makes a block device of a file, $LOOP
 //
-// and the conditions root, mounts (it may make mounts of its own) and
-// missing:PROG.
+// and the conditions root, mounts (it may make mounts of its own), loops (it may
+// make block devices) and missing:PROG.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -72,6 +73,8 @@ func TestScript(t *testing.T) {
 				return os.Geteuid() == 0, nil
 			case "mounts":
 				return canMount(t), nil
+			case "loops":
+				return canLoop(t), nil
 			}
 			return false, fmt.Errorf("no condition is called %s", name)
 		},
@@ -85,6 +88,7 @@ func TestScript(t *testing.T) {
 			"only":    onlyCmd,
 			"holding": holdingCmd,
 			"tpm":     tpmCmd(t),
+			"loop":    loopCmd,
 		},
 		RequireExplicitExec: false,
 		RequireUniqueNames:  true,
@@ -112,6 +116,29 @@ func canMount(t *testing.T) bool {
 		t.Error("unshare -rm does not work here, so full and read-only disks are not tested")
 	}
 	return ok
+}
+
+// canLoop reports whether scripts may make block devices of files. Where tests run
+// for everybody they must.
+func canLoop(t *testing.T) bool {
+	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
+		return false
+	}
+	ok := exec.Command("losetup", "--find").Run() == nil
+	if !ok && os.Getenv("CI") == "true" {
+		t.Error("losetup finds no device here, so failing devices are not tested")
+	}
+	return ok
+}
+
+// loopCmd makes a block device of a file. What the file loses afterwards, the
+// device cannot read: it fails as a disk with bad sectors does.
+func loopCmd(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := exec.Command("losetup", "--find", "--show", ts.MkAbs(args[0])).Output()
+	ts.Check(err)
+	device := strings.TrimSpace(string(out))
+	ts.Defer(func() { exec.Command("losetup", "--detach", device).Run() })
+	ts.Setenv("LOOP", device)
 }
 
 // exitCmd runs a program, through env so that it is found like every other, and

@@ -45,11 +45,15 @@ func newCompressor(level int) *compressor {
 		}
 		return e
 	}
-	return &compressor{
-		level: encoder(zstd.EncoderLevelFromZstd(level), true),
-		probe: encoder(zstd.SpeedFastest, true),
+	l := zstd.EncoderLevelFromZstd(level)
+	c := &compressor{
+		level: encoder(l, true),
 		skip:  encoder(zstd.SpeedFastest, false),
 	}
+	if c.probe = c.level; l != zstd.SpeedFastest {
+		c.probe = encoder(zstd.SpeedFastest, true)
+	}
+	return c
 }
 
 // Content that looks random costs the better encoders, and the coding of

@@ -45,6 +45,7 @@ func cases(place string) []pair {
 // bytes and a tar of Go's source tree, and the containers of them.
 func prepare(dir string, n int64) error {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bulla"), "bulla/cmd/bulla")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the README has it
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the command: %w: %s", err, out)
 	}

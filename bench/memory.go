@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"fmt"
 	"io"
 	"regexp"
 	"runtime"
@@ -19,12 +20,62 @@ import (
 	"bulla/stream"
 )
 
-// inMemory compares the streams with what the processor can do at best: AES-GCM
-// over buffers that stay in its caches, on every core at once.
+// A contest is two pieces of work in this process, the second of which is what
+// the first could be at best.
+type contest struct {
+	name         string
+	size         int64 // of the plaintext, which the rates go by
+	goal         float64
+	ours, theirs func() error
+}
+
+// inMemory runs what needs no files.
 func inMemory(n int64, filter *regexp.Regexp) error {
+	for _, contests := range []func() ([]contest, error){
+		func() ([]contest, error) { return streams(n) },
+		codecs,
+	} {
+		all, err := contests()
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if !filter.MatchString(c.name) {
+				continue
+			}
+			if err := c.compare(); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// compare times the two in turn and prints the result.
+func (c *contest) compare() error {
+	var ours, theirs []time.Duration
+	for range *rounds {
+		for _, side := range []struct {
+			work func() error
+			took *[]time.Duration
+		}{{c.ours, &ours}, {c.theirs, &theirs}} {
+			start := time.Now()
+			if err := side.work(); err != nil {
+				return err
+			}
+			*side.took = append(*side.took, time.Since(start))
+		}
+	}
+	report(c.name, median(ours), median(theirs), c.size, c.goal, 0)
+	return nil
+}
+
+// streams compares the streams with what the processor can do at best: AES-GCM
+// over buffers that stay in its caches, on every core at once.
+func streams(n int64) ([]contest, error) {
 	id, err := keyslot.GenerateIdentity(entropy.Default())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx := context.Background()
 	var container bytes.Buffer
@@ -39,16 +90,13 @@ func inMemory(n int64, filter *regexp.Regexp) error {
 		return w.Close()
 	}
 	if err := write(&container); err != nil {
-		return err
+		return nil, err
 	}
 	ids := []stream.Identity{id}
-	for _, c := range []struct {
-		name string
-		goal float64
-		work func() error
-	}{
-		{"memory/Writer vs raw AES-GCM", 0.9, func() error { return write(io.Discard) }},
-		{"memory/Reader vs raw AES-GCM", 0, func() error {
+	raw := func() error { rawGCM(n); return nil }
+	return []contest{
+		{"memory/Writer vs raw AES-GCM", n, 0.9, func() error { return write(io.Discard) }, raw},
+		{"memory/Reader vs raw AES-GCM", n, 0, func() error {
 			r, err := stream.NewReader(ctx, bytes.NewReader(container.Bytes()), ids, nil)
 			if err != nil {
 				return err
@@ -56,29 +104,12 @@ func inMemory(n int64, filter *regexp.Regexp) error {
 			defer r.Close()
 			_, err = io.Copy(io.Discard, r)
 			return err
-		}},
-		{"memory/Verify vs raw AES-GCM", 0.55, func() error {
+		}, raw},
+		{"memory/Verify vs raw AES-GCM", n, 0.55, func() error {
 			_, err := stream.Verify(ctx, bytes.NewReader(container.Bytes()), int64(container.Len()), ids, nil)
 			return err
-		}},
-	} {
-		if !filter.MatchString(c.name) {
-			continue
-		}
-		var ours, theirs []time.Duration
-		for range *rounds {
-			start := time.Now()
-			if err := c.work(); err != nil {
-				return err
-			}
-			ours = append(ours, time.Since(start))
-			start = time.Now()
-			rawGCM(n)
-			theirs = append(theirs, time.Since(start))
-		}
-		report(c.name, median(ours), median(theirs), n, c.goal, 0)
-	}
-	return nil
+		}, raw},
+	}, nil
 }
 
 // zeros is an endless source that costs nothing.

@@ -7,6 +7,17 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// lock has nothing to do: a file that a process has open cannot be removed.
+func lock(*os.File) error { return nil }
+
+// removeUnused removes a file unless another run has it open.
+func removeUnused(path string) error {
+	if err := os.Remove(path); err != nil {
+		return errInUse
+	}
+	return nil
+}
+
 // lockForChange keeps other runs from changing f in place, until f is closed. It
 // fails with errInUse if one does so now, and in another way where the file
 // system has no locks. What is locked is a byte that no file reaches: here, locked

@@ -11,6 +11,7 @@
 //	terminal.go    asking the person at the terminal
 //	input.go       what is read
 //	output.go      what is written: whole or not at all
+//	partial.go     what it is called until then, and whose it is
 //	progress.go    how far it has come
 //	signals.go     being interrupted
 //	system_*.go    what differs from system to system

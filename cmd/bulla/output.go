@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,14 +37,7 @@ type output struct {
 	mu   sync.Mutex
 	over bool   // committed or discarded
 	done func() // tells that there is nothing left to remove
-
 }
-
-const (
-	partialPrefix = "."
-	partialSuffix = ".partial"
-	maxBaseName   = 255 // bytes, on almost every file system
-)
 
 // OutputFlags are the flags of every verb that writes a file.
 type outputFlags struct {
@@ -105,9 +96,6 @@ func (a *app) planOutput(p outputPlan) (*output, error) {
 func errExists(name string) error {
 	return refuse("--force replaces it; -o names another", "%s exists", name)
 }
-
-// errInUse is an unfinished output that another run is busy with.
-var errInUse = errors.New("another run is writing it")
 
 // direct returns the open file that a name stands for, nil if it does not.
 func (a *app) direct(name string) (*os.File, error) {
@@ -174,42 +162,53 @@ func (o *output) create(left *leftovers) error {
 		o.File, o.opened = f, true
 		return err
 	}
+	if err := o.begin(); err != nil {
+		return err
+	}
+	return o.claim(left)
+}
+
+// begin creates the output under its preliminary name. What a run which is no
+// more has left there is removed.
+func (o *output) begin() error {
 	partial := partialPath(o.path)
 	open := func() (*os.File, error) { return os.OpenFile(partial, os.O_RDWR|os.O_CREATE|os.O_EXCL, o.plan.mode) }
 	f, err := open()
 	if errors.Is(err, fs.ErrExist) {
 		switch err := removeStale(partial); {
 		case errors.Is(err, errInUse):
-			return refuse("wait for it, or name another output with -o", "another run is writing %s", o.name)
+			return o.inUse()
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return refuse("remove it if it is not needed, or name another output with -o", "%s is in the way: %v", printable(partial), causeOf(err))
+			if pe, ok := errors.AsType[*fs.PathError](err); ok {
+				err = pe.Err // which is about this name, not about the output's
+			}
+			return refuse("remove it if it is not needed, or name another output with -o", "%s is in the way: %v", printable(partial), err)
 		}
 		f, err = open()
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return o.inUse() // it was quicker
 	}
 	if err != nil {
 		return err
 	}
 	o.File, o.opened = f, true
-	o.done = left.add(o.Discard)
-	// Another run may have taken the lock of what we have just created, and is
-	// about to remove it. Some file systems have no locks: never mind then.
-	if err := lock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		o.over = true // it is theirs now
-		o.done()
-		f.Close()
-		return refuse("wait for it, or name another output with -o", "another run is writing %s", o.name)
-	}
 	return nil
 }
 
-// partialPath is what an output is called while it is written.
-func partialPath(path string) string {
-	dir, base := filepath.Split(path)
-	if len(partialPrefix+base+partialSuffix) > maxBaseName {
-		sum := sha256.Sum256([]byte(base))
-		base = hex.EncodeToString(sum[:16])
+// claim takes what begin has created. Until then another run may take it for
+// something left behind, and have its own in its place: that is not removed.
+func (o *output) claim(left *leftovers) error {
+	if err := claim(o.File, partialPath(o.path)); err != nil {
+		o.keep()
+		return o.inUse()
 	}
-	return dir + partialPrefix + base + partialSuffix
+	o.done = left.add(o.Discard)
+	return nil
+}
+
+func (o *output) inUse() error {
+	return refuse("wait for it, or name another output with -o", "another run is writing %s", o.name)
 }
 
 // Commit makes the output durable and gives it its final name. If it fails, the
@@ -260,6 +259,10 @@ func (o *output) rename() error {
 	if o.over {
 		return errors.New("the output was discarded")
 	}
+	partial := partialPath(o.path)
+	if !isAt(o.File, partial) {
+		return refuse("run it again, and no other with the same output meanwhile", "%s is not made: what was written was removed, or replaced by another run", o.name)
+	}
 	if closeToRename {
 		o.File.Close()
 	}
@@ -267,7 +270,7 @@ func (o *output) rename() error {
 	if o.plan.force {
 		rename = os.Rename
 	}
-	switch err := rename(partialPath(o.path), o.path); {
+	switch err := rename(partial, o.path); {
 	case errors.Is(err, fs.ErrExist):
 		return errExists(o.name)
 	case err != nil:
@@ -305,12 +308,27 @@ func (o *output) Discard() {
 		return
 	}
 	o.over = true
+	partial := partialPath(o.path)
+	ours := isAt(o.File, partial)
 	if closeToRename {
 		o.File.Close()
 	}
-	os.Remove(partialPath(o.path))
+	if ours {
+		os.Remove(partial)
+	}
 	if !closeToRename {
 		o.File.Close() // after the removal: until then the lock says that it is ours
+	}
+}
+
+// keep closes the output and leaves alone what there is under its preliminary
+// name.
+func (o *output) keep() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		o.over = true
+		o.File.Close()
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -132,10 +134,87 @@ func TestRemoveStale(t *testing.T) {
 	if err := removeStale(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("not there: %v", err)
 	}
-	if err := os.Symlink("elsewhere", path); err != nil {
+	for kind, make := range map[string]func() error{
+		"a link":             func() error { return os.Symlink("elsewhere", path) },
+		"an empty directory": func() error { return os.Mkdir(path, 0o700) },
+		"a pipe":             func() error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		if err := make(); err != nil {
+			t.Fatal(err)
+		}
+		if err := removeStale(path); err != errNoFile {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Errorf("%s was removed: %v", kind, err)
+		}
+	}
+}
+
+// TestOverlap is about a run that is stopped between creating its output and
+// locking it, while another, which takes that for something left behind, begins
+// to write the same output.
+func TestOverlap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	plan := func() *output {
+		o, err := (&app{}).planOutput(outputPlan{outputFlags: outputFlags{name: path}, mode: 0o600})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	first, second := plan(), plan()
+	var left leftovers
+	if err := first.begin(); err != nil {
 		t.Fatal(err)
 	}
-	if err := removeStale(path); err == nil {
-		t.Error("a link was taken for a file of ours")
+	if err := second.create(new(leftovers)); err != nil {
+		t.Fatal(err)
+	}
+	second.WriteString("half")
+	if p := explain(first.claim(&left)); p.Exit != exitRefused || !strings.Contains(p.What, "another run is writing") {
+		t.Errorf("the first run, which has lost its output: %+v", p)
+	}
+	first.Discard()
+	left.clean()
+	if got := inFile(partialPath(path)); got != "half" || exists(path) {
+		t.Fatalf("what the second run writes holds %q", got)
+	}
+	second.WriteString(" and half")
+	if err := second.Commit(); err != nil || inFile(path) != "half and half" {
+		t.Errorf("the second run: %v, %q", err, inFile(path))
+	}
+}
+
+// TestTakenOver is about file systems without locks, where a run takes what
+// another writes for something left behind.
+func TestTakenOver(t *testing.T) {
+	for _, there := range []bool{true, false} {
+		o, path, _ := newOutput(t, outputFlags{})
+		os.Remove(partialPath(path))
+		if there {
+			os.WriteFile(partialPath(path), []byte("half"), 0o600)
+		}
+		if p := explain(o.Commit()); p.Exit != exitRefused || !strings.Contains(p.What, "not made") {
+			t.Errorf("%+v", p)
+		}
+		if exists(path) || exists(partialPath(path)) != there {
+			t.Error("what another run writes was renamed, or removed")
+		}
+	}
+}
+
+// TestLockFails is about a lock that fails because there are none.
+func TestLockFails(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close() // EBADF
+	if err := lock(f); err != nil {
+		t.Errorf("an output: %v", err)
+	}
+	if err := lockForChange(f); err == nil || errors.Is(err, errInUse) {
+		t.Errorf("a change: %v", err)
 	}
 }

@@ -72,7 +72,7 @@ func (o *output) reopen() (there int64, err error) {
 	f, err := openPartial(partialPath(o.path))
 	switch {
 	case errors.Is(err, errInUse):
-		return 0, refuse("wait for it, or name another output with -o", "another run is writing %s", o.name)
+		return 0, o.inUse()
 	case err != nil:
 		return 0, err
 	case f == nil: // or nothing that we would trust to be ours alone
@@ -85,16 +85,6 @@ func (o *output) reopen() (there int64, err error) {
 	}
 	o.File, o.opened = f, true
 	return st.Size(), nil
-}
-
-// keep closes the output and leaves it under its preliminary name.
-func (o *output) keep() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.over {
-		o.over = true
-		o.File.Close()
-	}
 }
 
 // unresumed says of an error that not all is lost.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
@@ -20,19 +19,14 @@ func openPartial(path string) (*os.File, error) {
 	if err != nil {
 		return nil, nil // create says what is the matter, or sees to it
 	}
-	if err := lock(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := claim(f, path); err != nil {
 		f.Close()
-		return nil, errInUse
+		return nil, err
 	}
 	st, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	there, err := os.Lstat(path)
-	if err != nil || !os.SameFile(st, there) {
-		f.Close()
-		return nil, errInUse // it was renamed, or removed, before we had the lock
 	}
 	if !isOursAlone(st) {
 		f.Close()

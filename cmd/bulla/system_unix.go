@@ -51,39 +51,6 @@ func flush(f *os.File) error {
 	return nil
 }
 
-// lock takes f for this process. It fails at once if another has it; it is
-// released when f is closed, and with it when the process ends in whatever way.
-func lock(f *os.File) error {
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-}
-
-// removeStale removes an unfinished file that a run which is no more has left.
-// It fails with errInUse if the run is still there: it holds the lock.
-func removeStale(path string) error {
-	// Without following a link, or waiting should it be a pipe.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := lock(f); err != nil {
-		return errInUse
-	}
-	// Between open and lock another run may have put its own in its place.
-	mine, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	there, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	if !os.SameFile(mine, there) {
-		return errInUse
-	}
-	return os.Remove(path)
-}
-
 // syncDir makes the names in a directory durable, where the file system has a
 // way to.
 func syncDir(dir string) error {

@@ -44,17 +44,6 @@ func isBrokenPipe(err error) bool {
 // flush has nothing to do: writes fail where they are made.
 func flush(*os.File) error { return nil }
 
-// lock has nothing to do: a file that a process has open cannot be removed.
-func lock(*os.File) error { return nil }
-
-// removeStale removes an unfinished file that a run which is no more has left.
-func removeStale(path string) error {
-	if err := os.Remove(path); err != nil {
-		return errInUse
-	}
-	return nil
-}
-
 // syncDir has nothing to do: NTFS logs names.
 func syncDir(string) error { return nil }
 

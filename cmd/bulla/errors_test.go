@@ -197,9 +197,12 @@ func TestLeftovers(t *testing.T) {
 	var undone []string
 	l.add(func() { undone = append(undone, "kept") })
 	l.add(func() { undone = append(undone, "done") })()
+	for i := range 9 {
+		l.add(func() { undone = append(undone, fmt.Sprint(i)) })
+	}
 	l.clean()
 	l.clean()
-	if len(undone) != 1 || undone[0] != "kept" {
+	if strings.Join(undone, " ") != "kept 0 1 2 3 4 5 6 7 8" {
 		t.Errorf("undone: %v", undone)
 	}
 }

@@ -23,11 +23,20 @@ type producer struct {
 	cancel context.CancelCauseFunc
 	ctx    context.Context
 	out    *os.File // where its output is read
+	ended  chan struct{}
+	err    error  // how it has ended, once it has
+	done   func() // tells that it need not be waited for any more
 }
 
-// producerDelay is how long a command that is told to end may take before it is
-// killed.
-const producerDelay = 5 * time.Second
+const (
+	// producerDelay is how long a command that is told to end may take before it
+	// is killed.
+	producerDelay = 5 * time.Second
+
+	// signalDelay is how much later than the command this program may see a signal
+	// that was meant for both.
+	signalDelay = 100 * time.Millisecond
+)
 
 // checkProducer refuses command lines from which it cannot be told where the
 // command begins.
@@ -66,11 +75,15 @@ func (p *producer) cannotStart(err error) error {
 }
 
 // interrupt passes on the signal that this program got, or asks the command to
-// end.
+// end. Ctrl-C has reached it already: to many a second one says to drop whatever
+// they are tidying up.
 func (p *producer) interrupt() error {
 	sig := syscall.SIGTERM
 	if s, ok := errors.AsType[*signalError](context.Cause(p.ctx)); ok {
 		sig = s.sig
+		if sig == syscall.SIGINT && inForeground() {
+			return nil
+		}
 	}
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return p.cmd.Process.Kill()
@@ -79,7 +92,8 @@ func (p *producer) interrupt() error {
 }
 
 // start runs the command. Its standard input is ours, unless that is taken for
-// something else; its standard error is ours.
+// something else; its standard error is ours. However this program ends, it does
+// not before the command has.
 func (p *producer) start(a *app) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -98,21 +112,34 @@ func (p *producer) start(a *app) error {
 		}
 		return p.cannotStart(err)
 	}
-	p.out = r
+	p.out, p.ended = r, make(chan struct{})
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.ended)
+	}()
+	p.done = a.left.add(func() { <-p.ended })
 	return nil
 }
 
 // end waits for the command, whose output was read to the end, or until err. It
 // returns err, or what became of the command.
 func (p *producer) end(err error) error {
+	defer p.done()
 	defer p.cancel(nil)
 	p.out.Close()
 	if err != nil {
 		p.cancel(err) // nobody wants the rest
-		p.cmd.Wait()
+		<-p.ended
 		return err
 	}
-	err = p.cmd.Wait()
+	<-p.ended
+	if err = p.err; err != nil {
+		// It may have ended of what is going to end this program as well.
+		select {
+		case <-p.ctx.Done():
+		case <-time.After(signalDelay):
+		}
+	}
 	if cause := context.Cause(p.ctx); cause != nil {
 		return cause
 	}

@@ -64,8 +64,28 @@ func TestProducerIsTold(t *testing.T) {
 	}
 }
 
-// One that does not end when it is told to is not waited for for ever: the run
-// as a whole ends at once when it is interrupted.
+// A signal to both, as Ctrl-C is, may end the command before this program has
+// seen it. That is no failure of the command.
+func TestProducerDiesFirst(t *testing.T) {
+	dir := workDir(t)
+	for i := range 12 {
+		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}[i%2]
+		script := []string{"exec sleep 60", "trap 'exit 1' INT TERM; while :; do sleep 0.01; done"}[i/2%2]
+		c := start(t, dir, nil, "encrypt", "-o", "out", "--from-command", "--", "sh", "-c", "head -c 3000000 /dev/zero; echo > ready; "+script)
+		waitFor(t, "the command runs", func() bool { return exists(filepath.Join(dir, "ready")) })
+		syscall.Kill(-c.Process.Pid, sig)
+		if got := c.code(); got != exitSignal+int(sig) || strings.Contains(c.errs.String(), "bulla:") {
+			t.Errorf("%v: exit code %d: %s", sig, got, c.errs.String())
+		}
+		os.Remove(filepath.Join(dir, "ready"))
+		if got := names(t, dir); got != "" {
+			t.Errorf("%v: the directory holds %s", sig, got)
+		}
+	}
+}
+
+// One that does not end when it is told to is not waited for for ever, nor left
+// behind.
 func TestProducerThatDoesNotEnd(t *testing.T) {
 	dir := workDir(t)
 	c := start(t, dir, nil, "encrypt", "-o", "out", "--from-command", "--",
@@ -85,6 +105,10 @@ func TestProducerThatDoesNotEnd(t *testing.T) {
 	}
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %v", took)
+	}
+	b, _ := os.ReadFile(filepath.Join(dir, "pid"))
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err != nil || syscall.Kill(pid, 0) != syscall.ESRCH {
+		t.Errorf("the command, %s, is still there", b)
 	}
 	if got := names(t, dir); got != "pid" {
 		t.Errorf("the directory holds %s", got)

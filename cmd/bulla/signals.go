@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -68,7 +70,8 @@ func interruptible(ctx context.Context, f func() error) error {
 }
 
 // Leftovers is what must be undone if the program ends early: unfinished
-// outputs, a terminal without echo. It is safe for concurrent use.
+// outputs, a terminal without echo, a command that still runs. It is safe for
+// concurrent use.
 type leftovers struct {
 	mu   sync.Mutex
 	next int
@@ -92,13 +95,14 @@ func (l *leftovers) add(undo func()) (done func()) {
 	}
 }
 
-// clean undoes what is left.
+// clean undoes what is left, in the order in which it came: what takes time, to
+// wait for a command, comes after the output that it was for is gone.
 func (l *leftovers) clean() {
 	l.mu.Lock()
 	undo := l.undo
 	l.undo = nil
 	l.mu.Unlock()
-	for _, f := range undo {
-		f()
+	for _, id := range slices.Sorted(maps.Keys(undo)) {
+		undo[id]()
 	}
 }

@@ -23,6 +23,10 @@ func openTTY() (*tty, error) {
 	return &tty{in, out}, nil
 }
 
+// inForeground reports that Ctrl-C reaches every program of a console: nothing else
+// is a SIGINT here.
+func inForeground() bool { return true }
+
 // shell is a command that the system's shell carries out.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/C", command)

@@ -260,3 +260,24 @@ func TestProgressOnTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestProducerGetsCtrlCOnce counts what reaches a command: the terminal tells it
+// of Ctrl-C, and this program does not do so again.
+func TestProducerGetsCtrlCOnce(t *testing.T) {
+	dir := workDir(t)
+	s := newScreen(t)
+	c := s.run(dir, "encrypt", "-o", "out", "--from-command", "--",
+		"sh", "-c", `trap "echo >> told" INT; sleep 1 > /dev/null & head -c 3000000 /dev/zero; echo > ready; wait; wait; wait`)
+	c.begin()
+	waitFor(t, "the command runs", func() bool { return exists(filepath.Join(dir, "ready")) })
+	s.keys.WriteString("\x03")
+	if got := c.code(); got != exitInterrupted {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "told")); string(b) != "\n" {
+		t.Errorf("it was told %d times, %v", len(b), err)
+	}
+	if got := names(t, dir); got != "ready told" {
+		t.Errorf("the directory holds %s", got)
+	}
+}

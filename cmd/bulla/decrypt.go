@@ -166,7 +166,7 @@ func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream
 	}
 	a.tellWarnings(r, in)
 	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
-	return a.result(out, decrypted{in.name, out.name, n})
+	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
 }
 
 // tellWarnings says what is amiss with a container whose content is not (TAIL-3).
@@ -188,7 +188,7 @@ func unfinished(err error, out *output, n int64) error {
 
 // decrypted is what decrypt --json says.
 type decrypted struct {
-	Input     string `json:"input"`
-	Output    string `json:"output"`
-	Plaintext int64  `json:"plaintext_bytes"`
+	namedInput
+	namedOutput
+	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -166,7 +166,7 @@ func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*inpu
 	if err != nil {
 		return nil, nil, err
 	}
-	return &input{name: from.name, size: -1}, from, nil
+	return newInput(nil, from.given), from, nil
 }
 
 // seal writes the container.
@@ -196,15 +196,15 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 		return from.spoiled(err, out)
 	}
 	a.note("%s: %s encrypted to %s for %s in %v", in.name, bytesText(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	return a.result(out, encrypted{in.name, out.name, n, len(to)})
+	return a.result(out, encrypted{in.given.asInput(), out.given.asOutput(), n, len(to)})
 }
 
 // encrypted is what encrypt --json says.
 type encrypted struct {
-	Input      string `json:"input"`
-	Output     string `json:"output"`
-	Plaintext  int64  `json:"plaintext_bytes"`
-	Recipients int    `json:"recipients"`
+	namedInput
+	namedOutput
+	Plaintext  int64 `json:"plaintext_bytes"`
+	Recipients int   `json:"recipients"`
 }
 
 // result says with --json what was done, unless the data went where it would be said.

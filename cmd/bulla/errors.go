@@ -333,17 +333,23 @@ func isClosedPipe(err error) bool {
 // plainName is how a path is shown to people: without what an unfinished output
 // is called, and without characters that could take the terminal over.
 func plainName(path string) string {
-	switch path {
-	case "/dev/stdin":
-		return "standard input"
-	case "/dev/stdout":
-		return "standard output"
-	}
-	dir, base := filepath.Split(path)
+	dir, base := filepath.Split(streamName(path))
 	if strings.HasPrefix(base, partialPrefix) && strings.HasSuffix(base, partialSuffix) {
 		base = strings.TrimSuffix(base[len(partialPrefix):], partialSuffix)
 	}
 	return printable(dir + base)
+}
+
+// streamName is the path of a file, and of standard input and output what they
+// are called here.
+func streamName(path string) string {
+	switch path {
+	case "/dev/stdin":
+		return stdinName
+	case "/dev/stdout":
+		return "standard output"
+	}
+	return path
 }
 
 func firstLine(s string) string {

@@ -85,13 +85,13 @@ func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) e
 		return err
 	}
 	a.note("%s: the head of generation %d, for %s, is in %s", src.name, heads.Head.Generation, plural(len(heads.Head.Slots), "recipient"), out.name)
-	return a.result(out, exportedHead{src.name, out.name, heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
+	return a.result(out, exportedHead{src.given.asFile(), out.given.asOutput(), heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
 }
 
 // exportedHead is what head export --json says.
 type exportedHead struct {
-	File       string `json:"file"`
-	Output     string `json:"output"`
+	namedFile
+	namedOutput
 	Generation uint32 `json:"generation"`
 	Recipients int    `json:"recipients"`
 	Bytes      int    `json:"bytes"`
@@ -149,7 +149,7 @@ func (r *repairFlags) register(a *app, cmd *cobra.Command) {
 
 // A repaired file is what repair says of it, in JSON as it stands.
 type repaired struct {
-	File       string           `json:"file"`
+	namedFile
 	DryRun     bool             `json:"dry_run,omitempty"`
 	Repaired   bool             `json:"repaired"` // something was written
 	Generation uint32           `json:"generation"`
@@ -182,7 +182,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	}
 	defer heads.Close()
 	a.warnIfOlder(src, r.head, heads.Head)
-	done := &repaired{File: src.name, DryRun: r.dryRun, Generation: heads.Head.Generation,
+	done := &repaired{namedFile: src.given.asFile(), DryRun: r.dryRun, Generation: heads.Head.Generation,
 		Recipients: len(heads.Head.Slots), Findings: append([]format.Finding{}, heads.Faults...)}
 	if !heads.Sound() && !r.dryRun {
 		if err := saveHeads(src, heads); err != nil {

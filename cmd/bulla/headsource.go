@@ -20,6 +20,7 @@ import (
 // detached head together.
 type headSource struct {
 	name     string // as shown
+	given    fileName
 	in       *input // nil: there is a detached head alone
 	detached []byte // nil: there is none
 	first    []byte // of a stream, once read
@@ -29,13 +30,13 @@ type headSource struct {
 // openHeadSource opens the file of that name and reads the detached head; either
 // may be "", for none.
 func (a *app) openHeadSource(file, detached string) (*headSource, error) {
-	s := &headSource{name: printable(detached)}
+	s := &headSource{name: printable(detached), given: fileName(detached)}
 	if file != "" {
 		in, err := a.openInput(file)
 		if err != nil {
 			return nil, err
 		}
-		s.name, s.in = in.name, in
+		s.name, s.given, s.in = in.name, in.given, in
 		if detached == "" && in.isDetachedHead() {
 			s.close()
 			s.in, detached = nil, file
@@ -54,7 +55,9 @@ func (a *app) openForChange(file, detached string) (*headSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &headSource{name: printable(file), in: &input{File: f, name: printable(file), path: file, size: -1}, whole: true}
+	in := newInput(f, fileName(file))
+	in.path = file
+	s := &headSource{name: in.name, given: in.given, in: in, whole: true}
 	if err := s.in.look(); err != nil {
 		s.close()
 		return nil, err

@@ -12,10 +12,18 @@ import (
 type input struct {
 	*os.File
 	name    string // as shown
+	given   fileName
 	path    string // "" for standard input
 	stat    fs.FileInfo
 	size    int64 // bytes there are to read; -1 if only reading tells
 	regular bool  // a file that lies still: it can be read at any place, from its beginning
+}
+
+// stdinName is what standard input is called where it is the data.
+const stdinName = "standard input"
+
+func newInput(f *os.File, given fileName) *input {
+	return &input{File: f, given: given, name: given.String(), size: -1}
 }
 
 // isStdio reports whether a name on the command line stands for standard input
@@ -42,7 +50,7 @@ func (a *app) claimInput(names ...string) error {
 // openInput opens the file of that name: "" stands for standard input, unless
 // that is a terminal, and "-" for standard input, whatever it is.
 func (a *app) openInput(name string) (*input, error) {
-	in := &input{File: a.in, name: "standard input", size: -1}
+	in := newInput(a.in, stdinName)
 	if readsStdin(name) {
 		if name == "" && isTerminal(a.in) {
 			return nil, usage("name a file, or - for what you type", "standard input is a terminal")
@@ -52,7 +60,8 @@ func (a *app) openInput(name string) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		in.File, in.name, in.path = f, printable(name), name
+		in = newInput(f, fileName(name))
+		in.path = name
 	}
 	if err := in.look(); err != nil {
 		in.Close()

@@ -50,8 +50,8 @@ the content is encrypted with.`,
 // A description is what inspect says of a file, in JSON as it stands. Sizes and
 // offsets are in bytes; head, payload and tail add up to the file.
 type description struct {
-	Detached   bool              `json:"detached_head,omitempty"` // it is a head alone
-	File       string            `json:"file"`
+	Detached bool `json:"detached_head,omitempty"` // it is a head alone
+	namedFile
 	Size       int64             `json:"size"`
 	Version    int               `json:"version"`
 	Suite      string            `json:"suite"`
@@ -121,7 +121,7 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 		r.Findings = nil // there is no more to it
 	}
 	d := describe(r, h)
-	d.File, d.Detached = in.name, alone
+	d.namedFile, d.Detached = in.given.asFile(), alone
 	if a.json {
 		a.printJSON(d)
 	} else {

@@ -106,7 +106,7 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 		a.publish(id)
 	}
 	if k.output != "" && a.json {
-		a.printJSON(made{Identity: k.output, Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: fileName(k.output), Recipient: id.recipient.String()})
 	}
 	if k.tpm {
 		a.urgeSecond()
@@ -134,10 +134,10 @@ func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newId
 
 // made is what keygen --json says.
 type made struct {
-	Identity   string `json:"identity_file,omitempty"`
-	Recipients string `json:"recipients_file,omitempty"`
-	KEK        string `json:"kek_file,omitempty"`
-	Recipient  string `json:"recipient,omitempty"`
+	Identity   fileName `json:"identity_file,omitempty"`
+	Recipients fileName `json:"recipients_file,omitempty"`
+	KEK        fileName `json:"kek_file,omitempty"`
+	Recipient  string   `json:"recipient,omitempty"`
 }
 
 // identityText is an identity file, of the form that age-keygen gives its own.
@@ -201,7 +201,7 @@ func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 		return err
 	}
 	if a.json && name != "" {
-		a.printJSON(made{KEK: name})
+		a.printJSON(made{KEK: fileName(name)})
 	}
 	return a.outErr
 }
@@ -234,7 +234,7 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 		return err
 	}
 	if a.json {
-		a.printJSON(made{Identity: secret, Recipients: public, Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: fileName(secret), Recipients: fileName(public), Recipient: id.recipient.String()})
 	} else if !a.quiet {
 		a.con.line("bulla: the secret key is in " + printable(secret))
 		a.con.line("bulla: the public key is in " + printable(public))

@@ -30,6 +30,7 @@ import (
 type output struct {
 	*os.File
 	name   string // as shown
+	given  fileName
 	path   string // the final one; "" if it is written directly
 	plan   outputPlan
 	opened bool // by create, which makes closing it ours
@@ -64,13 +65,14 @@ type outputPlan struct {
 
 // planOutput checks that p can be carried out, and creates nothing yet.
 func (a *app) planOutput(p outputPlan) (*output, error) {
-	o := &output{name: printable(p.name), plan: p}
+	o := &output{name: printable(p.name), given: fileName(p.name), plan: p}
 	f, err := a.direct(p.name)
 	if err != nil {
 		return nil, err
 	}
 	if f != nil {
-		o.File, o.name = f, plainName(f.Name())
+		o.File, o.given = f, fileName(streamName(f.Name()))
+		o.name = o.given.String()
 		return o, o.checkDirect()
 	}
 	st, err := os.Stat(p.name)

@@ -18,7 +18,8 @@ import (
 // A producer is a command whose output is encrypted. In a pipe a command that
 // fails looks like one that has come to its end; the parent of one is told.
 type producer struct {
-	name   string // as shown: without its arguments, which may be nobody's business
+	given  fileName // without its arguments, which may be nobody's business
+	name   string   // as shown
 	cmd    *exec.Cmd
 	cancel context.CancelCauseFunc
 	ctx    context.Context
@@ -55,7 +56,8 @@ func checkProducer(cmd *cobra.Command, args []string) error {
 
 // newProducer finds the command.
 func newProducer(ctx context.Context, args []string) (*producer, error) {
-	p := &producer{name: printable(filepath.Base(args[0]))}
+	given := fileName(filepath.Base(args[0]))
+	p := &producer{given: given, name: given.String()}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.cmd = exec.CommandContext(p.ctx, args[0], args[1:]...)
 	if p.cmd.Err != nil {

@@ -141,7 +141,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	}
 	defer heads.Close()
 	a.tellFaults(src, heads)
-	c := &change{File: src.name, DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
+	c := &change{namedFile: src.given.asFile(), DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
 	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
 		return explainEdit(src.name, err)
 	}
@@ -226,7 +226,7 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads,
 	if len(c.Removed) == 0 {
 		return
 	}
-	a.warn("removing a recipient is not revocation: whoever could open "+c.File+" until now may have kept its key, or a copy",
+	a.warn("removing a recipient is not revocation: whoever could open "+c.File.String()+" until now may have kept its key, or a copy",
 		"to lock somebody out for good, decrypt it and encrypt the content again")
 	if openedSlot(heads.Head, seen) >= 0 {
 		return
@@ -242,7 +242,7 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads,
 		h.Close()
 		return
 	}
-	a.warn("what opened "+c.File+" now does not open it afterwards", "make sure that you have a key that does: bulla recipients list -i KEY shows it")
+	a.warn("what opened "+c.File.String()+" now does not open it afterwards", "make sure that you have a key that does: bulla recipients list -i KEY shows it")
 }
 
 // writeChange writes the new head to where it belongs.
@@ -250,7 +250,7 @@ func (a *app) writeChange(src *headSource, out *output, heads *stream.Heads, c *
 	if out == nil {
 		return saveHeads(src, heads)
 	}
-	c.Output = out.name
+	c.namedOutput = out.given.asOutput()
 	return a.writeWhole(out, heads.Encoded)
 }
 

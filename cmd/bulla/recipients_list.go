@@ -49,7 +49,7 @@ nothing of it is authenticated.`,
 
 // A listing is what list says of a file, in JSON as it stands.
 type listing struct {
-	File       string           `json:"file"`
+	namedFile
 	Keyed      bool             `json:"keyed"` // a key opened it: all of this is authentic
 	Generation uint32           `json:"generation"`
 	Slots      []listedSlot     `json:"slots"`
@@ -98,7 +98,7 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		return a.tellListing(keyedListing(src.name, heads, seen, append(suspects, owners(ids.all)...)))
+		return a.tellListing(keyedListing(src.given, heads, seen, append(suspects, owners(ids.all)...)))
 	case isNoKey(err) && !l.given():
 		return a.listForStranger(src)
 	}
@@ -144,7 +144,7 @@ func owners(ids []stream.Identity) (all []suspect) {
 }
 
 // keyedListing is what somebody sees who can open the file.
-func keyedListing(file string, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
+func keyedListing(file fileName, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
 	d := newListing(file, heads.Head)
 	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults...)
 	for _, s := range suspects {
@@ -162,8 +162,8 @@ func keyedListing(file string, heads *stream.Heads, seen []*witness, suspects []
 }
 
 // newListing is what a head says to everybody.
-func newListing(file string, h *format.Head) *listing {
-	d := &listing{File: file, Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
+func newListing(file fileName, h *format.Head) *listing {
+	d := &listing{namedFile: file.asFile(), Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
 	for i := range h.Slots {
 		d.Slots = append(d.Slots, listedSlot{Number: i + 1, slotDescription: describeSlot(&h.Slots[i])})
 	}
@@ -198,7 +198,7 @@ func (a *app) listForStranger(src *headSource) error {
 	if err != nil {
 		return about(src.name, err)
 	}
-	d := newListing(src.name, h)
+	d := newListing(src.given, h)
 	d.Findings = append(d.Findings, findings...)
 	for _, f := range findings {
 		a.warn(src.name+": "+f.Message+citing(f), "bulla verify says more")

@@ -14,8 +14,9 @@ import (
 
 // A change is what add and remove say of what they did, in JSON as it stands.
 type change struct {
-	File       string        `json:"file"`
-	Output     string        `json:"output,omitempty"` // the detached head that was written
+	namedFile
+	namedOutput // the detached head that was written, if one was
+
 	DryRun     bool          `json:"dry_run,omitempty"`
 	Generation uint32        `json:"generation"`
 	Recipients int           `json:"recipients"`

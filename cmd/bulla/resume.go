@@ -58,7 +58,7 @@ func (a *app) resume(r *stream.ReaderAt, in *input, out *output, total int64, op
 	}
 	a.tellWarnings(r, in)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond), bytesText(old.same))
-	return a.result(out, decrypted{in.name, out.name, n})
+	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
 }
 
 func seekTo(out *output, offset int64) error {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unicode/utf8"
 
 	"bulla/format"
 )
@@ -81,6 +84,42 @@ func TestPrintable(t *testing.T) {
 		if got := printable(s); got != want {
 			t.Errorf("%q: %s, want %s", s, got, want)
 		}
+	}
+}
+
+// TestFileName has names of every kind come back from JSON as they were given.
+func TestFileName(t *testing.T) {
+	for _, name := range []string{"a b", "nb\u00a0sp", "a\nb", `"quoted"`, "\x1b[2J", "größe", "\U000e0001", "\xff\xfe", "a\xffb"} {
+		text := encodeJSON(struct {
+			namedInput
+			namedOutput
+			namedFile
+		}{fileName(name).asInput(), fileName(name).asOutput(), fileName(name).asFile()})
+		if printable(text) != text {
+			t.Errorf("%q: a terminal would act on %q", name, text)
+		}
+		var got struct {
+			Input     string `json:"input"`
+			InputRaw  []byte `json:"input_base64"`
+			Output    string `json:"output"`
+			OutputRaw []byte `json:"output_base64"`
+			File      string `json:"file"`
+			FileRaw   []byte `json:"file_base64"`
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil {
+			t.Fatal(err)
+		}
+		if !utf8.ValidString(name) {
+			got.Input, got.Output, got.File = string(got.InputRaw), string(got.OutputRaw), string(got.FileRaw)
+		} else if strings.Contains(text, "base64") {
+			t.Errorf("%q: %s", name, text)
+		}
+		if got.Input != name || got.Output != name || got.File != name {
+			t.Errorf("%q became %s", name, text)
+		}
+	}
+	if got := fmt.Sprint(fileName("a\nb")); got != `"a\nb"` {
+		t.Errorf("people see %s", got)
 	}
 }
 

@@ -164,15 +164,19 @@ func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream
 	if err != nil {
 		return unfinished(about(in.name, err), out, n)
 	}
-	a.tellWarnings(r, in)
+	a.tellWarnings(r, in, opts)
 	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
 	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
 }
 
 // tellWarnings says what is amiss with a container whose content is not (TAIL-3).
-func (a *app) tellWarnings(r opened, in *input) {
+func (a *app) tellWarnings(r opened, in *input, opts *stream.ReaderOptions) {
+	mends := "recipients repair"
+	if opts.Head != nil { // it may be the only good one
+		mends = "head restore --head HEAD"
+	}
 	for _, f := range r.Warnings() {
-		a.warn(in.name+": "+f.Message+" ["+string(f.Clause)+"]", "the content is authentic and complete; bulla recipients repair makes both ends sound again")
+		a.warn(in.name+": "+f.Message+citing(f), "the content is authentic and complete; bulla "+mends+" makes both ends sound again")
 	}
 }
 

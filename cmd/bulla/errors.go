@@ -108,10 +108,20 @@ func explain(err error) problem {
 // Hints that more than one problem has.
 const (
 	hintReport     = "if this makes no sense to you, it may be a mistake in bulla: please report it"
-	hintAgain      = "copy it again from where it came; bulla verify lists all that is wrong with it"
+	hintCopy       = "copy it again from where it came"
+	hintAgain      = hintCopy + "; bulla verify lists all that is wrong with it"
 	hintNewer      = "a newer bulla may know it; bulla version says which this is"
 	hintPassphrase = "check the keyboard layout and try again; bulla verify without a key says whether the head is damaged"
 )
+
+// orSalvage goes on with a hint about a file that is damaged or cut. What came
+// through a pipe is gone.
+func orSalvage(hint, name string) string {
+	if name == stdinName {
+		return hint
+	}
+	return hint + "; bulla salvage gets back what is still authentic"
+}
 
 // explainContainer explains what is wrong with a container, or with the keys
 // for it.
@@ -123,10 +133,14 @@ func explainContainer(name string, err error) (p problem, ok bool) {
 		return problem{What: name + ": " + e.Error(), Hint: "the file was made to keep its readers busy; do not trust where it came from", Exit: exitUnsupported}, true
 	}
 	if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
-		return problem{What: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), Hint: hintAgain, Exit: exitBad}, true
+		p := problem{What: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), Hint: hintCopy, Exit: exitBad}
+		if e.Chunks > 0 {
+			p.Hint = orSalvage(hintCopy, name)
+		}
+		return p, true
 	}
 	if e, ok := errors.AsType[*stream.ChunkError](err); ok {
-		return problem{What: name + ": " + e.Error() + ": damaged, or changed by somebody", Hint: hintAgain, Exit: exitBad}, true
+		return problem{What: name + ": " + e.Error() + ": damaged, or changed by somebody", Hint: orSalvage(hintCopy, name), Exit: exitBad}, true
 	}
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
 		return problem{What: fmt.Sprintf("%s goes on after its end at byte %d", name, e.Offset), Hint: "something was appended to it; cut it there, or " + hintAgain, Exit: exitBad}, true
@@ -159,9 +173,14 @@ func explainParse(name string, e *format.ParseError) problem {
 	case format.ErrTruncated:
 		p.What = name + " is truncated: " + e.Reason
 	case format.ErrDamaged:
-		p.What = name + " is damaged: " + e.Error()
-		if e.Clause == format.HEAD5 {
+		p.What = name + " is " + e.Error()
+		switch {
+		case e.Clause != format.HEAD5:
+			p.Hint = orSalvage(hintCopy, name)
+		case name == stdinName:
 			p.Hint = "if it came through a pipe, open it as a file: the copy of the head at its end may serve"
+		default: // and so is the one at its end
+			p.Hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintCopy
 		}
 	case format.ErrUnsupported:
 		p.Exit, p.Hint = exitUnsupported, hintNewer

@@ -41,13 +41,13 @@ func TestExplain(t *testing.T) {
 		{parse(format.ErrNotBulla, format.HEAD1, "it looks like an age file"), 7, "x is not a bulla file", "age -d"},
 		{parse(format.ErrNotBulla, format.HEAD1, "it looks like text in UTF-16: a shell"), 7, "x is not a bulla file", "binary"},
 		{parse(format.ErrTruncated, format.HEAD4, "the input is empty"), 3, "x is truncated: the input is empty", "copy it again"},
-		{parse(format.ErrDamaged, format.HEAD5, "sum"), 3, "x is damaged: ", "through a pipe"},
+		{parse(format.ErrDamaged, format.HEAD5, "sum"), 3, "x is damaged: ", "--head FILE"},
 		{parse(format.ErrDamaged, format.TAIL1, "sum"), 3, "x is damaged: ", "copy it again"},
 		{parse(format.ErrMalformed, format.HEAD9, "generation"), 3, "x: malformed: ", "copy it again"},
 		{parse(format.ErrForged, format.HEAD13, "MAC"), 3, "x: forged: ", "copy it again"},
 		{parse(format.ErrUnsupported, format.HEAD2, "version"), 7, "x: unsupported: ", "newer bulla"},
-		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "copy it again"},
-		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "copy it again"},
+		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "copy it again from where it came; bulla salvage gets back"},
+		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "bulla salvage"},
 		{&stream.TrailingError{Offset: 99}, 3, "x goes on after its end at byte 99", "appended"},
 		{&stream.LimitError{Clause: format.PASS5, Reason: "too much"}, 7, "x: too much [PASS-5]", "do not trust"},
 		{format.ErrMixedClasses, 5, "post-quantum and classical recipients", "--allow-classical"},
@@ -91,6 +91,22 @@ func TestExplain(t *testing.T) {
 		}
 		if p.Hint == "" || strings.Contains(p.Hint, "\n") || strings.Contains(p.What, "\n") {
 			t.Errorf("%v: not a line each: %q, %q", c.err, p.What, p.Hint)
+		}
+	}
+}
+
+// What came through a pipe cannot be salvaged, nor opened by its other end.
+func TestExplainPipes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		hint string
+	}{
+		{&stream.ChunkError{Index: 4}, hintCopy},
+		{&stream.TruncatedError{Chunks: 3}, hintCopy},
+		{&format.ParseError{Clause: format.HEAD5, Kind: format.ErrDamaged}, "if it came through a pipe, open it as a file: the copy of the head at its end may serve"},
+	} {
+		if p := explain(about(stdinName, c.err)); p.Hint != c.hint {
+			t.Errorf("%v: the hint is %q", c.err, p.Hint)
 		}
 	}
 }

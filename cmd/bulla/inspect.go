@@ -129,7 +129,7 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	}
 	if !r.Valid() {
 		return &failure{exit: exitBad, what: fmt.Sprintf("%s is damaged or incomplete: %s", in.name, plural(len(r.Findings), "violation")),
-			hint: "bulla verify with a key says how much of it is sound"}
+			hint: orSalvage("bulla verify with a key says how much of it is sound", in.name)}
 	}
 	return a.outErr
 }

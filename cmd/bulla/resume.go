@@ -56,7 +56,7 @@ func (a *app) resume(r *stream.ReaderAt, in *input, out *output, total int64, op
 		out.keep()
 		return unresumed(about(in.name, err), out)
 	}
-	a.tellWarnings(r, in)
+	a.tellWarnings(r, in, opts)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond), bytesText(old.same))
 	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
 }

@@ -313,7 +313,7 @@ func (d *verdict) failure() error {
 			n++
 		}
 	}
-	f := &failure{exit: exitBad, hint: "get another copy, or encrypt it again from the source",
+	f := &failure{exit: exitBad, hint: orSalvage("get another copy, or encrypt it again from the source", string(d.File)),
 		what: fmt.Sprintf("%s is not as the specification wants it: %s", d.File, plural(n, "violation"))}
 	switch {
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():

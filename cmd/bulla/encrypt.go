@@ -43,7 +43,7 @@ until then it is called .NAME.partial. FILE stays as it is.
 With --from-command it is the output of COMMAND that is encrypted, and that becomes
 an output only if COMMAND ends with exit code 0: in a pipe, a command that fails looks
 like one that is done. With --verify the output is read back from the disk and
-authenticated before it gets its name.`,
+authenticated before it gets its name; it is waited for to get there, --no-sync or not.`,
 		Example: `  bulla encrypt backup.tar                          makes backup.tar.bulla
   bulla encrypt -R team.txt -o /mnt/b.bulla backup.tar
   bulla encrypt -p letter.odt                       asks for a passphrase

@@ -18,9 +18,11 @@ func (o *output) checkReadBack() error {
 }
 
 // readBack makes what was written durable and has it read from the disk, not
-// from memory, as far as the system lets itself be told.
+// from memory, as far as the system lets itself be told. Without the first there
+// is no second: what is not on the disk yet comes from memory, so that --no-sync
+// does not hold here.
 func (o *output) readBack() (io.ReaderAt, int64, error) {
-	if err := o.settle(); err != nil {
+	if err := o.Sync(); err != nil {
 		return nil, 0, err
 	}
 	dropCache(o.File)

@@ -119,7 +119,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return usage("leave out --raw", "%s is not compressed", in.name)
 	}
 	if d.resume {
-		return a.resume(r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
+		return a.resume(cmd.Context(), r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
 	}
 	return a.unseal(r, in, out, total, opts, &d.workFlags)
 }

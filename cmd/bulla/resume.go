@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -27,11 +28,14 @@ func checkResume(in *input, out *output) error {
 // container gives it, and kept as far as it is equal.
 //
 // If it does not come to the end, what there is stays for the next run.
-func (a *app) resume(r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
 	there, err := out.reopen()
 	if err != nil {
 		return err
 	}
+	kept := a.left.add(func() {
+		a.warn(out.name+" is not complete: what there is of it is kept as "+printable(partialPath(out.path)), "the same command goes on with it")
+	})
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
 	old := &comparison{file: out.File}
@@ -52,6 +56,9 @@ func (a *app) resume(r *stream.ReaderAt, in *input, out *output, total int64, op
 		err = out.commit()
 	}
 	bar.finish(err)
+	if err == nil || ctx.Err() == nil { // of an interrupted run err is not said
+		kept()
+	}
 	if err != nil {
 		out.keep()
 		return unresumed(about(in.name, err), out)
@@ -93,7 +100,7 @@ func unresumed(err error, out *output) error {
 	if p.silent {
 		return err
 	}
-	return &failure{exit: p.Exit, what: p.What, err: err, hint: "what there is of " + out.name + " is kept: the same command goes on with it, once this is mended"}
+	return &failure{exit: p.Exit, what: p.What, err: err, hint: "what there is of it is kept as " + printable(partialPath(out.path)) + ": the same command goes on with it, once this is mended"}
 }
 
 var errDiffers = errors.New("the output has something else")

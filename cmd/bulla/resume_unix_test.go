@@ -25,7 +25,7 @@ func bullaIn(dir string, args ...string) *exec.Cmd {
 // what comes of it in the end is the plaintext.
 func TestResumeAfterKill(t *testing.T) {
 	dir := workDir(t)
-	plain := make([]byte, 24<<20)
+	plain := make([]byte, 64<<20)
 	rand.Read(plain)
 	if err := os.WriteFile(filepath.Join(dir, "plain"), plain, 0o600); err != nil {
 		t.Fatal(err)
@@ -34,18 +34,24 @@ func TestResumeAfterKill(t *testing.T) {
 		t.Fatal(c.errs.String())
 	}
 	out := filepath.Join(dir, "out")
-	stopped := 0
+	stopped, size := 0, int64(0)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL} {
 		c := start(t, dir, nil, "decrypt", "--resume", "--no-sync", "-j", "1", "-o", "out", "c.bulla")
 		waitFor(t, "something is written", func() bool {
 			st, err := os.Stat(partialPath(out))
-			return err == nil && st.Size() > 0 || exists(out)
+			return err == nil && st.Size() > size || exists(out)
 		})
 		c.Process.Signal(sig)
 		if c.code() == 0 {
 			break // it was quicker
 		}
 		stopped++
+		if st, err := os.Stat(partialPath(out)); err == nil {
+			size = st.Size()
+		}
+		if said := c.errs.String(); sig != syscall.SIGKILL && said != "bulla: warning: out is not complete: what there is of it is kept as .out.partial\nbulla: hint: the same command goes on with it\n" {
+			t.Errorf("%v: it said %q", sig, said)
+		}
 		if got := names(t, dir); got != ".out.partial c.bulla plain" {
 			t.Fatalf("%v: the directory holds %s", sig, got)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -160,6 +161,9 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*input, *producer, error) {
 	if !e.fromCommand {
 		in, err := a.openInput(first(args))
+		if d, ok := errors.AsType[*directoryError](err); ok {
+			err = usage("put it into a tar: tar c DIR | bulla encrypt -o DIR.tar"+containerSuffix, "%v", d)
+		}
 		return in, nil, err
 	}
 	from, err := newProducer(ctx, args)

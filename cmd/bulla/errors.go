@@ -93,6 +93,9 @@ func explain(err error) problem {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return problem{What: f.what, Hint: f.hint, Exit: f.exit}
 	}
+	if d, ok := errors.AsType[*directoryError](err); ok {
+		return problem{What: d.Error(), Hint: "name a file in it", Exit: exitUsage}
+	}
 	if isClosedPipe(err) {
 		return problem{Exit: exitClosedPipe, What: "the reader of the output went away", silent: true}
 	}

@@ -22,6 +22,11 @@ type input struct {
 // stdinName is what standard input is called where it is the data.
 const stdinName = "standard input"
 
+// A directoryError is a directory where a file is to be read.
+type directoryError struct{ name string }
+
+func (e *directoryError) Error() string { return e.name + " is a directory" }
+
 func newInput(f *os.File, given fileName) *input {
 	return &input{File: f, given: given, name: given.String(), size: -1}
 }
@@ -79,7 +84,7 @@ func (in *input) look() error {
 	in.stat = st
 	switch {
 	case st.IsDir():
-		return usage("put it into a tar: tar c DIR | bulla encrypt -o DIR.tar"+containerSuffix, "%s is a directory", in.name)
+		return &directoryError{in.name}
 	case st.Mode().IsRegular():
 		at, err := in.Seek(0, io.SeekCurrent)
 		if err == nil {

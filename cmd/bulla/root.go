@@ -139,7 +139,11 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 		return usage(hintNoArgv, "%s takes one file, not %d", cmd.Name(), len(args))
 	}
 	if len(args) > 1 {
-		return usage("call it once for each, or put them into a tar first", "%s takes one file, not %d", cmd.Name(), len(args))
+		hint := "call it once for each"
+		if cmd.Name() == "encrypt" {
+			hint += ", or put them into a tar first"
+		}
+		return usage(hint, "%s takes one file, not %d", cmd.Name(), len(args))
 	}
 	return nil
 }

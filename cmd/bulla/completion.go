@@ -1,7 +1,10 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func completionCommand(a *app) *cobra.Command {
@@ -32,6 +35,17 @@ you press Tab. SHELL is bash, zsh, fish or powershell.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return shells[args[0]](cmd.Root()) },
+	}
+}
+
+// plainUsages takes the marks out of the descriptions of flags that say what help
+// is to call their values: a shell would show them.
+func plainUsages(cmd *cobra.Command) {
+	plain := func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") }
+	cmd.Flags().VisitAll(plain)
+	cmd.PersistentFlags().VisitAll(plain)
+	for _, c := range cmd.Commands() {
+		plainUsages(c)
 	}
 }
 

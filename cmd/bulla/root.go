@@ -63,6 +63,9 @@ func (a *app) run(args []string) int {
 	defer stop()
 	root := a.rootCommand()
 	root.SetArgs(args)
+	if first(args) == cobra.ShellCompRequestCmd {
+		plainUsages(root)
+	}
 	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // whatever failed, failed because of that

@@ -47,8 +47,18 @@ func suggestFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 }
 
 // didYouMean is a hint at the one of names that word is likely to be a slip
-// for, or "".
+// for, or at the few that it begins, or "".
 func didYouMean(word string, names []string) string {
+	const few = 3
+	var begun []string
+	for _, name := range names {
+		if strings.Trim(word, "-") != "" && strings.HasPrefix(name, word) {
+			begun = append(begun, name)
+		}
+	}
+	if 0 < len(begun) && len(begun) <= few {
+		return "did you mean " + strings.Join(begun, " or ") + "?"
+	}
 	best, least := "", max(1, len(word)/3)+1
 	for _, name := range names {
 		if d := editDistance(word, name); d < least {

@@ -21,7 +21,7 @@ func TestDidYouMean(t *testing.T) {
 	names := []string{"encrypt", "decrypt", "verify", "ls", "cat"}
 	for word, want := range map[string]string{
 		"encypt": "encrypt", "encrytp": "encrypt", "dcrypt": "decrypt", "verfiy": "verify", "lS": "ls",
-		"frobnicate": "", "": "", "xx": "", "letter": "",
+		"enc": "encrypt", "ver": "verify", "c": "cat", "frobnicate": "", "": "", "xx": "", "letter": "",
 	} {
 		got := didYouMean(word, names)
 		if want != "" {

@@ -90,14 +90,17 @@ credential, $%s, the terminal.`,
 // helpCommand is the verb help.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [VERB or TOPIC]",
-		Short: "Explain a verb or a topic",
+		Use:                   "help [VERB or TOPIC]",
+		Short:                 "Explain a verb or a topic",
+		DisableFlagsInUseLine: true,
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
 			var words []string
-			for _, c := range root.Commands() {
-				if len(args) == 0 {
-					words = append(words, cobra.CompletionWithDesc(c.Name(), c.Short))
-				}
+			for _, c := range helpOn(cmd) {
+				words = append(words, cobra.CompletionWithDesc(c.Name(), c.Short))
 			}
 			return words, cobra.ShellCompDirectiveNoFileComp
 		},
@@ -106,7 +109,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			if err != nil || len(rest) > 0 {
 				word := strings.Join(rest, " ")
 				var names []string
-				for _, c := range root.Commands() {
+				for _, c := range helpOn(root) {
 					names = append(names, c.Name())
 				}
 				return usage(orElse(didYouMean(word, names), "bulla help lists the verbs and topics"), "there is no help on %s", printable(word))
@@ -116,6 +119,16 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 			return cmd.Help()
 		},
 	}
+}
+
+// helpOn is the verbs and topics below cmd that there is help on.
+func helpOn(cmd *cobra.Command) (all []*cobra.Command) {
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() || c.IsAdditionalHelpTopicCommand() {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // usageTemplate is how help goes on behind the text of a verb.

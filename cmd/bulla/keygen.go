@@ -44,7 +44,10 @@ TPM and a PIN, and is of no use elsewhere. With --pcr it opens only while the
 machine starts as it does now; updates of the firmware change that.
 
 Keep a copy of the key somewhere else than what is encrypted to it: whoever loses
-all copies has lost the files. No existing file is ever overwritten.`,
+all copies has lost the files. No existing file is ever overwritten.
+
+With --json it is said where the key is; the key itself is never JSON, and without -o
+standard output has that, and nothing else.`,
 		Example: `  bulla keygen --default                     the first thing to do
   bulla keygen -o key.txt
   bulla keygen -y key.txt > team.txt         the public half, for others
@@ -265,7 +268,11 @@ func (a *app) showRecipients(name string) error {
 			return &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
 				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
 		}
-		a.printf("%s\n", i.Recipient())
+		if a.json {
+			a.printJSON(made{Recipient: i.Recipient().String()})
+		} else {
+			a.printf("%s\n", i.Recipient())
+		}
 	}
 	return a.outErr
 }

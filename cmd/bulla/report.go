@@ -112,6 +112,15 @@ func (a *app) printf(format string, args ...any) {
 	}
 }
 
+// Results is standard output for cobra, which does not look whether help could be
+// written: errors stick.
+type results struct{ *app }
+
+func (r results) Write(p []byte) (int, error) {
+	r.printf("%s", p)
+	return len(p), r.outErr
+}
+
 // printJSON writes v as one line to standard output.
 func (a *app) printJSON(v any) { a.printf("%s\n", encodeJSON(v)) }
 

@@ -103,6 +103,12 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 		SilenceUsage:          true,
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                  cobra.ArbitraryArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if a.quiet && a.verbose {
+				return usage("leave out one of them", "--quiet and --verbose contradict each other")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("bulla help lists the verbs", "nothing to do: no verb is given")
@@ -111,7 +117,7 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 		},
 	}
 	root.SetIn(a.in)
-	root.SetOut(a.out)
+	root.SetOut(results{a})
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
@@ -176,6 +182,19 @@ func words(cmd *cobra.Command) string {
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
+// kindOf is what a flag takes.
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "a number"
+	case "intSlice":
+		return "numbers, with commas between them"
+	case "bool":
+		return "no value, or true or false"
+	}
+	return "a value of another kind"
+}
+
 // flagError words what pflag has to say about flags.
 func flagError(cmd *cobra.Command, err error) error {
 	f := &failure{exit: exitUsage, what: firstLine(err.Error()), err: err, hint: "bulla help " + words(cmd) + " lists the flags"}
@@ -191,7 +210,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		// Not the value: it may be a passphrase, too.
-		f.what = fmt.Sprintf("--%s takes a value of another kind", e.GetFlag().Name)
+		f.what = fmt.Sprintf("--%s takes %s", e.GetFlag().Name, kindOf(e.GetFlag()))
 		if e.GetFlag().Name == "passphrase" {
 			f.what, f.hint = "--passphrase takes no value", hintNoArgv
 		}

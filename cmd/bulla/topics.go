@@ -36,8 +36,12 @@ func topics() []*cobra.Command {
 			Use:   "exit-codes",
 			Short: "What the exit codes mean",
 			Long: "The exit code says what became of it:\n\n" + codes.String() + `
-Every other number means failure, too. No output is left under its final name
-unless the code is 0. With --json, an error is one object on standard error:
+Every other number means failure, too. Unless the code is 0 no output is left under
+its final name, with these exceptions: what salvage got back (6); members that extract
+wrote before it failed, or beside those that it refused (5); and a complete file whose
+directory could not be synchronized, which the message says (1).
+
+With --json, an error is one object on standard error:
 {"error": "...", "hint": "...", "exit": 3}`,
 		},
 		{

@@ -58,7 +58,7 @@ counts: 3, then 1, 7, 4, 0.`,
 		Args:              notEmpty,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if v.explain != "" {
+			if cmd.Flags().Changed("explain") {
 				return a.explainClause(v.explain)
 			}
 			return a.verify(cmd, v, args)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -317,24 +318,30 @@ func (d *verdict) failure() error {
 		what: fmt.Sprintf("%s is not as the specification wants it: %s", d.File, plural(n, "violation"))}
 	switch {
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
-		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla recipients repair mends"
+		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + d.mends() + " mends"
 	case d.copies.Head == nil && d.copies.Tail == nil:
 		if err := d.copies.HeadErr; errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla) {
-			return about(d.File, err)
+			return about(d.File.String(), err)
 		}
 	}
 	return f
 }
 
-// onlyCopies reports whether nothing but a copy of the head is wrong.
-func (d *verdict) onlyCopies() bool {
-	for _, f := range d.Findings {
-		switch f.Clause {
-		case format.FILE1, format.FILE2, format.FILE3, format.FILE4, format.CHUNK1:
-			return false
-		}
+// mends is the verb that makes the copies of the head sound.
+func (d *verdict) mends() string {
+	if len(d.copies.Usable()) == 0 { // it was opened with a detached head
+		return "head restore --head HEAD"
 	}
-	return true
+	return "recipients repair"
+}
+
+// onlyCopies reports whether nothing but a copy of the head is wrong: all that a
+// rewrap mends.
+func (d *verdict) onlyCopies() bool {
+	return !slices.ContainsFunc(d.Findings, func(f format.Finding) bool {
+		family, _, _ := strings.Cut(string(f.Clause), "-")
+		return !slices.Contains([]string{"HEAD", "KEY", "TAIL"}, family) && slotFamilies[family] == 0
+	})
 }
 
 // tell writes a verdict to standard output.

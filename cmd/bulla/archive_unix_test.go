@@ -49,6 +49,22 @@ func tarWith(headers ...tar.Header) func(io.Writer) error {
 	}
 }
 
+// zipWith makes a zip of files that are compressed: a name and its content, and so
+// on.
+func zipWith(files ...string) func(io.Writer) error {
+	return func(dst io.Writer) error {
+		w := zip.NewWriter(dst)
+		for i := 0; i < len(files); i += 2 {
+			f, err := w.Create(files[i])
+			if err != nil {
+				return err
+			}
+			io.WriteString(f, files[i+1])
+		}
+		return w.Close()
+	}
+}
+
 // everything lists all that is below a directory, with the content of files.
 func everything(t *testing.T, dir string) map[string]string {
 	t.Helper()

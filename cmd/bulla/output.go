@@ -334,14 +334,15 @@ func (o *output) keep() {
 	}
 }
 
-// textOnly is a terminal that only text may reach.
-type textOnly struct{ *os.File }
+// textOnly is a terminal that only text may reach: by Write alone, as the other
+// methods of a file, such as ReadFrom, would go past it.
+type textOnly struct{ terminal *os.File }
 
 func (t textOnly) Write(p []byte) (int, error) {
 	if !isText(p) {
 		return 0, refuse("name a file with -o FILE, or force it with -o -", "the output is not text and would go to the terminal")
 	}
-	return t.File.Write(p)
+	return t.terminal.Write(p)
 }
 
 // isText reports whether p, a piece of a stream, can be text: UTF-8, perhaps cut

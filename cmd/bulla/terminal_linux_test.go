@@ -136,6 +136,7 @@ func TestTerminalOutput(t *testing.T) {
 			t.Fatal(c.errs.String())
 		}
 	}
+	sealFile(t, dir, "zip.bulla", zipWith("text", "Dear reader\n", "binary", "be\x01ep\n"))
 	for _, c := range []struct {
 		stdin string
 		args  []string
@@ -143,6 +144,8 @@ func TestTerminalOutput(t *testing.T) {
 		shows string
 		says  string
 	}{
+		{"text", []string{"cat", "zip.bulla::text"}, exitOK, "Dear reader\r\n", ""},
+		{"text", []string{"cat", "zip.bulla::binary"}, exitRefused, "", "the output is not text and would go to the terminal"},
 		{"text", []string{"encrypt"}, exitRefused, "", "the output is binary and would go to the terminal"},
 		{"text", []string{"encrypt", "-o", "-"}, exitOK, "bulla", ""},
 		{"text.bulla", []string{"decrypt"}, exitOK, "Dear reader\r\n", ""},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -97,7 +96,10 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err != nil {
 		return err
 	}
-	selected, err := in.Select(members...)
+	selected, missing, err := in.Select(members...)
+	if err == nil && len(missing) > 0 {
+		err = &archive.MissingError{Name: missing[0]}
+	}
 	if err != nil {
 		return archiveError(r, err)
 	}
@@ -190,26 +192,18 @@ func (e *extraction) make(t target) error {
 
 // link makes a symbolic link that stays inside.
 func (e *extraction) link(t target) error {
-	if t.Link == "" { // of a zip it is the data
-		r, err := t.Open()
-		if err != nil {
-			return archiveError(e.from, err)
-		}
-		const longest = 4096
-		b, err := io.ReadAll(io.LimitReader(r, longest))
-		if err != nil {
-			return archiveError(e.from, err)
-		}
-		t.Link = string(b)
+	to, err := t.ReadLink()
+	if err != nil {
+		return archiveError(e.from, err)
 	}
-	if _, ok := t.Target(); !ok {
+	if !t.LinkLocal(to) {
 		e.refuse(t.Member, "it is a link that leads out of the directory")
 		return nil
 	}
 	if e.force {
 		e.root.Remove(t.path)
 	}
-	if err := e.root.Symlink(filepath.FromSlash(t.Link), t.path); err != nil {
+	if err := e.root.Symlink(filepath.FromSlash(to), t.path); err != nil {
 		return e.inRoot(err)
 	}
 	e.done.Files++

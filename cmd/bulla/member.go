@@ -61,6 +61,14 @@ func archiveError(r *randomAccess, err error) error {
 		return &failure{exit: exitIO, err: err, what: fmt.Sprintf("there is no %s in the archive in %s", printable(e.Name), name),
 			hint: "bulla ls lists what there is"}
 	}
+	if e, ok := errors.AsType[*archive.UnsupportedError](err); ok {
+		return &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s in the archive is %s", printable(e.Name), e.Why),
+			hint: "a program for such archives may know it: bulla cat " + name + " writes the archive"}
+	}
+	if e, ok := errors.AsType[*archive.LinkError](err); ok {
+		return &failure{exit: exitRefused, err: err, what: fmt.Sprintf("%s in the archive is a hard link to %s, %s", printable(e.Name), printable(e.To), e.Why),
+			hint: "bulla ls lists what there is"}
+	}
 	if errors.Is(err, archive.ErrDamaged) {
 		return &failure{exit: exitBad, err: err, what: fmt.Sprintf("the archive in %s is damaged: %s", name, strings.TrimPrefix(err.Error(), archive.ErrDamaged.Error()+": ")),
 			hint: "it was so before it was encrypted: the file around it is authentic"}

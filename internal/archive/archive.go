@@ -11,7 +11,6 @@
 package archive
 
 import (
-	"archive/tar"
 	"archive/zip"
 	"bytes"
 	"errors"
@@ -23,9 +22,8 @@ import (
 
 // An Archive is a tar or a zip.
 type Archive struct {
-	src  *io.SectionReader
-	size int64
-	zip  *zip.Reader // nil: it is a tar
+	src *io.SectionReader // of a source, which marks its errors
+	zip *zip.Reader       // nil: it is a tar
 }
 
 // UnknownSize stands for the size of a source whose end is not known. A zip,
@@ -36,11 +34,11 @@ const UnknownSize = -1
 // [*UnknownError] or an error of src. src must take reads from several
 // goroutines if members are read from several.
 func Open(src io.ReaderAt, size int64) (*Archive, error) {
-	a := &Archive{size: size}
+	end := size
 	if size < 0 {
-		a.size = math.MaxInt64
+		end = math.MaxInt64
 	}
-	a.src = io.NewSectionReader(src, 0, a.size)
+	a := &Archive{src: io.NewSectionReader(source{src}, 0, end)}
 	start := make([]byte, tarBlock)
 	n, err := src.ReadAt(start, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -55,7 +53,7 @@ func Open(src io.ReaderAt, size int64) (*Archive, error) {
 		}
 	}
 	if size >= 0 {
-		a.zip, err = zip.NewReader(src, size)
+		a.zip, err = zip.NewReader(a.src, size)
 		switch {
 		case err == nil, errors.Is(err, zip.ErrInsecurePath): // names are looked at where they are used
 			return a, nil
@@ -102,13 +100,44 @@ func (a *Archive) Members() iter.Seq2[*Member, error] {
 	return a.tarMembers
 }
 
-// damage wraps what a parser says of the archive's own bytes in ErrDamaged;
-// errors of the source stay as they are.
-func damage(err error) error {
-	for _, own := range []error{tar.ErrHeader, tar.ErrFieldTooLong, io.EOF, io.ErrUnexpectedEOF, zip.ErrFormat, zip.ErrAlgorithm, zip.ErrChecksum} {
-		if errors.Is(err, own) {
-			return fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
+// A LinkError is a hard link that leads to no file of the archive.
+type LinkError struct {
+	Name, To string // the link, and what it is to
+	Why      string // that is none
+}
+
+func (e *LinkError) Error() string {
+	return fmt.Sprintf("%q is a hard link to %q, %s", e.Name, e.To, e.Why)
+}
+
+// An UnsupportedError is a member whose data lies in the archive in a way that
+// this package does not know.
+type UnsupportedError struct{ Name, Why string }
+
+func (e *UnsupportedError) Error() string { return fmt.Sprintf("%q is %s", e.Name, e.Why) }
+
+// A source marks its errors, so that they are told from what a parser has to say
+// of the bytes.
+type source struct{ io.ReaderAt }
+
+func (s source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.ReaderAt.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = &sourceError{err}
 	}
-	return err
+	return n, err
+}
+
+type sourceError struct{ error }
+
+// damage wraps what a parser says of the archive's own bytes in ErrDamaged;
+// errors of the source come out as they were. Nil stays nil.
+func damage(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*sourceError](err); ok {
+		return e.error
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }

@@ -249,9 +249,9 @@ func TestSelect(t *testing.T) {
 		{"a", "a"}, {"./a", "a"}, {"d", "d d/b d/harder"}, {"d/", "d d/b d/harder"}, {"a d/b", "d/b a"}, {"dd", "dd"},
 		{".", ". d d/b hard a d/harder dd"},
 	} {
-		got, err := a.Select(strings.Fields(c.ask)...)
-		if err != nil || names(got) != c.want {
-			t.Errorf("%s: %s, %v", c.ask, names(got), err)
+		got, missing, err := a.Select(strings.Fields(c.ask)...)
+		if err != nil || len(missing) > 0 || names(got) != c.want {
+			t.Errorf("%s: %s, without %q, %v", c.ask, names(got), missing, err)
 		}
 	}
 	one := func(name string) string {
@@ -261,7 +261,7 @@ func TestSelect(t *testing.T) {
 			t.Fatal(err)
 		}
 		found := data(t, b, m)
-		got, err := a.Select(name)
+		got, _, err := a.Select(name)
 		if err != nil || len(got) != 1 || got[0].Size != int64(len("old a")) {
 			t.Fatalf("%s: %v, %v", name, got, err)
 		}
@@ -289,36 +289,119 @@ func TestSelect(t *testing.T) {
 		if name == "d/" {
 			name = "d/nothing"
 		}
-		_, err := a.Select("a", name)
-		if e := (*archive.MissingError)(nil); !errors.As(err, &e) || e.Name != name {
-			t.Errorf("%s: %v", name, err)
+		got, missing, err := a.Select("a", name)
+		if err != nil || names(got) != "a" || !slices.Equal(missing, []string{name}) {
+			t.Errorf("%s: %s, without %q, %v", name, names(got), missing, err)
 		}
 		if _, err := a.Find(name, true); !errors.As(err, new(*archive.MissingError)) {
 			t.Errorf("first %s: %v", name, err)
 		}
 	}
-	// Links that lead nowhere, or in circles.
-	for _, files := range [][]file{
-		{{name: "l", kind: tar.TypeLink, link: "gone"}},
-		{{name: "l", kind: tar.TypeLink, link: "l"}},
-		{{name: "l", kind: tar.TypeLink, link: "later"}, {name: "later", data: "x"}},
-	} {
-		if _, err := open(t, tarOf(t, tar.FormatGNU, files...)).Select("l"); !errors.Is(err, archive.ErrDamaged) {
-			t.Errorf("%+v: %v", files, err)
+	if m, err := a.Find("nothing", false); m != nil || !errors.As(err, new(*archive.MissingError)) {
+		t.Errorf("nothing is %+v, %v", m, err)
+	}
+}
+
+// A hard link that leads to no file is the only one that is no good.
+func TestHardLinks(t *testing.T) {
+	link := func(name, to string) file { return file{name: name, kind: tar.TypeLink, link: to} }
+	files := []file{
+		{name: "f", data: "x"},
+		{name: "sym", kind: tar.TypeSymlink, link: "f"},
+		{name: "dir/", kind: tar.TypeDir},
+		{name: "dev", kind: tar.TypeChar},
+		link("to f", "f"), link("dir/to sym", "sym"), link("to dev", "dev"),
+		link("to dir", "dir"), link("to nothing", "/etc/passwd"), link("to itself", "to itself"), link("to later", "later"),
+		{name: "later", data: "x"},
+		link("l0", "f"),
+	}
+	for i := range 12 {
+		files = append(files, link(fmt.Sprint("l", i+1), fmt.Sprint("l", i)))
+	}
+	a := open(t, tarOf(t, tar.FormatGNU, files...))
+	all, _, err := a.Select(".")
+	if err != nil || len(all) != len(files) {
+		t.Fatal(len(all), err)
+	}
+	for i, m := range all {
+		if found, err := a.Find(m.Name, false); err != nil || m.Name != files[i].name || found.Name != m.Name || found.Kind != m.Kind {
+			t.Errorf("%s is %+v by Find, %v", m.Name, found, err)
+		}
+		_, err := m.Open()
+		_, _, _, extentErr := m.Extent()
+		switch e := (*archive.LinkError)(nil); m.Name {
+		case "to dir", "to nothing", "to itself", "to later", "l8", "l9", "l10", "l11", "l12":
+			if !errors.As(err, &e) || e.Name != m.Name || !errors.Is(extentErr, err) || m.Kind != archive.HardLink {
+				t.Errorf("%s is %+v: %v, %v", m.Name, m, err, extentErr)
+			}
+		case "dir/to sym":
+			if m.Kind != archive.Symlink || m.Link != "f" {
+				t.Errorf("%s is %+v", m.Name, m)
+			}
+		case "to dev":
+			if m.Kind != archive.Other {
+				t.Errorf("%s is %+v", m.Name, m)
+			}
+		case "to f", "later", "l0", "l1", "l7":
+			if m.Kind != archive.File || m.Size != 1 || err != nil || extentErr != nil {
+				t.Errorf("%s is %+v: %v, %v", m.Name, m, err, extentErr)
+			}
 		}
 	}
-	var chain []file
-	for i := range 12 {
-		chain = append(chain, file{name: fmt.Sprint("l", i+1), kind: tar.TypeLink, link: fmt.Sprint("l", i)})
+}
+
+// Sparse members are opened where they are: none takes a walk to it.
+func TestSparseReadsItself(t *testing.T) {
+	const n = 200
+	v := &virtual{pieces: map[int64][]byte{}}
+	var b bytes.Buffer
+	for i := range n {
+		b.Write(sparseMember(fmt.Sprint("s", i)))
 	}
-	chain = append([]file{{name: "l0", data: "x"}}, chain...)
-	c := open(t, tarOf(t, tar.FormatGNU, chain...))
-	if m, err := c.Select("l7"); err != nil || m[0].Size != 1 {
-		t.Errorf("a chain of links: %v", err)
+	v.pieces[0], v.size = b.Bytes(), int64(b.Len()+1024)
+	a, err := archive.Open(v, v.size)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.Select("l12"); !errors.Is(err, archive.ErrDamaged) {
-		t.Errorf("a long chain of links: %v", err)
+	all := list(t, a)
+	if len(all) != n {
+		t.Fatal(len(all))
 	}
+	for i, m := range all {
+		v.read.Store(0)
+		if got := data(t, nil, m); got != "\x00\x00\x00"+m.Name || v.read.Load() > 10*512 {
+			t.Fatalf("member %d is %q, %d bytes read", i, got, v.read.Load())
+		}
+	}
+}
+
+// sparseMember is an entry of a tar in the way of GNU tar's pax format 1.0: a hole
+// of three bytes and the name.
+func sparseMember(name string) []byte {
+	block := func(s string) []byte { return append([]byte(s), make([]byte, 512-len(s))...) }
+	header := func(name string, kind byte, size int) []byte {
+		b := block("")
+		copy(b, name)
+		copy(b[100:], "0000600\x000000000\x000000000\x00")
+		copy(b[124:], fmt.Sprintf("%011o\x0000000000000\x00        %c", size, kind))
+		copy(b[257:], "ustar\x0000")
+		sum := 0
+		for _, c := range b {
+			sum += int(c)
+		}
+		copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+		return b
+	}
+	record := func(key, value string) string {
+		n := len(key) + len(value) + 3
+		for len(fmt.Sprint(n))+len(key)+len(value)+3 != n {
+			n++
+		}
+		return fmt.Sprintf("%d %s=%s\n", n, key, value)
+	}
+	pax := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", name) + record("GNU.sparse.realsize", fmt.Sprint(3+len(name)))
+	return slices.Concat(header("pax", tar.TypeXHeader, len(pax)), block(pax),
+		header("x", tar.TypeReg, 512+len(name)), block(fmt.Sprintf("1\n3\n%d\n", len(name))), block(name))
 }
 
 // A virtual is a source of size bytes that are zero but for some pieces. It
@@ -375,7 +458,7 @@ func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
 		t.Fatalf("%d members", n)
 	}
 	v.read.Store(0)
-	got, err := a.Select("small")
+	got, _, err := a.Select("small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -436,9 +519,25 @@ func TestUnknown(t *testing.T) {
 	if len(all) != len(tree) || data(t, b, all[1]) != "first" {
 		t.Error("a zip behind something else")
 	}
-	// An empty tar is two blocks of zeros.
+	// An empty tar is zeros, up to the end and not without one. A disk image is
+	// none for beginning with them.
 	if n := len(list(t, open(t, make([]byte, 10240)))); n != 0 {
 		t.Errorf("an empty tar has %d members", n)
+	}
+	image := make([]byte, 10240)
+	image[9000] = 1
+	for name, v := range map[string]*virtual{
+		"a disk image":       {pieces: map[int64][]byte{0: image}, size: 10240},
+		"an empty disk":      {size: 1 << 40},
+		"one without an end": {size: 10240},
+	} {
+		size := v.size
+		if name == "one without an end" {
+			size = archive.UnknownSize
+		}
+		if _, err := archive.Open(v, size); !errors.As(err, new(*archive.UnknownError)) || v.read.Load() > 1<<17 {
+			t.Errorf("%s: %v, %d bytes read", name, err, v.read.Load())
+		}
 	}
 }
 
@@ -481,8 +580,19 @@ func TestDamage(t *testing.T) {
 	if r, err = m.Open(); err == nil {
 		_, err = io.ReadAll(r)
 	}
-	if err == nil {
-		t.Error("changed data of a zip came out")
+	if !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("changed data of a zip came out: %v", err)
+	}
+	b = zipOf(t, zip.Store, file{name: "m", data: "stored"})
+	b[bytes.Index(b, []byte("stored"))] ^= 1
+	if m, err = open(t, b).Find("m", true); err != nil || !m.Checked {
+		t.Fatal(m, err)
+	}
+	if r, err = m.Open(); err == nil {
+		_, err = io.ReadAll(r)
+	}
+	if !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("changed data of a zip came out: %v", err)
 	}
 }
 
@@ -604,15 +714,17 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		name, link, want string
-		ok               bool
+		name, link string
+		ok         bool
 	}{
-		{"d/l", "f", "d/f", true}, {"d/l", "../f", "f", true}, {"./d/l", "../f", "f", true}, {"l", "f", "f", true}, {"d/l", ".", "d", true},
-		{"l", "../f", "../f", false}, {"d/l", "../../f", "../f", false}, {"l", "/etc/passwd", "", false}, {"l", "", "", false},
+		{"d/l", "f", true}, {"d/l", "../f", true}, {"./d/l", "../f", true}, {"d//l", "..", true}, {"l", "f", true}, {"l", ".", true}, {"d/l", "././/../a//b/.", true},
+		{"l", "..", false}, {"l", "../f", false}, {"d/l", "../../f", false}, {"d//l", "../../f", false}, {"./l", "../f", false}, {"a/../l", "../f", false},
+		{"l", "/etc/passwd", false}, {"l", "//f", false}, {"l", "", false}, {"l", "f\x00", false},
+		{"d/l", "f/..", false}, {"d/e/l", "../f/../g", false}, {"l", "f/../g", false}, {"d/l", "../f/./..", false}, {"../l", "f", false},
 	} {
-		m.Name, m.Link, m.Kind = c.name, c.link, archive.Symlink
-		if got, ok := m.Target(); got != c.want || ok != c.ok {
-			t.Errorf("%s -> %s: %q, %v", c.name, c.link, got, ok)
+		m.Name = c.name
+		if ok := m.LinkLocal(c.link); ok != c.ok {
+			t.Errorf("%s -> %s: %v", c.name, c.link, ok)
 		}
 	}
 }
@@ -640,11 +752,80 @@ func TestNoData(t *testing.T) {
 		}
 	}
 	m := list(t, open(t, b))[0]
-	if _, err := m.Open(); err == nil || !strings.Contains(err.Error(), "encrypted") {
+	if _, err := m.Open(); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "encrypted") {
 		t.Error(err)
 	}
 	if _, _, ok, _ := m.Extent(); ok {
 		t.Error("what is encrypted has an extent")
+	}
+}
+
+// A zip's member of another method, and ones that cannot be as large as they say,
+// do not come out; nor does a link to more than a name.
+func TestZipMembers(t *testing.T) {
+	central := func(b []byte) []byte { return b[bytes.Index(b, []byte("PK\x01\x02")):] }
+	b := zipOf(t, zip.Store, file{name: "m", data: "x"})
+	b[bytes.Index(b, []byte("PK\x03\x04"))+8] = 14
+	central(b)[10] = 14
+	if _, err := list(t, open(t, b))[0].Open(); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "method 14") {
+		t.Error(err)
+	}
+	var w bytes.Buffer
+	z := zip.NewWriter(&w)
+	z.CreateRaw(&zip.FileHeader{Name: "m", UncompressedSize64: 1<<63 + 5, CompressedSize64: 0, Method: zip.Deflate})
+	z.Close()
+	m := list(t, open(t, w.Bytes()))[0]
+	if _, err := m.Open(); m.Size < 0 || !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("a member of %d bytes: %v", m.Size, err)
+	}
+	if _, _, ok, err := m.Extent(); ok || !errors.Is(err, archive.ErrDamaged) {
+		t.Error(ok, err)
+	}
+	for _, n := range []int{1, 4095, 4096, 100_000} {
+		to := strings.Repeat("x", n)
+		m := list(t, open(t, zipOf(t, zip.Deflate, file{name: "l", kind: tar.TypeSymlink, link: to})))[0]
+		if got, err := m.ReadLink(); n < 4096 && (err != nil || got != to) || n >= 4096 && !errors.Is(err, archive.ErrDamaged) {
+			t.Errorf("a link of %d bytes: %d, %v", n, len(got), err)
+		}
+	}
+}
+
+// Where a tar breaks off, what is before it counts.
+func TestBrokenOff(t *testing.T) {
+	b := tarOf(t, tar.FormatUSTAR, file{name: "d/a", data: "a"}, file{name: "d/l", kind: tar.TypeLink, link: "d/a"}, file{name: "b", data: "b"}, file{name: "z"})
+	b[3*512+512+512+100] ^= 1 // in the header of z
+	a := open(t, b)
+	for _, name := range []string{"d/a", "d/l", "b"} {
+		m, err := a.Find(name, false)
+		if !errors.Is(err, archive.ErrDamaged) || m == nil || data(t, b, m) != name[len(name)-1:] && name != "d/l" {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
+	}
+	if m, err := a.Find("z", false); m != nil || !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("z: %+v, %v", m, err)
+	}
+	got, missing, err := a.Select("d", "z", "b")
+	if len(got) != 3 || got[1].Kind != archive.File || !slices.Equal(missing, []string{"z"}) || !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("%v, without %q, %v", got, missing, err)
+	}
+}
+
+// GNU tar's directories with lists of names, and labels of tapes.
+func TestGNUTypes(t *testing.T) {
+	b := tarOf(t, tar.FormatUSTAR, file{name: "label", kind: tar.TypeReg}, file{name: "d", data: "Yf\x00", kind: tar.TypeReg}, file{name: "d/f", data: "x"})
+	for at, kind := range map[int]byte{0: 'V', 512: 'D'} {
+		h := b[at : at+512]
+		sum := 0
+		h[156] = kind
+		copy(h[148:], "        ")
+		for _, c := range h {
+			sum += int(c)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	}
+	all := list(t, open(t, b))
+	if len(all) != 2 || all[0].Name != "d" || all[0].Kind != archive.Dir || all[0].Size != 0 || data(t, b, all[1]) != "x" {
+		t.Errorf("%+v", all)
 	}
 }
 

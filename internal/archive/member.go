@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,7 +20,7 @@ const (
 	Dir      Kind = "directory"
 	Symlink  Kind = "symlink"
 	HardLink Kind = "hardlink" // another name of an earlier member, without data of its own
-	Other    Kind = "other"    // a device, a pipe
+	Other    Kind = "other"    // a device, a pipe, or what no other kind fits
 )
 
 // A Member is one entry of an archive.
@@ -33,13 +32,14 @@ type Member struct {
 	ModTime time.Time
 	Owner   string // "user/group", "" if it is not told
 	Link    string // of a tar's links, what they point to; a zip's have it as data
+	Checked bool   // Open, read to its end, checks the data against a checksum
 
 	archive    *Archive
 	index      int   // among the entries
+	header     int64 // of a tar: where its first header is
 	offset     int64 // where the data begins,
 	contiguous bool  // if it is known, and the data lies there as it is
-
-	linked *Member // what a hard link is a name for, once that is known
+	bad        error // why there is no data; nil if there is
 }
 
 // Extent is where the member's data lies in the archive's source as it is, in
@@ -47,8 +47,8 @@ type Member struct {
 // gives it.
 func (m *Member) Extent() (offset, length int64, ok bool, err error) {
 	switch {
-	case m.linked != nil:
-		return m.linked.Extent()
+	case m.bad != nil:
+		return 0, 0, false, m.bad
 	case m.contiguous:
 		return m.offset, m.Size, true, nil
 	case m.archive.zip != nil && m.Kind == File:
@@ -58,13 +58,15 @@ func (m *Member) Extent() (offset, length int64, ok bool, err error) {
 	return 0, 0, false, nil
 }
 
-// Open returns the member's data from its beginning: of a file, of a hard link
-// that First or Select has returned, or of a zip's symbolic link. Errors in it are those of [Archive.Members].
+// Open returns the member's data from its beginning: of a file, or of a zip's
+// symbolic link. Errors in it are those of [Archive.Members]; it fails with an
+// [*UnsupportedError], or for a hard link that Find or Select has returned with a
+// [*LinkError].
 func (m *Member) Open() (io.Reader, error) {
 	a := m.archive
 	switch {
-	case m.linked != nil:
-		return m.linked.Open()
+	case m.bad != nil:
+		return nil, m.bad
 	case a.zip != nil && (m.Kind == File || m.Kind == Symlink):
 		return a.openZip(m)
 	case a.zip != nil || m.Kind != File:
@@ -72,11 +74,30 @@ func (m *Member) Open() (io.Reader, error) {
 	case m.contiguous:
 		return &ownErrors{&whole{io.NewSectionReader(a.src, m.offset, m.Size), m.Size}}, nil
 	}
-	r, err := a.openTar(m.index)
+	r, err := a.openTar(m)
 	if err != nil {
 		return nil, err
 	}
 	return &ownErrors{r}, nil
+}
+
+// maxLink is how long what a symbolic link points to may be, on most systems.
+const maxLink = 4096
+
+// ReadLink returns what a symbolic link points to. Errors are those of Open.
+func (m *Member) ReadLink() (string, error) {
+	if m.archive.zip == nil {
+		return m.Link, nil
+	}
+	r, err := m.Open()
+	if err != nil {
+		return "", err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxLink))
+	if err == nil && len(b) == maxLink {
+		err = fmt.Errorf("%w: %q is a link to more than a name", ErrDamaged, m.Name)
+	}
+	return string(b), err
 }
 
 // whole is a reader of n bytes; fewer are an error.
@@ -120,14 +141,29 @@ func (m *Member) Local() (name string, ok bool) {
 	return filepath.Clean(name), true
 }
 
-// Target returns the name of the member that a tar's symbolic link points to,
-// as far as it points to one.
-func (m *Member) Target() (name string, ok bool) {
-	if m.Kind != Symlink || m.Link == "" || path.IsAbs(m.Link) {
-		return "", false
+// LinkLocal reports whether a symbolic link of the member's name to target leads
+// to nothing outside the directory, whatever links there are in it that do not
+// either; the directories on the way to the member must be none. A target goes up
+// at its beginning only: behind a name that may be a link, nobody knows from where.
+func (m *Member) LinkLocal(target string) bool {
+	name, ok := m.Local()
+	target = filepath.ToSlash(target)
+	if !ok || target == "" || strings.HasPrefix(target, "/") || strings.Contains(target, "\x00") {
+		return false
 	}
-	name = path.Join(path.Dir(Clean(m.Name)), m.Link)
-	return name, filepath.IsLocal(filepath.FromSlash(name))
+	down := false
+	for part := range strings.SplitSeq(target, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if down {
+				return false
+			}
+		default:
+			down = true
+		}
+	}
+	return filepath.IsLocal(filepath.Join(filepath.Dir(name), filepath.FromSlash(target)))
 }
 
 func owner(h *tar.Header) string {

@@ -7,14 +7,15 @@ import (
 )
 
 // Find returns the last member of that name, which counts if a tar was appended
-// to; or the first, and then it reads no further. With an error of the source it
-// returns what it had found before, if anything, and with a *MissingError nil.
+// to; or the first, and then it reads no further. Where the archive breaks off it
+// returns the error and what it had found before, if anything, which then may not
+// be the last. It fails with a *MissingError if there is none.
 //
-// A hard link is returned with the data of what it is a name for.
-func (a *Archive) Find(name string, first bool) (found *Member, err error) {
+// A hard link is returned as the member that it is another name for.
+func (a *Archive) Find(name string, first bool) (found *Member, end error) {
 	for m, err := range a.Members() {
-		if err != nil {
-			return found, err
+		if end = err; err != nil {
+			break
 		}
 		if Clean(m.Name) != Clean(name) {
 			continue
@@ -23,17 +24,23 @@ func (a *Archive) Find(name string, first bool) (found *Member, err error) {
 			break
 		}
 	}
-	if found == nil {
+	switch {
+	case found == nil && end == nil:
 		return nil, &MissingError{name}
+	case found == nil:
+		return nil, end
 	}
-	return found, a.resolve([]*Member{found})
+	if err := a.resolve([]*Member{found}); err != nil {
+		return nil, err
+	}
+	return found, end
 }
 
 // Select returns the members of those names, and those that lie in directories
 // of those names, in the order of the archive, and of several of a name the
-// last. Hard links are as with Find. It fails with a *MissingError for a name
-// that fits none.
-func (a *Archive) Select(names ...string) ([]*Member, error) {
+// last; and the names that fit none. Hard links, and an archive that breaks off,
+// are as with Find.
+func (a *Archive) Select(names ...string) (found []*Member, missing []string, end error) {
 	want := make([]string, len(names))
 	for i, name := range names {
 		want[i] = Clean(name)
@@ -41,8 +48,8 @@ func (a *Archive) Select(names ...string) ([]*Member, error) {
 	met := make([]bool, len(names))
 	last := make(map[string]*Member)
 	for m, err := range a.Members() {
-		if err != nil {
-			return nil, err
+		if end = err; err != nil {
+			break
 		}
 		for i, name := range want {
 			if m.in(name) {
@@ -51,18 +58,19 @@ func (a *Archive) Select(names ...string) ([]*Member, error) {
 			}
 		}
 	}
-	if i := slices.Index(met, false); i >= 0 {
-		return nil, &MissingError{names[i]}
-	}
-	var found, links []*Member
-	for _, m := range last {
-		found = append(found, m)
-		if m.Kind == HardLink {
-			links = append(links, m)
+	for i, name := range names {
+		if !met[i] {
+			missing = append(missing, name)
 		}
 	}
+	for _, m := range last {
+		found = append(found, m)
+	}
 	slices.SortFunc(found, func(a, b *Member) int { return a.index - b.index })
-	return found, a.resolve(links)
+	if err := a.resolve(found); err != nil {
+		return nil, nil, err
+	}
+	return found, missing, end
 }
 
 // A MissingError is a name that no member has.
@@ -74,52 +82,58 @@ func (e *MissingError) Error() string { return fmt.Sprintf("the archive has no m
 // link to the first name of a file, so that chains have one.
 const maxLinks = 8
 
-// resolve finds what hard links are names for: earlier members.
+// resolve makes those of the members that are hard links what they are names
+// for. The archive is walked once for each link of the longest chain, and no
+// further than to the last of them.
 func (a *Archive) resolve(members []*Member) error {
-	type link struct {
-		from *Member
-		last *Member // with the name it leads to, before end
-		end  int
-	}
-	links := make(map[string][]*link)
-	for _, m := range members {
-		if m.Kind == HardLink {
-			to := Clean(m.Link)
-			links[to] = append(links[to], &link{from: m, end: m.index})
-		}
-	}
+	links := slices.Clone(members)
 	for range maxLinks {
+		links = slices.DeleteFunc(links, func(m *Member) bool { return m.Kind != HardLink || m.bad != nil })
 		if len(links) == 0 {
 			return nil
+		}
+		last := make(map[string]*Member) // before here, of each name that is linked to
+		at := make(map[int][]*Member)    // the links of each entry
+		for _, m := range links {
+			last[Clean(m.Link)] = nil
+			at[m.index] = append(at[m.index], m)
 		}
 		for m, err := range a.Members() {
 			if err != nil {
 				return err
 			}
-			for _, l := range links[Clean(m.Name)] {
-				if m.index < l.end {
-					l.last = m
-				}
+			for _, link := range at[m.index] {
+				link.become(last[Clean(link.Link)])
+			}
+			if delete(at, m.index); len(at) == 0 {
+				break
+			}
+			if _, ok := last[Clean(m.Name)]; ok {
+				last[Clean(m.Name)] = m
 			}
 		}
-		next := make(map[string][]*link)
-		for to, all := range links {
-			for _, l := range all {
-				switch {
-				case l.last == nil:
-					return fmt.Errorf("%w: %q is a link to %q, which is not there before it", ErrDamaged, l.from.Name, to)
-				case l.last.Kind == HardLink:
-					to := Clean(l.last.Link)
-					next[to] = append(next[to], &link{from: l.from, end: l.last.index})
-				default:
-					l.from.linked = l.last
-					l.from.Size = l.last.Size
-				}
-			}
-		}
-		links = next
 	}
-	return fmt.Errorf("%w: its hard links form a chain", ErrDamaged)
+	for _, m := range links {
+		if m.Kind == HardLink && m.bad == nil {
+			m.bad = &LinkError{m.Name, m.Link, "through a long chain of others"}
+		}
+	}
+	return nil
+}
+
+// become makes a hard link another name of to, which may be one itself; of nil
+// if there is no such member.
+func (m *Member) become(to *Member) {
+	switch {
+	case to == nil:
+		m.bad = &LinkError{m.Name, m.Link, "which is not there before it"}
+	case to.Kind == Dir:
+		m.bad = &LinkError{m.Name, m.Link, "which is a directory"}
+	default:
+		name := m.Name
+		*m = *to
+		m.Name = name
+	}
 }
 
 // in reports whether the member is the one of that clean name, or lies in the

@@ -2,9 +2,11 @@ package archive
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 )
 
 // encrypted is the bit of a zip member's flags that says so.
@@ -12,10 +14,14 @@ const encrypted = 0x1
 
 func (a *Archive) zipMembers(yield func(*Member, error) bool) {
 	for i, f := range a.zip.File {
-		m := &Member{archive: a, index: i, Name: f.Name, Size: int64(f.UncompressedSize64), Mode: f.Mode(), ModTime: f.Modified}
+		m := &Member{archive: a, index: i, Name: f.Name, Size: int64(f.UncompressedSize64), Mode: f.Mode(), ModTime: f.Modified, Checked: true}
+		if f.UncompressedSize64 > math.MaxInt64 || f.CompressedSize64 > math.MaxInt64 {
+			m.Size = math.MaxInt64
+			m.bad = fmt.Errorf("%w: %q is larger than anything can be", ErrDamaged, m.Name)
+		}
 		switch t := f.Mode().Type(); {
 		case t.IsDir():
-			m.Kind = Dir
+			m.Kind, m.Size = Dir, 0
 		case t == fs.ModeSymlink:
 			m.Kind = Symlink
 		case t.IsRegular():
@@ -33,10 +39,13 @@ func (a *Archive) zipMembers(yield func(*Member, error) bool) {
 func (a *Archive) openZip(m *Member) (io.Reader, error) {
 	f := a.zip.File[m.index]
 	if f.Flags&encrypted != 0 {
-		return nil, fmt.Errorf("the member is encrypted inside the zip, and only its size is known: %w", zip.ErrAlgorithm)
+		return nil, &UnsupportedError{m.Name, "encrypted inside the zip"}
 	}
 	r, err := f.Open()
-	if err != nil {
+	switch {
+	case errors.Is(err, zip.ErrAlgorithm):
+		return nil, &UnsupportedError{m.Name, fmt.Sprintf("compressed with method %d of zip", f.Method)}
+	case err != nil:
 		return nil, damage(err)
 	}
 	return &ownErrors{r}, nil

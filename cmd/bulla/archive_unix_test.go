@@ -7,13 +7,17 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -27,6 +31,13 @@ func sealFile(t *testing.T, dir, name string, fill func(io.Writer) error) {
 	}
 	if c := start(t, dir, &b, "encrypt", "-o", name); c.code() != 0 {
 		t.Fatal(c.errs.String())
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -44,22 +55,6 @@ func tarWith(headers ...tar.Header) func(io.Writer) error {
 			if h.Typeflag == tar.TypeReg {
 				io.WriteString(w, h.Name)
 			}
-		}
-		return w.Close()
-	}
-}
-
-// zipWith makes a zip of files that are compressed: a name and its content, and so
-// on.
-func zipWith(files ...string) func(io.Writer) error {
-	return func(dst io.Writer) error {
-		w := zip.NewWriter(dst)
-		for i := 0; i < len(files); i += 2 {
-			f, err := w.Create(files[i])
-			if err != nil {
-				return err
-			}
-			io.WriteString(f, files[i+1])
 		}
 		return w.Close()
 	}
@@ -118,12 +113,20 @@ func TestExtractHostile(t *testing.T) {
 		{"link to the root", []tar.Header{link("l", "/"), file("l/evil")}, map[string]string{"l/evil": "l/evil"}, exitRefused},
 		{"links over links", []tar.Header{link("a", "b/.."), link("b", "."), link("c", "a/.."), file("c/evil")},
 			map[string]string{"b": "-> .", "c/evil": "c/evil"}, exitRefused},
-		{"link inside, and through it", []tar.Header{{Name: "d/", Typeflag: tar.TypeDir}, link("l", "d"), file("l/f")}, map[string]string{"l": "-> d", "d/f": "l/f"}, 0},
+		{"link inside, and through it", []tar.Header{{Name: "d/", Typeflag: tar.TypeDir}, link("l", "d"), file("l/f")}, map[string]string{"l/f": "l/f"}, exitRefused},
+		{"link inside, and another through it", []tar.Header{link("d/l/m", "../x"), link("d/l", "e"), {Name: "d/e/", Typeflag: tar.TypeDir}}, map[string]string{"d/l/m": "-> ../x"}, exitRefused},
+		{"link inside, and another behind it", []tar.Header{{Name: "d/e/", Typeflag: tar.TypeDir}, link("d/l", "e"), link("d/l/m", "../x")}, map[string]string{"d/l": "-> e"}, exitRefused},
 		{"file over its own link", []tar.Header{link("l", "target"), file("target"), file("l")}, map[string]string{"l": "l", "target": "target"}, 0},
 		{"hard link out", []tar.Header{file("a"), {Name: "h", Typeflag: tar.TypeLink, Linkname: "../victim"}}, map[string]string{"a": "a"}, exitRefused},
 		{"hard link", []tar.Header{file("a"), {Name: "h", Typeflag: tar.TypeLink, Linkname: "a"}}, map[string]string{"a": "a", "h": "a"}, 0},
 		{"devices", []tar.Header{{Name: "c", Typeflag: tar.TypeChar}, {Name: "p", Typeflag: tar.TypeFifo}, file("ok")}, map[string]string{"ok": "ok"}, exitRefused},
-		{"a file where a directory must be", []tar.Header{file("a"), file("a/b")}, map[string]string{"a": "a"}, exitIO},
+		{"a file where a directory must be", []tar.Header{file("a"), file("a/b"), file("c")}, map[string]string{"a": "a", "c": "c"}, exitRefused},
+		{"a directory where a file must be", []tar.Header{file("a/b"), file("a"), file("c")}, map[string]string{"a/b": "a/b", "c": "c"}, exitRefused},
+		{"no names", []tar.Header{{Name: "./", Typeflag: tar.TypeDir}, file("."), file("c")}, map[string]string{"c": "c"}, exitRefused},
+		{"hard links to others than files", []tar.Header{{Name: "d/", Typeflag: tar.TypeDir}, {Name: "h", Typeflag: tar.TypeLink, Linkname: "d"}, {Name: "i", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"},
+			link("s", "c"), {Name: "t", Typeflag: tar.TypeLink, Linkname: "s"}, file("c")}, map[string]string{"c": "c", "s": "-> c", "t": "-> c"}, exitRefused},
+		{"a long name", []tar.Header{file(strings.Repeat("x", 300)), file("c")}, map[string]string{"c": "c"}, exitRefused},
+		{"times that no file has", []tar.Header{{Name: "a", ModTime: time.Unix(1<<40, 0)}, {Name: "b", ModTime: time.Unix(-1<<40, 0)}}, map[string]string{"a": "a", "b": "b"}, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := workDir(t)
@@ -158,6 +161,157 @@ func TestExtractHostile(t *testing.T) {
 				t.Errorf("there is also %v", got)
 			}
 		})
+	}
+}
+
+// No link that was made leads out of the directory, whatever others there are and
+// in whatever order they come.
+func TestExtractLinks(t *testing.T) {
+	for _, members := range [][]string{
+		{"a -> .", "a/b -> .."},
+		{"p/q/r/f", "p/q/r/l -> ../../..", "m -> p/q/r/l/../secret"},
+		{"a/b -> ..", "a/b/l1 -> ../../secret", "l2 -> a/b/../secret"},
+		{"d/e/f", "d/e/l -> ../..", "d/m -> e/l", "n -> d/m/../secret"},
+		{"a/b/c/x -> ../../..", "a/b/y -> c/x/..", "z -> a/b/y/secret"},
+		{"a -> elsewhere/secret", "b -> a", "c -> elsewhere/none"},
+		{"x -> y", "y -> x", "z -> x/../../secret"},
+	} {
+		t.Run(members[0], func(t *testing.T) {
+			dir := workDir(t)
+			write(t, filepath.Join(dir, "secret"), "secret")
+			orders := permutations(members)
+			for i, order := range orders {
+				var headers []tar.Header
+				for _, m := range order {
+					name, to, _ := strings.Cut(m, " -> ")
+					h := tar.Header{Name: name, Linkname: to}
+					if to != "" {
+						h.Typeflag = tar.TypeSymlink
+					}
+					headers = append(headers, h)
+				}
+				sealFile(t, dir, "x.bulla", tarWith(headers...))
+				out := filepath.Join(dir, "out")
+				if err := os.Mkdir(out, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				// A link that leads out, and is not ours.
+				if err := os.Symlink("..", filepath.Join(out, "elsewhere")); err != nil {
+					t.Fatal(err)
+				}
+				args := []string{"extract", "-C", "out", "x.bulla", "."}
+				if i%2 > 0 {
+					args = append(args, "--force")
+				}
+				if c := start(t, dir, nil, args...); c.code() != exitRefused {
+					t.Errorf("%q: %s", order, c.errs.String())
+				}
+				for name, content := range everything(t, out) {
+					if !strings.HasPrefix(content, "-> ") || name == "elsewhere" {
+						continue
+					}
+					if to, err := filepath.EvalSymlinks(filepath.Join(out, name)); !errors.Is(err, fs.ErrNotExist) && (err != nil || !strings.HasPrefix(to+"/", out+"/")) {
+						t.Errorf("%q: %s %s leads to %s, %v", order, name, content, to, err)
+					}
+				}
+				os.RemoveAll(out)
+				os.Remove(filepath.Join(dir, "x.bulla"))
+			}
+		})
+	}
+}
+
+func permutations(s []string) (all [][]string) {
+	if len(s) == 0 {
+		return [][]string{nil}
+	}
+	for i := range s {
+		for _, rest := range permutations(slices.Concat(s[:i], s[i+1:])) {
+			all = append(all, append(rest, s[i]))
+		}
+	}
+	return all
+}
+
+// What is wrong with one member of a zip keeps no other from being written, and
+// the worst says how it ends.
+func TestExtractBadMembers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		bad  func(b []byte) // the local header and the directory's entry of the first member, and its data
+		says string
+		code int
+	}{
+		{"method", func(b []byte) { local(b)[8], central(b)[10] = 14, 14 }, "compressed with method 14 of zip", exitUnsupported},
+		{"encrypted", func(b []byte) { local(b)[6] |= 1; central(b)[8] |= 1 }, "encrypted inside the zip", exitUnsupported},
+		{"checksum", func(b []byte) { b[bytes.Index(b, []byte("the content"))] ^= 1 }, "checksum", exitBad},
+		{"size", func(b []byte) { copy(central(b)[20:], "\xff\xff\xff\xfe\xff\xff\xff\xfe") }, "damaged", exitBad},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := workDir(t)
+			sealFile(t, dir, "x.bulla", func(dst io.Writer) error {
+				var b bytes.Buffer
+				w := zip.NewWriter(&b)
+				for _, name := range []string{"bad", "good"} {
+					f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+					if err != nil {
+						return err
+					}
+					io.WriteString(f, "the content of "+name)
+				}
+				w.Close()
+				c.bad(b.Bytes())
+				_, err := dst.Write(b.Bytes())
+				return err
+			})
+			if err := os.Mkdir(filepath.Join(dir, "out"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			run := start(t, dir, nil, "extract", "-C", "out", "x.bulla", ".")
+			if got := run.code(); got != c.code || !strings.Contains(run.errs.String(), "warning: bad is not written") || !strings.Contains(run.errs.String(), c.says) {
+				t.Errorf("exit code %d: %s", got, run.errs.String())
+			}
+			if got := everything(t, filepath.Join(dir, "out")); len(got) != 1 || got["good"] != "the content of good" {
+				t.Errorf("%q", got)
+			}
+			if run := start(t, dir, nil, "cat", "x.bulla::bad"); run.code() != c.code {
+				t.Errorf("cat: %s", run.errs.String())
+			}
+		})
+	}
+}
+
+func local(b []byte) []byte   { return b[bytes.Index(b, []byte("PK\x03\x04")):] }
+func central(b []byte) []byte { return b[bytes.Index(b, []byte("PK\x01\x02")):] }
+
+// An extraction that is interrupted leaves nothing that is not whole.
+func TestExtractInterrupted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the tar of this system makes no sparse members")
+	}
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "a"), "whole")
+	write(t, filepath.Join(dir, "endless"), "")
+	if err := os.Truncate(filepath.Join(dir, "endless"), 1<<40); err != nil {
+		t.Skip(err)
+	}
+	sealFile(t, dir, "x.bulla", func(dst io.Writer) error {
+		tar := exec.Command("tar", "-C", dir, "-cS", "a", "endless")
+		tar.Stdout = dst
+		return tar.Run()
+	})
+	out := filepath.Join(dir, "out")
+	if err := os.Mkdir(out, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, dir, nil, "extract", "-C", "out", "x.bulla", ".")
+	waitFor(t, "both are begun", func() bool { return strings.Contains(names(t, out), ".partial a") })
+	c.Process.Signal(os.Interrupt)
+	if got := c.code(); got != exitInterrupted {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	if got := names(t, out); got != "a" {
+		t.Errorf("the directory holds %s", got)
 	}
 }
 

@@ -78,60 +78,65 @@ func archiveError(r *randomAccess, err error) error {
 
 // A content is what cat writes ranges of.
 type content struct {
-	name  string
-	size  int64 // -1 if the end is missing
-	write func(w io.Writer, offset, length int64) (int64, error)
+	name   string
+	size   int64 // -1 if the end is missing
+	pieces bool  // it does not lie in the file as it is: it may have holes
+	write  func(w io.Writer, offset, length int64) (int64, error)
 }
 
 // whole is all of a file.
 func (r *randomAccess) whole() *content {
 	return &content{name: r.in.name, size: r.size, write: func(w io.Writer, offset, length int64) (int64, error) {
 		n, err := r.WriteRange(w, offset, length)
-		if err == nil && n < length && r.size < 0 { // as far as it went
-			_, err = r.ReadAt(make([]byte, 1), offset+n)
-		}
 		return n, about(r.in.name, err)
 	}}
 }
 
 // member is one member of the archive in a file.
 func (r *randomAccess) member(m *archive.Member) (*content, error) {
-	switch m.Kind {
-	case archive.File, archive.HardLink:
-	case archive.Symlink:
-		return nil, usage("name what it points to", "%s in the archive is a link to %s", printable(m.Name), printable(orElse(m.Link, "something else")))
-	default:
-		return nil, usage("bulla extract writes the files in a directory", "%s in the archive is no file but a %s", printable(m.Name), m.Kind)
-	}
-	c := &content{name: printable(m.Name), size: m.Size}
-	at, _, ok, err := m.Extent()
-	if err != nil {
+	at, _, ok, err := m.Extent() // which says what is wrong with a hard link
+	switch {
+	case err != nil:
 		return nil, archiveError(r, err)
+	case m.Kind == archive.Symlink:
+		return nil, usage("name what it points to", "%s in the archive is a link to %s", printable(m.Name), printable(orElse(m.Link, "something else")))
+	case m.Kind == archive.Dir:
+		return nil, usage("bulla extract writes the files in a directory", "%s in the archive is a directory", printable(m.Name))
+	case m.Kind != archive.File:
+		return nil, usage("bulla ls -l lists what there is", "%s in the archive is no file, but a device, a pipe or the like", printable(m.Name))
 	}
-	if ok {
-		c.write = func(w io.Writer, offset, length int64) (int64, error) {
-			n, err := r.WriteRange(w, at+offset, length)
-			if err == nil && n < length {
-				if _, err = r.ReadAt(make([]byte, 1), at+offset+n); err == io.EOF {
-					err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, printable(m.Name))
-				}
-			}
-			return n, archiveError(r, err)
-		}
-		return c, nil
-	}
+	c := &content{name: printable(m.Name), size: m.Size, pieces: !ok}
 	c.write = func(w io.Writer, offset, length int64) (int64, error) {
-		src, err := m.Open()
-		if err != nil {
-			return 0, archiveError(r, err)
+		if !ok || m.Checked && length == m.Size {
+			return r.writeOpened(w, m, offset, length)
 		}
-		if _, err := io.CopyN(io.Discard, src, offset); err != nil {
-			return 0, archiveError(r, shortMember(m, err))
+		n, err := r.WriteRange(w, at+offset, length)
+		if err == nil && n < length {
+			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, printable(m.Name))
 		}
-		n, err := io.CopyN(w, &countedReader{src, r.done}, length)
-		return n, archiveError(r, shortMember(m, err))
+		return n, archiveError(r, err)
 	}
 	return c, nil
+}
+
+// writeOpened writes a range of a member that is read from its beginning. If it
+// is read to its end, its checksum is checked there.
+func (r *randomAccess) writeOpened(w io.Writer, m *archive.Member, offset, length int64) (int64, error) {
+	src, err := m.Open()
+	if err != nil {
+		return 0, archiveError(r, err)
+	}
+	if _, err := io.CopyN(io.Discard, src, offset); err != nil {
+		return 0, archiveError(r, shortMember(m, err))
+	}
+	n, err := io.CopyN(w, &countedReader{src, r.done}, length)
+	if err == nil && offset+length == m.Size {
+		if _, err = io.ReadFull(src, make([]byte, 1)); err == io.EOF {
+			err = nil
+		}
+		return n, archiveError(r, err)
+	}
+	return n, archiveError(r, shortMember(m, err))
 }
 
 // shortMember is about a member that ends before its size.

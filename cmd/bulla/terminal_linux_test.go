@@ -1,7 +1,9 @@
 package main
 
 import (
+	"archive/zip"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,10 +120,19 @@ func (s *screen) sees(text string) {
 	waitFor(s.t, "the screen shows "+text, func() bool { return strings.Contains(s.text(), text) })
 }
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+// zipWith makes a zip of files that are compressed: a name and its content, and so
+// on.
+func zipWith(files ...string) func(io.Writer) error {
+	return func(dst io.Writer) error {
+		w := zip.NewWriter(dst)
+		for i := 0; i < len(files); i += 2 {
+			f, err := w.Create(files[i])
+			if err != nil {
+				return err
+			}
+			io.WriteString(f, files[i+1])
+		}
+		return w.Close()
 	}
 }
 

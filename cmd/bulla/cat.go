@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulla/stream"
+	"bulla/internal/archive"
 )
 
 type catFlags struct {
@@ -87,28 +87,34 @@ func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 	defer r.Close()
 	from := r.whole()
 	if member != "" {
-		if from, err = r.find(member, c.first); err != nil {
+		if from, err = a.find(r, member, c.first); err != nil {
 			return err
 		}
 	}
 	return a.writeRanges(cmd.Context(), c, r, from, ranges, out)
 }
 
-// find finds a member of the archive in the file. Of one whose end is missing
-// the last that there is counts.
-func (r *randomAccess) find(name string, first bool) (*content, error) {
+// find finds a member of the archive in a file. Where the archive breaks off, the
+// last that there is counts.
+func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 	in, err := openArchive(r)
 	if err != nil {
 		return nil, err
 	}
-	m, err := in.Find(name, first)
-	if errors.As(err, new(*stream.TruncatedError)) && r.size < 0 && m != nil {
-		err = nil
+	m, end := in.Find(name, first)
+	if m == nil || end != nil && !r.breaksOff(end) {
+		return nil, archiveError(r, end)
 	}
-	if err != nil {
-		return nil, archiveError(r, err)
+	from, err := r.member(m)
+	if err == nil && errors.Is(end, archive.ErrDamaged) { // of the file's own end more is said later
+		a.tellBrokenOff(r, end)
 	}
-	return r.member(m)
+	return from, err
+}
+
+// tellBrokenOff warns that what comes behind in an archive is not known.
+func (a *app) tellBrokenOff(r *randomAccess, end error) {
+	a.warn(explain(archiveError(r, end)).What, "what comes behind is not known; there may have been a later one of a name")
 }
 
 // writeRanges writes what was asked for. That it can be is seen to before
@@ -135,14 +141,20 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
 	var n int64
-	var err error
+	var err, lost error
 	for i := 0; i < len(parts) && err == nil; i++ {
 		var k int64
 		k, err = from.write(out.writer(), parts[i].offset, parts[i].length)
 		n += k
+		if err != nil && r.atEnd(err) {
+			lost, err = err, nil
+		}
 		if err == nil {
 			err = context.Cause(ctx)
 		}
+	}
+	if n == 0 && err == nil {
+		err = lost
 	}
 	if err == nil {
 		err = out.Commit()
@@ -151,9 +163,15 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	if err != nil {
 		return unfinished(err, out, n)
 	}
-	a.tellTruncated(r)
 	a.note("%s: %s to %s in %v", from.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
-	return a.result(out, catResult{from.name, out.name, n})
+	if err := a.result(out, catResult{from.name, out.name, n}); err != nil {
+		return err
+	}
+	if lost != nil {
+		return r.loss(lost, "the "+bytesText(n)+" that came out are authentic, and not all that was asked for")
+	}
+	a.tellTruncated(r)
+	return nil
 }
 
 // catResult is what cat --json says.

@@ -39,8 +39,9 @@ own.
 A member that cannot be written is left out with a warning, and the others are written.
 The exit code is then 5 if it was refused: names and links that lead out, names with
 control characters, devices and pipes, what a file is in the way of; 7 if the zip has it
-in a way that is not known; 3 if it is damaged. A symbolic link is refused, too, if it
-goes up behind a name, as in a/../b, or lies behind another link.
+in a way that is not known; 3 if it is damaged, or the archive breaks off and not all
+that was asked for is known to be there. A symbolic link is refused, too, if it goes up
+behind a name, as in a/../b, or lies behind another link.
 
 Files are for their owner alone, with the times they had. To restore everything as it
 was, with owners and permissions, use: bulla cat FILE | tar x`,
@@ -92,12 +93,12 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err != nil {
 		return err
 	}
-	selected, missing, err := in.Select(members...)
-	if err == nil && len(missing) > 0 {
-		err = &archive.MissingError{Name: missing[0]}
-	}
-	if err != nil {
-		return archiveError(r, err)
+	selected, missing, end := in.Select(members...)
+	switch {
+	case end == nil && len(missing) > 0:
+		return archiveError(r, &archive.MissingError{Name: missing[0]})
+	case end != nil && (len(selected) == 0 || !r.breaksOff(end)):
+		return archiveError(r, end)
 	}
 	temps, err := newTempNames()
 	if err != nil {
@@ -105,6 +106,9 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	}
 	e := &extraction{extractFlags: x, app: a, from: r, root: root, temps: temps, dirs: map[string]bool{},
 		done: extracted{Input: r.in.name, Directory: printable(x.dir)}}
+	if end != nil {
+		e.brokenOff(end, members, selected, missing)
+	}
 	start := time.Now()
 	if err := e.run(cmd.Context(), selected); err != nil {
 		return e.stopped(err)
@@ -116,7 +120,28 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if e.exit != exitOK {
 		return e.incomplete()
 	}
+	if end == nil {
+		a.tellTruncated(r)
+	}
 	return a.outErr
+}
+
+// brokenOff says what is not there of an archive that breaks off. That all of a
+// directory is, nobody knows then.
+func (e *extraction) brokenOff(end error, names []string, selected []*archive.Member, missing []string) {
+	exit := exitBad
+	if e.from.atEnd(end) {
+		exit = exitLoss
+	}
+	e.app.tellBrokenOff(e.from, end)
+	for _, name := range missing {
+		e.refuse(name, exit, "it is not in what there is of the archive")
+	}
+	for _, m := range selected {
+		if m.Kind == archive.Dir || !slices.ContainsFunc(names, func(name string) bool { return archive.Clean(name) == archive.Clean(m.Name) }) {
+			e.worsen(exit)
+		}
+	}
 }
 
 // refuse says why a member is not written. The others are, and exit is the code
@@ -128,7 +153,7 @@ func (e *extraction) refuse(name string, exit int, why string) {
 }
 
 // severity is how an extraction may end, from the best to the worst.
-var severity = []int{exitOK, exitRefused, exitUnsupported, exitBad}
+var severity = []int{exitOK, exitRefused, exitUnsupported, exitLoss, exitBad}
 
 func (e *extraction) worsen(exit int) {
 	if slices.Index(severity, exit) > slices.Index(severity, e.exit) {
@@ -138,8 +163,12 @@ func (e *extraction) worsen(exit int) {
 
 // incomplete is the error when all that can be written is.
 func (e *extraction) incomplete() error {
-	return &failure{exit: e.exit, what: plural(e.done.Refused, "member") + " not written",
+	f := &failure{exit: e.exit, what: plural(e.done.Refused, "member") + " not written",
 		hint: "the warnings say why; bulla cat FILE" + memberMark + "MEMBER shows what a file holds"}
+	if e.done.Refused == 0 {
+		f.what = "the archive in " + e.from.in.name + " has no end: what there is of it was written"
+	}
+	return f
 }
 
 // stopped is an error that no more is written after.

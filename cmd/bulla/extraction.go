@@ -97,6 +97,9 @@ func (e *extraction) try(t target) error {
 		return nil
 	}
 	p := explain(err)
+	if e.from.atEnd(err) {
+		p.Exit = exitLoss
+	}
 	if !slices.Contains(severity, p.Exit) {
 		return err
 	}

@@ -62,6 +62,8 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 	var columns lsColumns
 	for m, err := range in.Members() {
 		switch {
+		case r.atEnd(err):
+			return r.loss(err, "the members that are listed are there, the last of them perhaps in part")
 		case err != nil:
 			return archiveError(r, err)
 		case a.json:
@@ -78,6 +80,7 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 			return err
 		}
 	}
+	a.tellTruncated(r)
 	return nil
 }
 

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
+	"bulla/format"
+	"bulla/internal/archive"
 	"bulla/stream"
 )
 
@@ -21,7 +24,7 @@ type randomFlags struct {
 func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 	f.identityFlags.register(a, cmd)
 	f.headFlag.register(cmd)
-	cmd.Flags().BoolVar(&f.truncated, "truncated", false, "take a file whose end is missing, too, as far as it goes")
+	cmd.Flags().BoolVar(&f.truncated, "truncated", false, "take a file whose end is missing, too, as far as it goes (not if it was compressed with -z); exit code 6 if not all that was asked for is there")
 	f.workFlags.register(cmd)
 }
 
@@ -31,6 +34,7 @@ type randomAccess struct {
 	in   *input
 	size int64 // of the plaintext; -1 if the end is missing
 	done *atomic.Int64
+	cut  error // why the end is missing; nil if it is not
 }
 
 // openRandom opens the file of that name with the keys that the flags name. plan
@@ -59,7 +63,9 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	switch size, err := r.Size(); {
 	case err == nil:
 		r.size = size
-	case !errors.Is(err, stream.ErrSizeUnknown):
+	case errors.Is(err, stream.ErrSizeUnknown):
+		_, r.cut = r.ReadAt(make([]byte, 1), math.MaxInt64-1)
+	default:
 		r.Close()
 		return nil, about(in.name, err)
 	}
@@ -77,7 +83,16 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	ra, err := stream.NewReaderAt(ctx, r.in.File, r.in.size, ids.all, &stream.ReaderOptions{
 		Workers: f.jobs, Head: head, Done: r.done, AllowTruncated: f.truncated,
 	})
+	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without
+		return nil, &failure{exit: exitBad, what: explain(about(r.in.name, err)).What, err: err,
+			hint: "it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does"}
+	}
 	return ra, ids.explain(err)
+}
+
+// isEnd reports whether err says that the end of a container is not as it should be.
+func isEnd(err error) bool {
+	return errors.As(err, new(*stream.TruncatedError)) || errors.As(err, new(*stream.TrailingError)) || errors.As(err, new(*stream.ChunkError))
 }
 
 // Close forgets the keys and closes the file.
@@ -86,9 +101,33 @@ func (r *randomAccess) Close() error {
 	return r.in.Close()
 }
 
+// atEnd reports whether err comes of the end that is missing: as every read behind
+// what there is does, or of a chunk that does not open and has none behind it.
+func (r *randomAccess) atEnd(err error) bool {
+	if r.cut == nil {
+		return false
+	}
+	if e, ok := errors.AsType[*stream.ChunkError](err); ok && !errors.Is(err, r.cut) {
+		_, err = r.ReadAt(make([]byte, 1), (e.Index+1)*format.ChunkSize)
+	}
+	return errors.Is(err, r.cut) || errors.As(err, new(*stream.TruncatedError)) || errors.As(err, new(*stream.TrailingError))
+}
+
+// breaksOff reports whether err is about the end that is missing, of the file or of
+// the archive in it. What is before is as good as ever.
+func (r *randomAccess) breaksOff(err error) bool {
+	return r.atEnd(err) || errors.Is(err, archive.ErrDamaged)
+}
+
+// loss is the error when all is done that can be, of a file whose end is missing
+// because of err. What was asked for, and is not there, is lost.
+func (r *randomAccess) loss(err error, came string) error {
+	return &failure{exit: exitLoss, err: err, what: explain(about(r.in.name, err)).What, hint: came + "; bulla salvage gets out all that is left of the file"}
+}
+
 // tellTruncated warns, once the work is done, that there would be more.
 func (a *app) tellTruncated(r *randomAccess) {
-	if r.size < 0 {
+	if r.cut != nil {
 		a.warn(r.in.name+" is truncated: its end is missing", "what came out is authentic, and not all there was")
 	}
 }

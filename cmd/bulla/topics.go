@@ -17,7 +17,7 @@ var exitCodes = []struct {
 	{"3", "the file is corrupt, truncated or forged"},
 	{"4", "no key fits, or the passphrase is wrong or cannot be had"},
 	{"5", "refused for safety: the output exists, is the input, or is in use"},
-	{"6", "salvaged, with loss"},
+	{"6", "salvaged, or taken with --truncated, with loss"},
 	{"7", "not a bulla file, of a newer version, or over a limit"},
 	{"8", "the command whose output was to be encrypted failed"},
 	{"9", "a required source of entropy is missing"},
@@ -37,9 +37,9 @@ func topics() []*cobra.Command {
 			Short: "What the exit codes mean",
 			Long: "The exit code says what became of it:\n\n" + codes.String() + `
 Every other number means failure, too. Unless the code is 0 no output is left under
-its final name, with these exceptions: what salvage got back (6); members that extract
-wrote before it failed, or beside those that it refused (5); and a complete file whose
-directory could not be synchronized, which the message says (1).
+its final name, with these exceptions: with 6 it has what there is; extract leaves the
+members that are whole; and a complete file whose directory could not be synchronized
+stays, which the message says (1).
 
 With --json, an error is one object on standard error:
 {"error": "...", "hint": "...", "exit": 3}`,

@@ -72,7 +72,10 @@ func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 		}
 		ranges = append(ranges, r)
 	}
-	file, member := splitMember(arg)
+	file, member, err := splitMember(arg)
+	if err != nil {
+		return err
+	}
 	if c.first && member == "" {
 		return usage("bulla cat FILE"+memberMark+"MEMBER names one", "--first is about members, and none is named")
 	}

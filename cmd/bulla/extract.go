@@ -79,6 +79,9 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err := x.workFlags.check(cmd); err != nil {
 		return err
 	}
+	if err := checkWholeFile("extract", name, "bulla extract FILE MEMBER... writes members"); err != nil {
+		return err
+	}
 	root, err := os.OpenRoot(x.dir)
 	if err != nil {
 		return err

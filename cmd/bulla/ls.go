@@ -50,6 +50,9 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 	if err := l.workFlags.check(cmd); err != nil {
 		return err
 	}
+	if err := checkWholeFile("ls", name, "bulla cat FILE"+memberMark+"MEMBER shows what a member holds"); err != nil {
+		return err
+	}
 	r, err := a.openRandom(cmd.Context(), &l.randomFlags, name, func(*input) error { return nil })
 	if err != nil {
 		return err

@@ -15,20 +15,33 @@ import (
 // archive in it.
 const memberMark = "::"
 
-// splitMember takes a name apart. A file that is called so is that file.
-func splitMember(arg string) (file, member string) {
-	if exists(arg) {
-		return arg, ""
-	}
-	parts := strings.Split(arg, memberMark)
-	for i := 1; i < len(parts); i++ {
-		file := strings.Join(parts[:i], memberMark)
-		if _, err := os.Stat(file); err == nil || isStdio(file) {
-			return file, strings.Join(parts[i:], memberMark)
+// splitMember takes a name apart: the name of a file, and that of a member if one
+// is named. Of files whose names it begins with, the longest is meant. That a part
+// is empty comes of a variable in a script that is, like with notEmpty.
+func splitMember(arg string) (file, member string, err error) {
+	file, member, marked := strings.Cut(arg, memberMark)
+	for at := len(arg); at > 0; at = strings.LastIndex(arg[:min(at+1, len(arg))], memberMark) {
+		if st, err := os.Stat(arg[:at]); err == nil && !st.IsDir() {
+			file, member, marked = arg[:at], strings.TrimPrefix(arg[at:], memberMark), at < len(arg)
+			break
 		}
 	}
-	file, member, _ = strings.Cut(arg, memberMark)
-	return file, member
+	switch {
+	case file == "":
+		return "", "", usage("is a variable not set? name - for standard input", "the name of a file is empty")
+	case marked && member == "":
+		return "", "", usage("is a variable not set? leave "+memberMark+" out for all of the file", "the name of a member is empty")
+	}
+	return file, member, nil
+}
+
+// checkWholeFile refuses a member where a whole file is to be named.
+func checkWholeFile(verb, arg, hint string) error {
+	_, member, err := splitMember(arg)
+	if err == nil && member != "" {
+		err = usage(hint, "%s takes the name of a file, not of a member in it", verb)
+	}
+	return err
 }
 
 // openArchive opens the archive in a file.

@@ -203,6 +203,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		f.hint = orElse(suggestFlag(cmd, e), f.hint)
+		if e.GetSpecifiedName() == memberMark[:1] {
+			f.hint = "a member of standard input is named behind --: bulla cat -- -" + memberMark + "MEMBER"
+		}
 		if e.GetSpecifiedShortnames() != "" {
 			// Not all that was given: after -p that may be a passphrase.
 			f.what = "there is no flag -" + e.GetSpecifiedName()

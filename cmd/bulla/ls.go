@@ -27,8 +27,9 @@ func lsCommand(a *app) *cobra.Command {
 		Use:   "ls FILE",
 		Short: "List the members of an archive in a file",
 		Long: `List the members of the tar or zip in FILE, one a line, without reading their data: of
-a tar its headers are read, of a zip the directory at its end. FILE is opened like for
-decrypt: with -i, -p, --kek, or the default identity.
+a tar its headers are read, of a zip the directory at its end, and with -l or --json
+what its links point to. FILE is opened like for decrypt: with -i, -p, --kek, or the
+default identity.
 
 Names with characters that do not print are shown quoted. With --json each member is
 one object on a line of its own; a name that is not UTF-8 is there as its bytes, too,
@@ -64,6 +65,9 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 	}
 	var columns lsColumns
 	for m, err := range in.Members() {
+		if err == nil && m.Kind == archive.Symlink && (l.long || a.json) {
+			m.Link, _ = m.ReadLink() // of a zip it is data; what is damaged there is left out
+		}
 		switch {
 		case r.atEnd(err):
 			return r.loss(err, "the members that are listed are there, the last of them perhaps in part")
@@ -126,7 +130,32 @@ func modeText(m *archive.Member) string {
 	case m.Mode&fs.ModeNamedPipe != 0:
 		kind = "p"
 	}
-	return kind + m.Mode.Perm().String()[1:]
+	text := []byte(kind + m.Mode.Perm().String()[1:])
+	for _, special := range []struct {
+		bit  fs.FileMode
+		at   int // of the x that it shows in place of
+		mark byte
+	}{{fs.ModeSetuid, 3, 's'}, {fs.ModeSetgid, 6, 's'}, {fs.ModeSticky, 9, 't'}} {
+		if m.Mode&special.bit == 0 {
+			continue
+		}
+		if text[special.at] != 'x' {
+			special.mark -= 'a' - 'A'
+		}
+		text[special.at] = special.mark
+	}
+	return string(text)
+}
+
+// modeDigits is the permissions in octal digits, as chmod takes them.
+func modeDigits(m fs.FileMode) string {
+	n := m.Perm()
+	for _, special := range []struct{ bit, digit fs.FileMode }{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if m&special.bit != 0 {
+			n |= special.digit
+		}
+	}
+	return fmt.Sprintf("%04o", uint32(n))
 }
 
 // A listed member is what ls --json says of it.
@@ -142,12 +171,11 @@ type listed struct {
 }
 
 func newListed(m *archive.Member) *listed {
-	l := &listed{Name: safeText(m.Name), Type: m.Kind, Size: m.Size, Mode: fmt.Sprintf("%04o", m.Mode.Perm()), Owner: safeText(m.Owner), Link: safeText(m.Link)}
+	l := &listed{Name: safeText(m.Name), Type: m.Kind, Size: m.Size, Mode: modeDigits(m.Mode), Owner: safeText(m.Owner), Link: safeText(m.Link)}
 	if !utf8.ValidString(m.Name) {
 		l.Raw = []byte(m.Name)
 	}
-	if !m.ModTime.IsZero() {
-		t := m.ModTime.UTC()
+	if t := m.ModTime.UTC(); !t.IsZero() && 0 <= t.Year() && t.Year() <= 9999 { // which JSON has a way to write
 		l.Modified = &t
 	}
 	return l

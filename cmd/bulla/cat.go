@@ -167,7 +167,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 		return unfinished(err, out, n)
 	}
 	a.note("%s: %s to %s in %v", from.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
-	if err := a.result(out, catResult{from.name, out.name, n}); err != nil {
+	if err := a.result(out, catResult{r.in.given.asInput(), from.member, out.given.asOutput(), n}); err != nil {
 		return err
 	}
 	if lost != nil {
@@ -179,7 +179,8 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 
 // catResult is what cat --json says.
 type catResult struct {
-	Input     string `json:"input"`
-	Output    string `json:"output"`
-	Plaintext int64  `json:"plaintext_bytes"`
+	namedInput
+	Member safeText `json:"member,omitempty"`
+	namedOutput
+	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -67,11 +67,11 @@ was, with owners and permissions, use: bulla cat FILE | tar x`,
 
 // extracted is what extract --json says.
 type extracted struct {
-	Input     string `json:"input"`
-	Directory string `json:"directory"`
-	Files     int    `json:"files"`
-	Bytes     int64  `json:"bytes"`
-	Refused   int    `json:"refused"`
+	namedInput
+	Directory fileName `json:"directory"`
+	Files     int      `json:"files"`
+	Bytes     int64    `json:"bytes"`
+	Refused   int      `json:"refused"`
 }
 
 // extract carries out the verb.
@@ -108,7 +108,7 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 		return err
 	}
 	e := &extraction{extractFlags: x, app: a, from: r, root: root, temps: temps, dirs: map[string]bool{},
-		done: extracted{Input: r.in.name, Directory: printable(x.dir)}}
+		done: extracted{namedInput: r.in.given.asInput(), Directory: fileName(x.dir)}}
 	if end != nil {
 		e.brokenOff(end, members, selected, missing)
 	}

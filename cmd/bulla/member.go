@@ -92,8 +92,9 @@ func archiveError(r *randomAccess, err error) error {
 // A content is what cat writes ranges of.
 type content struct {
 	name   string
-	size   int64 // -1 if the end is missing
-	pieces bool  // it does not lie in the file as it is: it may have holes
+	member safeText // whose it is; "" if it is all of a file
+	size   int64    // -1 if the end is missing
+	pieces bool     // it does not lie in the file as it is: it may have holes
 	write  func(w io.Writer, offset, length int64) (int64, error)
 }
 
@@ -118,7 +119,7 @@ func (r *randomAccess) member(m *archive.Member) (*content, error) {
 	case m.Kind != archive.File:
 		return nil, usage("bulla ls -l lists what there is", "%s in the archive is no file, but a device, a pipe or the like", printable(m.Name))
 	}
-	c := &content{name: printable(m.Name), size: m.Size, pieces: !ok}
+	c := &content{name: printable(m.Name), member: safeText(m.Name), size: m.Size, pieces: !ok}
 	c.write = func(w io.Writer, offset, length int64) (int64, error) {
 		if !ok || m.Checked && length == m.Size {
 			return r.writeOpened(w, m, offset, length)

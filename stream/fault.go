@@ -23,18 +23,15 @@ type fault struct {
 // name returns the error for f in a container with that head.
 func (f *fault) name(h *format.Head) error {
 	size := h.HeadSize()
+	copies := format.NewFinder(f.window)
 	preamble := h.Preamble.Bytes()
-	for p := 0; p < format.SealedChunkSize; {
-		i := bytes.Index(f.window[p:], preamble)
-		if i < 0 {
+	for at := 0; ; at++ {
+		if at, _ = copies.Next(preamble, at); at < 0 || at >= format.SealedChunkSize {
 			break
 		}
-		p += i
-		end := p + size
-		if p < format.SealedChunkSize && isCopy(f.window[p:]) && (f.more || len(f.window) > end) {
+		if end := at + size; f.more || len(f.window) > end {
 			return &TrailingError{f.offset + int64(end)} // FILE-4
 		}
-		p++
 	}
 	if f.final {
 		tail := len(f.window) - size

@@ -88,25 +88,29 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 // findCopy looks for the first copy of a head in src that begins with some
 // bytes. It returns nil if there is none.
 func findCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*format.Copy, error) {
-	const step = 1 << 20
+	const (
+		step = 1 << 20
+		most = 1000 // copies that are undamaged and malformed: whoever made more made them for this
+	)
 	buf := make([]byte, step+format.MaxHeadSize)
+	bad := 0
 	for off := int64(0); off < size; off += step {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		n, _ := src.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
-		for p := 0; p < min(n, step); p++ {
-			i := bytes.Index(buf[p:n], begin)
-			if i < 0 {
+		copies := format.NewFinder(buf[:n])
+		for p := 0; ; p++ {
+			var size int
+			if p, size = copies.Next(begin, p); p < 0 || p >= step {
 				break
 			}
-			p += i
-			size, err := format.CheckCopy(buf[p:n])
-			if err != nil {
-				continue
+			raw := bytes.Clone(buf[p : p+size])
+			if h, err := format.ParseHead(raw); err == nil {
+				return &format.Copy{Offset: off + int64(p), Raw: raw, Head: h}, nil
 			}
-			if h, err := format.ParseHead(buf[p : p+size]); err == nil {
-				return &format.Copy{Offset: off + int64(p), Raw: bytes.Clone(buf[p : p+size]), Head: h}, nil
+			if bad++; bad == most {
+				return nil, nil
 			}
 		}
 	}

@@ -3,8 +3,10 @@ package stream_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -519,6 +521,43 @@ func TestSalvageErrors(t *testing.T) {
 			t.Errorf("a destination that takes %d writes: %v", n, err)
 		}
 	}
+}
+
+// Bytes that look like the beginning of the longest head in every place, before a
+// container: it is found behind them. Copies that are undamaged and malformed, as
+// nobody has them by accident, are looked at up to a number.
+func TestSalvageLookalikes(t *testing.T) {
+	v, plain := new(vault), plaintext(3*chunk)
+	container := encrypt(t, plain, v, stream.WriterOptions{})
+	begin := make([]byte, 16)
+	copy(begin, container)
+	begin[14], begin[15] = 0, format.MaxPages
+	malformed := slices.Clone(container[:headSize])
+	malformed[20] = 1 // HEAD-8
+	table := crc32.MakeTable(crc32.Castagnoli)
+	binary.BigEndian.PutUint32(malformed[headSize-4:], crc32.Checksum(malformed[:headSize-4], table))
+	for _, tt := range []struct {
+		before []byte
+		found  bool
+	}{
+		{bytes.Repeat(begin, 2<<20/len(begin)), true},
+		{bytes.Repeat(malformed, 999), true},
+		{bytes.Repeat(malformed, 1001), false},
+	} {
+		// The tail is not where it would be found first.
+		b := slices.Concat(tt.before, container, junk(100))
+		got, err := salvageAll(t, b, v)
+		if tt.found != (err == nil) || tt.found && !bytes.Equal(got, plain) {
+			t.Errorf("behind %d bytes: %d bytes, %v", len(tt.before), len(got), err)
+		}
+	}
+}
+
+// salvageAll is what Salvage gives for b.
+func salvageAll(t *testing.T, b []byte, v *vault) ([]byte, error) {
+	var dst bytes.Buffer
+	_, err := stream.SalvageNear(t.Context(), &dst, bytes.NewReader(b), int64(len(b)), with(v), nil)
+	return dst.Bytes(), err
 }
 
 // stingy takes a number of writes and fails then.

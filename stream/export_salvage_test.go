@@ -7,6 +7,9 @@ import (
 	"bulla/format"
 )
 
+// MaxHoles is how many holes SalvageNear keeps apart.
+const MaxHoles = 100
+
 // SalvageNear is Salvage with narrow bounds for the search, so that a hopeless
 // one is soon over.
 func SalvageNear(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*Salvaged, error) {
@@ -19,5 +22,6 @@ func SalvageNear(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64
 		finals:    []reach{{within: 128, step: 1}, {within: 512 << 10, step: 512}},
 		maxTries:  1 << 20,
 		maxShifts: 10,
+		maxHoles:  MaxHoles,
 	})
 }

@@ -21,7 +21,7 @@ type Salvaged struct {
 	Size      int64        // of the plaintext, up to what is known of it
 	SizeKnown bool         // the end of the container is there and authentic
 	Intact    int64        // bytes that authenticated
-	Lost      []Range      // the others, in order; behind Size, too, if that is not known
+	Lost      []Range      // the others, in order; of very many the last spans what is intact between them, too
 	Shifts    []Shift      // where the container's bytes are not in their place
 	Decoded   bool         // the payload is compressed, and what was written is what it decompresses to
 }
@@ -29,18 +29,19 @@ type Salvaged struct {
 // Whole reports whether nothing is lost.
 func (s *Salvaged) Whole() bool { return s.SizeKnown && len(s.Lost) == 0 }
 
-// A Shift is a run of chunks that were found away from where they belong, as
-// they are behind bytes that were inserted or went missing.
+// A Shift is a place from which on chunks were found away from where they
+// belong, as they are behind bytes that were inserted or went missing, or in
+// their places again.
 type Shift struct {
 	Chunk  int64 `json:"chunk"`  // the first that was found so
 	Offset int64 `json:"offset"` // where it is in the container
-	By     int64 `json:"by"`     // bytes it is further back than it should be; negative: further ahead
+	By     int64 `json:"by"`     // bytes it is further back than it should be; negative: further ahead; 0: as it should be
 }
 
 // Salvage writes to dst the payload's plaintext, as far as the chunks of the
 // container of size bytes in src authenticate: each in its place, and zeros
 // where one is lost. Nothing else reaches dst. It reads src twice: to find the
-// chunks, and to open them; opts.Done grows by about twice the plaintext.
+// chunks, and to open them; opts.Done grows by about twice the payload's size.
 //
 // The container may have lost its head (the tail, a copy anywhere in src or a
 // detached head in opts serves), its end, sectors in the middle (a read error is
@@ -77,12 +78,11 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
-	if !o.Raw {
-		if out, ok, err := s.writeFrames(dst); ok {
-			return out, err
-		}
+	d := s.deliver(dst)
+	if !o.Raw && s.op.head.Head.Coding == format.Zstd {
+		return d.Salvaged, d.frames()
 	}
-	return s.write(dst)
+	return d.Salvaged, d.chunks()
 }
 
 // findCopy looks for the first copy of a head in src that begins with some
@@ -141,75 +141,4 @@ func (h *holeReader) ReadAt(p []byte, off int64) (int, error) {
 		n += len(piece)
 	}
 	return n, nil
-}
-
-// write writes what was found, and zeros between.
-func (s *salvager) write(dst io.Writer) (*Salvaged, error) {
-	out := &Salvaged{Head: s.op.head.Head, Shifts: s.moved()}
-	to := newSink(dst)
-	lose := func(n int64) error {
-		if n <= 0 {
-			return nil
-		}
-		out.lose(n)
-		s.done.Add(n)
-		return zeroFill(s.ctx, to, n)
-	}
-	b := s.getBuf()
-	defer s.putBuf(b)
-	for _, p := range s.places {
-		if err := lose(p.first*format.ChunkSize - out.Size); err != nil {
-			return out, err
-		}
-		for i := p.first; i < p.end; i++ {
-			if err := context.Cause(s.ctx); err != nil {
-				return out, err
-			}
-			plain, ok := s.opens(b, i, p)
-			if !ok { // the medium has got worse since
-				if err := lose(p.length - format.TagSize); err != nil {
-					return out, err
-				}
-				continue
-			}
-			if err := to.write(plain); err != nil {
-				return out, err
-			}
-			out.Size += int64(len(plain))
-			out.Intact += int64(len(plain))
-			s.done.Add(int64(len(plain)))
-		}
-		out.SizeKnown = p.final
-	}
-	if !out.SizeKnown {
-		if err := lose(s.expected() - out.Size); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
-// lose notes that the next n bytes of plaintext are lost.
-func (o *Salvaged) lose(n int64) {
-	if k := len(o.Lost); k > 0 && o.Lost[k-1].Offset+o.Lost[k-1].Length == o.Size {
-		o.Lost[k-1].Length += n
-	} else {
-		o.Lost = append(o.Lost, Range{o.Size, n})
-	}
-	o.Size += n
-}
-
-// zeroFill writes n zeros.
-func zeroFill(ctx context.Context, to *sink, n int64) error {
-	zeros := make([]byte, min(n, batchPlain))
-	for ; n > 0; n -= int64(len(zeros)) {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		zeros = zeros[:min(n, int64(len(zeros)))]
-		if err := to.write(zeros); err != nil {
-			return err
-		}
-	}
-	return nil
 }

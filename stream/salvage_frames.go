@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"errors"
 	"io"
 	"sort"
@@ -53,48 +52,32 @@ func (s *salvager) size() (n int64, known bool) {
 	return (last.end-1)*format.ChunkSize + last.length - format.TagSize, last.final
 }
 
-// writeFrames writes what the payload decompresses to, and zeros for the frames
-// that touch a lost chunk. ok is false if the payload is not compressed, or its
-// end, where the table of the frames is, was lost: then nothing is written.
-func (s *salvager) writeFrames(dst io.Writer) (out *Salvaged, ok bool, err error) {
-	size, known := s.size()
-	if s.op.head.Head.Coding != format.Zstd || !known {
-		return nil, false, nil
+// frames writes what the payload decompresses to, and zeros for the frames that
+// touch a lost chunk. If its end, where the table of the frames is, was lost, it
+// writes the payload as it is.
+func (d *delivery) frames() error {
+	size, known := d.size()
+	if !known {
+		return d.chunks()
 	}
-	z, err := zseek.NewReaderAt(foundAt{s}, size, 1)
+	z, err := zseek.NewReaderAt(foundAt{d.salvager}, size, 1)
 	if err != nil {
-		return nil, false, nil
+		return d.chunks()
 	}
-	out = &Salvaged{Head: s.op.head.Head, SizeKnown: true, Decoded: true, Shifts: s.moved()}
-	to := newSink(dst)
+	d.SizeKnown, d.Decoded = true, true
 	var content []byte
 	for i := range z.Table().Frames() {
-		if err := context.Cause(s.ctx); err != nil {
-			return out, true, err
+		if f, err := z.Table().Frame(i); err == nil {
+			d.done.Add(int64(f.Size))
 		}
-		n := min(zseek.FrameContent, z.Size()-i*zseek.FrameContent)
-		if content, err = z.ReadFrame(content, i); err != nil {
-			out.lose(n)
-			err = zeroFill(s.ctx, to, n)
+		if content, err = z.ReadFrame(content, i); err == nil {
+			err = d.give(content)
 		} else {
-			out.Size += n
-			out.Intact += n
-			err = to.write(content)
+			err = d.lose(min(zseek.FrameContent, z.Size()-i*zseek.FrameContent))
 		}
 		if err != nil {
-			return out, true, err
+			return err
 		}
 	}
-	return out, true, nil
-}
-
-// moved lists where what was found has moved to.
-func (s *salvager) moved() []Shift {
-	var shifts []Shift
-	for _, p := range s.places {
-		if n := len(shifts); p.by != 0 && (n == 0 || shifts[n-1].By != p.by) {
-			shifts = append(shifts, Shift{p.first, s.at(p.first, p.by), p.by})
-		}
-	}
-	return shifts
+	return nil
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"slices"
 
@@ -14,7 +15,8 @@ type run struct{ first, end int64 }
 func (r run) len() int64 { return max(0, r.end-r.first) }
 
 // A placement is a run of chunks that authenticate, all moved by the same
-// number of bytes.
+// number of bytes. Beyond maxHoles of them, what lies between two runs is in the
+// placement as well, though it does not.
 type placement struct {
 	run
 	by     int64
@@ -99,7 +101,21 @@ func (s *salvager) locate() error {
 }
 
 func (s *salvager) sort() {
-	slices.SortFunc(s.places, func(a, b placement) int { return int(min(1, max(-1, a.first-b.first))) })
+	slices.SortFunc(s.places, func(a, b placement) int { return cmp.Compare(a.first, b.first) })
+}
+
+// moved lists where in the container what was found begins to be moved, is moved
+// differently, or is in its place again.
+func (s *salvager) moved() []Shift {
+	var shifts []Shift
+	by := int64(0)
+	for _, p := range s.places {
+		if p.by != by {
+			by = p.by
+			shifts = append(shifts, Shift{p.first, s.at(p.first, by), by})
+		}
+	}
+	return shifts
 }
 
 // sweep tries the chunks of a run, in parallel, where they are if they have
@@ -122,11 +138,11 @@ func (s *salvager) sweep(r run, by int64) error {
 			if slices.Contains(b.bad, i) {
 				continue
 			}
-			if last < 0 || s.places[last].end != i {
+			if last < 0 || s.places[last].end != i && len(s.places) < s.maxHoles {
 				s.places = append(s.places, placement{run: run{i, i}, by: by, length: format.SealedChunkSize})
 				last = len(s.places) - 1
 			}
-			s.places[last].end++
+			s.places[last].end = i + 1
 		}
 		s.done.Add(int64(b.n))
 		if err := context.Cause(s.ctx); err != nil {
@@ -148,7 +164,7 @@ func (s *salvager) gaps() []gap {
 		before = p
 	}
 	all = append(all, gap{run{before.end, farChunk}, s.at(before.end, before.by), s.limit(), before.by})
-	slices.SortStableFunc(all, func(a, b gap) int { return int(min(1, max(-1, b.len()-a.len()))) })
+	slices.SortStableFunc(all, func(a, b gap) int { return cmp.Compare(b.len(), a.len()) })
 	return all
 }
 

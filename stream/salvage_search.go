@@ -16,6 +16,11 @@ type searchBounds struct {
 	finals    []reach // for the last chunk, if it may have moved against those before it
 	maxTries  int64   // in all searches
 	maxShifts int     // found; each costs a pass over the chunks behind it
+
+	// MaxHoles bounds the memory, to some 30 MiB: a placement takes 40 bytes, a gap
+	// 48, and a lost range 16. Where there are more holes, the rest is not searched
+	// for what has moved, and told as one range.
+	maxHoles int
 }
 
 // A reach is how far from where it is expected, and at which places, a chunk is
@@ -42,6 +47,7 @@ var defaultBounds = searchBounds{
 	},
 	maxTries:  4 << 20,
 	maxShifts: 100,
+	maxHoles:  1 << 18,
 }
 
 // search looks for a chunk of a gap and returns by how much it has moved.

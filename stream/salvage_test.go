@@ -223,8 +223,8 @@ func TestSalvage(t *testing.T) {
 		{"a chunk removed", func(w *wreck) { w.remove(at(60), format.SealedChunkSize) }, []int64{-format.SealedChunkSize}},
 		{"100 bytes inserted, and a sector behind is bad", func(w *wreck) { w.insert(at(60)+30000, 100).zero(at(61)+30000, 512) }, []int64{100}},
 		{"7 bytes removed, and a sector behind is bad", func(w *wreck) { w.remove(at(60)+30000, 7).zero(at(61)+30000, 512) }, []int64{-7}},
-		{"inserted and removed again", func(w *wreck) { w.insert(at(30)+1, 7).remove(at(90)+8, 7) }, []int64{7}},
-		{"inserted and removed soon again", func(w *wreck) { w.insert(at(30)+1, 7).remove(at(33)+8, 7) }, []int64{7}},
+		{"inserted and removed again", func(w *wreck) { w.insert(at(30)+1, 7).remove(at(90)+8, 7) }, []int64{7, 0}},
+		{"inserted and removed soon again", func(w *wreck) { w.insert(at(30)+1, 7).remove(at(33)+8, 7) }, []int64{7, 0}},
 		{"inserted and removed twice", func(w *wreck) {
 			w.insert(at(15)+1, 7).remove(at(30)+500, 3).insert(at(45)+1, 40*512).remove(at(60)+60000, mib)
 		}, []int64{7, 4, 4 + 40*512, 4 + 40*512 - mib}},
@@ -570,14 +570,48 @@ func (s *stingy) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Progress ends where the work does: what was looked for and what was written.
+// Progress ends where the work does: what was looked for and what was written,
+// whether that is decompressed or not.
 func TestSalvageProgress(t *testing.T) {
 	v, plain := new(vault), plaintext(20*chunk)
-	b := newWreck(encrypt(t, plain, v, stream.WriterOptions{})).zero(at(3), 100_000).bytes()
-	var done atomic.Int64
-	salvage(t, bytes.NewReader(b), len(b), v, stream.ReaderOptions{Done: &done})
-	if n, about := done.Load(), int64(2*len(plain)); n < about-chunk || n > about+chunk {
-		t.Errorf("%d bytes of about %d", n, about)
+	for _, o := range []stream.WriterOptions{{}, {Level: 1}} {
+		container := encrypt(t, plain, v, o)
+		for name, b := range map[string][]byte{
+			"whole":   container,
+			"a hole":  newWreck(container).zero(at(3), 100_000).bytes(),
+			"no tail": container[:len(container)-headSize],
+			"no end":  container[:len(container)-headSize-3*chunk],
+		} {
+			var done atomic.Int64
+			salvage(t, bytes.NewReader(b), len(b), v, stream.ReaderOptions{Done: &done})
+			if n, about := done.Load(), int64(2*len(b)); n < about-5*chunk || n > about+5*chunk {
+				t.Errorf("level %d, %s: %d bytes of about %d", o.Level, name, n, about)
+			}
+		}
+	}
+}
+
+// Of more holes than are kept apart everything comes back all the same, and what
+// is said to be lost includes all that is.
+func TestSalvageManyHoles(t *testing.T) {
+	const chunks = 2*stream.MaxHoles + 50
+	v, plain := new(vault), plaintext(chunks*chunk+1000)
+	container := encrypt(t, plain, v, stream.WriterOptions{})
+	for i := 1; i < chunks; i += 2 {
+		container[at(i)+i] ^= 1
+		clear(plain[i*chunk:][:chunk])
+	}
+	got, s := salvage(t, bytes.NewReader(container), len(container), v, stream.ReaderOptions{})
+	if !bytes.Equal(got, plain) || !s.SizeKnown || s.Intact != int64(len(plain)-chunks/2*chunk) {
+		t.Errorf("%d bytes of %d, %d intact", len(got), len(plain), s.Intact)
+	}
+	var want []stream.Range
+	for i := int64(1); len(want) < stream.MaxHoles; i += 2 {
+		want = append(want, stream.Range{Offset: i * chunk, Length: chunk})
+	}
+	want[len(want)-1].Length = chunks*chunk - want[len(want)-1].Offset
+	if !slices.Equal(s.Lost, want) {
+		t.Errorf("%d ranges are lost, not %d: the last is %v", len(s.Lost), len(want), s.Lost[len(s.Lost)-1])
 	}
 }
 

@@ -187,11 +187,19 @@ func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Durati
 	}
 }
 
+// movedText says where what was found has moved to.
 func movedText(by int64) string {
-	if by < 0 {
-		return fmt.Sprintf("%d bytes further ahead than it was: something is missing before it", -by)
+	unit := "bytes"
+	if by == 1 || by == -1 {
+		unit = "byte"
 	}
-	return fmt.Sprintf("%d bytes further back than it was: something was inserted before it", by)
+	switch {
+	case by < 0:
+		return fmt.Sprintf("%d %s further ahead than it was: something is missing before it", -by, unit)
+	case by > 0:
+		return fmt.Sprintf("%d %s further back than it was: something was inserted before it", by, unit)
+	}
+	return "in its place again"
 }
 
 // loss is the error that tells what is missing.

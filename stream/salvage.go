@@ -23,7 +23,12 @@ type Salvaged struct {
 	Intact    int64        // bytes that authenticated
 	Lost      []Range      // the others, in order; of very many the last spans what is intact between them, too
 	Shifts    []Shift      // where the container's bytes are not in their place
-	Decoded   bool         // the payload is compressed, and what was written is what it decompresses to
+	Decoded   bool         // the payload is compressed, and what was written is what it decompresses to; all sizes are of that
+
+	// Loose is set if it is not known how much is lost: each lost range is as short
+	// as it can be, and what is behind it may belong some frames of 2 MiB further
+	// back. All before the first is in its place.
+	Loose bool
 }
 
 // Whole reports whether nothing is lost.
@@ -47,9 +52,13 @@ type Shift struct {
 // detached head in opts serves), its end, sectors in the middle (a read error is
 // a hole like any other), and bytes may be missing or have been added anywhere,
 // by which the rest has moved; how far such chunks are looked for is said at
-// searchBounds. A payload that is compressed is decompressed frame by frame, and
-// what touches a lost chunk is lost whole; without its end, where the table of
-// the frames is, or with opts.Raw, it is written as it is.
+// searchBounds.
+//
+// A payload that is compressed is decompressed frame by frame, and what touches a
+// lost chunk is lost whole. The table at its end says where the frames are; without
+// it they are found one behind the other, up to the first lost chunk in their
+// places, behind it without knowing these: see Loose. With opts.Raw it is
+// written as it is.
 //
 // Its errors are those of [NewReaderAt] when no head is found or opens, those
 // of dst, and the cause of ctx's end. Loss is not an error.

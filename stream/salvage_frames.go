@@ -53,18 +53,18 @@ func (s *salvager) size() (n int64, known bool) {
 }
 
 // frames writes what the payload decompresses to, and zeros for the frames that
-// touch a lost chunk. If its end, where the table of the frames is, was lost, it
-// writes the payload as it is.
+// touch a lost chunk.
 func (d *delivery) frames() error {
+	d.Decoded = true
 	size, known := d.size()
 	if !known {
-		return d.chunks()
+		return d.walk()
 	}
 	z, err := zseek.NewReaderAt(foundAt{d.salvager}, size, 1)
-	if err != nil {
-		return d.chunks()
+	if err != nil { // the table is damaged
+		return d.walk()
 	}
-	d.SizeKnown, d.Decoded = true, true
+	d.SizeKnown = true
 	var content []byte
 	for i := range z.Table().Frames() {
 		if f, err := z.Table().Frame(i); err == nil {

@@ -71,11 +71,10 @@ func (d *delivery) give(plain []byte) error {
 
 // lose writes zeros for the next n bytes of plaintext, which are lost.
 func (d *delivery) lose(n int64) error {
-	r := Range{d.Size, n}
-	if k := len(d.Lost) - 1; k >= 0 && (d.Lost[k].Offset+d.Lost[k].Length == r.Offset || len(d.Lost) == d.maxHoles) {
-		d.Lost[k].Length = r.Offset + n - d.Lost[k].Offset
+	if k := len(d.Lost) - 1; k >= 0 && (d.Lost[k].Offset+d.Lost[k].Length == d.Size || len(d.Lost) == d.maxHoles) {
+		d.Lost[k].Length = d.Size + n - d.Lost[k].Offset
 	} else {
-		d.Lost = append(d.Lost, r)
+		d.Lost = append(d.Lost, Range{d.Size, n})
 	}
 	d.Size += n
 	return zeroFill(d.ctx, d.to, n)

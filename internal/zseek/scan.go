@@ -74,24 +74,24 @@ func (s *scanner) block(b []byte) error {
 	return nil
 }
 
+// frame returns the size of the frame that begins b; it is more than len(b) if b
+// ends before the frame does.
+func (s *scanner) frame(b []byte) (size int, err error) {
+	for n := 0; ; n = size {
+		if size, err = s.scan(b[:n]); err != nil || size == n || size > len(b) {
+			return size, err
+		}
+	}
+}
+
 // scanFrame checks that b is one whole frame and nothing else.
 func scanFrame(b []byte) (header, error) {
 	var s scanner
-	for n := 0; ; {
-		need, err := s.scan(b[:n])
-		switch {
-		case err != nil:
-			return s.header, err
-		case need > len(b):
-			return s.header, errFrameSize
-		case need > n:
-			n = need
-		case n < len(b):
-			return s.header, errFrameSize
-		default:
-			return s.header, nil
-		}
+	size, err := s.frame(b)
+	if err == nil && size != len(b) {
+		err = errFrameSize
 	}
+	return s.header, err
 }
 
 // errFrameSize is a frame that is longer or shorter than the bytes it should

@@ -17,9 +17,10 @@ func SalvageNear(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64
 		reaches: []reach{
 			{within: 128, step: 1, ahead: []int64{1, 0}},
 			{within: 3 << 20, step: format.SealedChunkSize, ahead: []int64{0, 1}},
+			{within: 128, step: 1, final: true},
+			{within: 512 << 10, step: 512, final: true},
 			{within: 2 << 20, step: 512, ahead: []int64{1}},
 		},
-		finals:    []reach{{within: 128, step: 1}, {within: 512 << 10, step: 512}},
 		maxTries:  1 << 20,
 		maxShifts: 10,
 		maxHoles:  MaxHoles,

@@ -2,8 +2,10 @@ package stream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"bulla/format"
@@ -25,6 +27,10 @@ type Salvaged struct {
 	Shifts    []Shift      // where the container's bytes are not in their place
 	Decoded   bool         // the payload is compressed, and what was written is what it decompresses to; all sizes are of that
 
+	// Missed is set if chunks were looked for in vain where they may have moved to:
+	// they are damaged, or have moved further than was looked for.
+	Missed bool
+
 	// Loose is set if it is not known how much is lost: each lost range is as short
 	// as it can be, and what is behind it may belong some frames of 2 MiB further
 	// back. All before the first is in its place.
@@ -33,6 +39,10 @@ type Salvaged struct {
 
 // Whole reports whether nothing is lost.
 func (s *Salvaged) Whole() bool { return s.SizeKnown && len(s.Lost) == 0 }
+
+// ErrNoHead is what Salvage returns, with what is wrong with the one at the
+// beginning, if there is no usable copy of the head anywhere.
+var ErrNoHead = errors.New("no copy of the head is left")
 
 // A Shift is a place from which on chunks were found away from where they
 // belong, as they are behind bytes that were inserted or went missing, or in
@@ -60,8 +70,8 @@ type Shift struct {
 // places, behind it without knowing these: see Loose. With opts.Raw it is
 // written as it is.
 //
-// Its errors are those of [NewReaderAt] when no head is found or opens, those
-// of dst, and the cause of ctx's end. Loss is not an error.
+// Its errors are ErrNoHead, those of [NewReaderAt] when no head opens, those of
+// dst, and the cause of ctx's end. Loss is not an error.
 func Salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*Salvaged, error) {
 	return salvage(ctx, dst, src, size, identities, opts, &defaultBounds)
 }
@@ -74,7 +84,7 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 	if errors.As(err, &pe) && pe.Clause != format.HEAD13 && o.Head == nil { // no copy at either end
 		c, ferr := findCopy(ctx, src, size, []byte(format.Magic))
 		if c == nil {
-			return nil, errors.Join(ferr, err)
+			return nil, cmp.Or(ferr, fmt.Errorf("%w: %w", ErrNoHead, err))
 		}
 		o.Head = c.Raw
 		r, err = openAt(ctx, src, size, format.ReadCopies(src, size), identities, &o, false)

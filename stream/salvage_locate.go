@@ -48,6 +48,7 @@ type salvager struct {
 	searchBounds
 	tries  int64 // candidates tried in searches
 	shifts int   // searches that found something
+	missed bool  // a search found nothing
 }
 
 func newSalvager(r *payloadAt, bounds *searchBounds) *salvager {
@@ -178,19 +179,13 @@ func (s *salvager) settle(g gap) error {
 	if g.len() == 0 || !g.open() && g.to-g.from <= format.SealedChunkSize {
 		return nil // no room for a chunk but in its place
 	}
-	by, ok := s.search(g)
+	open := g.open()
+	g, by, ok := s.search(g)
 	if err := context.Cause(s.ctx); err != nil {
 		return err
 	}
-	if !ok && g.open() {
-		p, found := s.findMovedFinal(g)
-		if !found {
-			return nil
-		}
-		// It may be the only one that has moved so and was found.
-		g, by, ok = s.close(g, p), p.by, true
-	}
 	if !ok {
+		s.missed = true
 		return nil
 	}
 	n := len(s.places)
@@ -198,8 +193,11 @@ func (s *salvager) settle(g gap) error {
 		return err
 	}
 	found := slices.Clone(s.places[n:])
-	if len(found) == 0 { // the medium has got worse since, or there is only the last
-		return nil
+	if len(found) == 0 {
+		if open && !g.open() { // only the last chunk has moved so
+			return s.settle(g)
+		}
+		return nil // the medium has got worse since
 	}
 	for _, p := range found {
 		if err := s.settle(gap{run{g.first, p.first}, g.from, s.at(p.first, p.by), g.before}); err != nil {
@@ -233,37 +231,24 @@ func (s *salvager) findFinal(g gap) (placement, bool) {
 	return placement{}, false
 }
 
-// findMovedFinal looks for it where what it has moved by is not known from any
-// other chunk.
-func (s *salvager) findMovedFinal(g gap) (placement, bool) {
-	b, w := s.getBuf(), &window{src: s.src}
-	defer s.putBuf(b)
-	if s.tail < 0 {
-		return placement{}, false
-	}
-	for _, r := range s.finals {
-		for d := r.step; d <= r.within && s.ctx.Err() == nil; d += r.step {
-			for _, by := range [...]int64{g.before + d, g.before - d} {
-				if p, ok := s.tryFinal(b, w, g, s.tail, by); ok {
-					return p, true
-				}
-			}
-		}
-	}
-	return placement{}, false
-}
-
 // tryFinal tries the last chunk that ends there and has moved by that much.
 func (s *salvager) tryFinal(b *chunkBuf, w *window, g gap, end, by int64) (placement, bool) {
-	payload := end - s.at(0, by)
-	p := placement{by: by, length: payload % format.SealedChunkSize, final: true}
-	p.first = payload / format.SealedChunkSize
-	p.end = p.first + 1
-	if payload < 0 || p.length < format.TagSize || p.first < g.first || s.at(p.first, by) < 0 {
+	p, ok := s.finalAt(end, by)
+	if !ok || p.first < g.first {
 		return p, false
 	}
-	_, ok := s.openSealed(b, w.bytes(s.at(p.first, by), p.length), p.first, true)
+	_, ok = s.openSealed(b, w.bytes(s.at(p.first, by), p.length), p.first, true)
 	return p, ok
+}
+
+// finalAt is the last chunk that ends there and has moved by that much, if there
+// can be one.
+func (s *salvager) finalAt(end, by int64) (p placement, ok bool) {
+	payload := end - s.at(0, by)
+	p = placement{by: by, length: payload % format.SealedChunkSize, final: true}
+	p.first = payload / format.SealedChunkSize
+	p.end = p.first + 1
+	return p, payload >= 0 && p.length >= format.TagSize && s.at(p.first, by) >= 0
 }
 
 // ends are where the payload may end, if the last chunks that were found end at

@@ -10,12 +10,11 @@ import (
 
 // searchBounds say how far chunks that are not in their place are looked for.
 // A try costs the authentication of one chunk, some 20 µs with AES: to give up on
-// one gap takes ten seconds of one processor, on a container two minutes at most.
+// one gap takes half a minute of one processor, on a container two at most.
 type searchBounds struct {
 	reaches   []reach
-	finals    []reach // for the last chunk, if it may have moved against those before it
-	maxTries  int64   // in all searches
-	maxShifts int     // found; each costs a pass over the chunks behind it
+	maxTries  int64 // in all searches
+	maxShifts int   // found; each costs a pass over the chunks behind it
 
 	// MaxHoles bounds the memory, to some 30 MiB: a placement takes 40 bytes, a gap
 	// 48, and a lost range 16. Where there are more holes, the rest is not searched
@@ -29,77 +28,103 @@ type reach struct {
 	within, step int64   // bytes
 	ahead        []int64 // which chunks of a gap, counted from its first: these may be intact
 	least        int64   // chunks in a gap that is worth it, if something was found behind
+	final        bool    // instead, the container's last chunk, which ends where the tail begins
 }
 
 // What was inserted or removed begins in the first chunk of a gap, so that the
 // second is likely to be intact; where others are damaged as well, a later one.
+// The last chunk is in front of the tail whatever is damaged before. How long it
+// is follows only from how much has moved, but to try it takes half the time, as
+// it is half as long on average.
 var defaultBounds = searchBounds{
 	reaches: []reach{
 		{within: 512, step: 1, ahead: []int64{1, 0}},
 		{within: 16 << 20, step: format.SealedChunkSize, ahead: []int64{0, 1}},
+		{within: 4 << 10, step: 1, final: true},
 		{within: 4 << 10, step: 1, ahead: []int64{1, 0, 2, 4, 16, 64, 256, 1024}, least: 8},
+		{within: 16 << 20, step: 512, final: true},
+		{within: 512 << 10, step: 1, final: true},
 		{within: 16 << 20, step: 512, ahead: []int64{1, 0, 16}},
 		{within: 64 << 10, step: 1, ahead: []int64{1, 0, 16}, least: format.SegmentChunks},
-	},
-	finals: []reach{
-		{within: 4 << 10, step: 1},
-		{within: 4 << 20, step: 512},
 	},
 	maxTries:  4 << 20,
 	maxShifts: 100,
 	maxHoles:  1 << 18,
 }
 
-// search looks for a chunk of a gap and returns by how much it has moved.
-func (s *salvager) search(g gap) (by int64, ok bool) {
+// search looks for a chunk of a gap and returns by how much it has moved, and
+// what of the gap is before it, if it is the container's last.
+func (s *salvager) search(g gap) (before gap, by int64, ok bool) {
 	if s.shifts == s.maxShifts {
-		return 0, false
+		return g, 0, false
 	}
 	for _, r := range s.reaches {
+		if r.final {
+			if p, ok := s.findMovedFinal(g, r); ok {
+				s.shifts++
+				return s.close(g, p), p.by, true
+			}
+			continue
+		}
 		if !g.open() && g.len() < r.least {
 			continue
 		}
 		for _, ahead := range r.ahead {
 			if by, ok := s.find(g, r, g.first+ahead); ok {
 				s.shifts++
-				return by, true
+				return g, by, true
 			}
 		}
 	}
-	return 0, false
+	return g, 0, false
 }
 
-// A candidate is a chunk, and by how much it may have moved.
-type candidate struct{ chunk, by int64 }
-
-// find tries the candidates of a reach, nearest first, on all workers: chunk i
-// for what may have been inserted before it; and for what may have been removed,
-// the chunk that then is where chunk i would be. At most one of them is
-// authentic, but for the work of someone who has the key.
+// find looks within a reach for chunk i, in case something was inserted before
+// it; and, in case something was removed, for the chunk that then is where chunk
+// i would be. At most one of them is authentic, but for the work of someone who
+// has the key.
 func (s *salvager) find(g gap, r reach, i int64) (by int64, ok bool) {
-	inserted := func(d int64) candidate { return candidate{i, g.before + d} }
-	removed := func(d int64) candidate {
-		return candidate{i + (d+format.SealedChunkSize-1)/format.SealedChunkSize, g.before - d}
+	return s.nearest(r, g.before, func(b *chunkBuf, w *window, by int64) bool {
+		i := i
+		if d := g.before - by; d > 0 {
+			i += (d + format.SealedChunkSize - 1) / format.SealedChunkSize
+		}
+		at := s.at(i, by)
+		if i >= g.end || at < max(0, g.from) || at+format.SealedChunkSize > g.to {
+			return false
+		}
+		_, ok := s.openSealed(b, w.bytes(at, format.SealedChunkSize), i, false)
+		return ok
+	})
+}
+
+// findMovedFinal looks within a reach for the container's last chunk, in front
+// of the tail.
+func (s *salvager) findMovedFinal(g gap, r reach) (p placement, ok bool) {
+	if !g.open() || s.tail < 0 {
+		return p, false
 	}
+	by, ok := s.nearest(r, g.before, func(b *chunkBuf, w *window, by int64) bool {
+		_, ok := s.tryFinal(b, w, g, s.tail, by)
+		return ok
+	})
+	if ok {
+		p, _ = s.finalAt(s.tail, by)
+	}
+	return p, ok
+}
+
+// nearest tries what may have moved by about as much as what is before it,
+// nearest first, on all workers, until something has.
+func (s *salvager) nearest(r reach, before int64, try func(b *chunkBuf, w *window, by int64) bool) (by int64, ok bool) {
 	const stride = 256 // steps that a worker takes at a time
 	var next, tries atomic.Int64
-	var found atomic.Pointer[candidate]
+	var found atomic.Pointer[int64]
 	var all sync.WaitGroup
 	for range s.workers {
 		all.Go(func() {
 			b := s.getBuf()
 			defer s.putBuf(b)
-			try := func(w *window, c candidate) {
-				at := s.at(c.chunk, c.by)
-				if c.chunk >= g.end || at < max(0, g.from) || at+format.SealedChunkSize > g.to {
-					return
-				}
-				tries.Add(1)
-				sealed := w.bytes(at, format.SealedChunkSize)
-				if _, ok := s.openSealed(b, sealed, c.chunk, false); ok {
-					found.Store(&c)
-				}
-			}
 			further, here := &window{src: s.src}, &window{src: s.src}
 			for found.Load() == nil && s.ctx.Err() == nil && s.tries+tries.Load() < s.maxTries {
 				d := next.Add(stride*r.step) - stride*r.step
@@ -108,16 +133,21 @@ func (s *salvager) find(g gap, r reach, i int64) (by int64, ok bool) {
 				}
 				for range stride {
 					d += r.step
-					try(further, inserted(d))
-					try(here, removed(d))
+					if by := before + d; try(b, further, by) {
+						found.Store(&by)
+					}
+					if by := before - d; try(b, here, by) {
+						found.Store(&by)
+					}
 				}
+				tries.Add(2 * stride)
 			}
 		})
 	}
 	all.Wait()
 	s.tries += tries.Load()
-	if c := found.Load(); c != nil {
-		return c.by, true
+	if by := found.Load(); by != nil {
+		return *by, true
 	}
 	return 0, false
 }

@@ -15,7 +15,7 @@ type delivery struct {
 }
 
 func (s *salvager) deliver(dst io.Writer) *delivery {
-	return &delivery{s, &Salvaged{Head: s.op.head.Head, Shifts: s.moved()}, newSink(dst)}
+	return &delivery{s, &Salvaged{Head: s.op.head.Head, Shifts: s.moved(), Missed: s.missed}, newSink(dst)}
 }
 
 // chunks writes the payload's plaintext as it is, each chunk in its place.

@@ -48,7 +48,7 @@ type salvager struct {
 	searchBounds
 	tries  int64 // candidates tried in searches
 	shifts int   // searches that found something
-	missed bool  // a search found nothing
+	missed bool  // a search found nothing where there is room for a chunk
 }
 
 func newSalvager(r *payloadAt, bounds *searchBounds) *salvager {
@@ -185,7 +185,7 @@ func (s *salvager) settle(g gap) error {
 		return err
 	}
 	if !ok {
-		s.missed = true
+		s.missed = s.missed || g.to-g.from > format.SealedChunkSize
 		return nil
 	}
 	n := len(s.places)

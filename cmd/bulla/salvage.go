@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"bulla/format"
 	"bulla/stream"
 )
 
@@ -34,19 +37,24 @@ what is lost. Nothing else is written: no byte that did not authenticate.
 FILE may have lost its head (the copy at its end serves, or one that was kept with bulla
 head export), its end, or sectors in the middle; it may lie on a disk with read errors,
 be a part of something larger, and have bytes inserted or missing anywhere. What moved
-by that is looked for: at every byte nearby, at every sector up to 16 MiB away. FILE is
-read twice, and stays as it is.
+by that is looked for: at every byte nearby, up to 512 KiB away if the end is there, and
+at every sector up to 16 MiB away. What has moved further counts as lost. FILE is read
+twice, and stays as it is.
 
-What was compressed with -z is decompressed, except the frames of 2 MiB that touch
-what is lost; if the end of FILE is lost, with the table of the frames, it stays as it is.
+What was compressed with -z is decompressed, except the frames of 2 MiB that touch what
+is lost; all sizes are then of what it decompresses to. If the end of FILE is lost, with
+the table of the frames, it is not known how many of them are lost in a hole: OUT has
+zeros for the fewest that can be, and what is behind may belong some frames further back.
+--raw gives the compressed stream as it is instead.
 
-It is said what is lost, with a map of the whole. Exit code 0 if nothing is lost, 6 if
-something is: OUT is there all the same. It is opened like for decrypt: with -i, -p,
+It is said what is lost, with a map of the whole, which ends in a ? if it is not known
+how much there was. Exit code 0 if nothing is lost, 6 if something is: OUT is there all
+the same, unless nothing could be salvaged. It is opened like for decrypt: with -i, -p,
 --kek, or the default identity.`,
 		Example: `  bulla salvage -o backup.tar backup.tar.bulla
   bulla salvage -i key.txt --map lost.json -o disk.img /mnt/dying/disk.img.bulla
   bulla salvage --head kept.head -o letter.txt damaged.bulla`,
-		Args:              exactlyOneFile,
+		Args:              salvageArgs,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.salvage(cmd, s, args[0]) },
 	}
@@ -57,6 +65,14 @@ something is: OUT is there all the same. It is opened like for decrypt: with -i,
 	s.headFlag.register(cmd)
 	s.workFlags.register(cmd)
 	return cmd
+}
+
+// salvageArgs accepts one file, with an example that has an output.
+func salvageArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usage("for example: "+cmd.CommandPath()+" -o backup.tar backup.tar.bulla", "%s takes the name of a file", cmd.Name())
+	}
+	return exactlyOneFile(cmd, args)
 }
 
 // salvage carries out the verb.
@@ -86,7 +102,7 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	lostTo, err := a.planMap(s, in)
+	lostTo, err := a.planMap(s, in, out)
 	if err != nil {
 		return err
 	}
@@ -98,16 +114,43 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 }
 
 // planMap is the output for the map; nil if none is wanted.
-func (a *app) planMap(s *salvageFlags, in *input) (*output, error) {
+func (a *app) planMap(s *salvageFlags, in *input, out *output) (*output, error) {
 	if s.lostTo == "" {
 		return nil, nil
 	}
 	flags := s.outputFlags
 	flags.name = s.lostTo
-	if s.lostTo == s.outputFlags.name {
-		return nil, usage("name another file for one of them", "the output and the map are both %s", printable(s.lostTo))
+	lostTo, err := a.planOutput(outputPlan{outputFlags: flags, from: in, mode: 0o600})
+	if err == nil && sameOutput(out, lostTo) {
+		err = usage("name another file for one of them", "the output and the map are both %s", printable(s.lostTo))
 	}
-	return a.planOutput(outputPlan{outputFlags: flags, from: in, mode: 0o600})
+	return lostTo, err
+}
+
+// sameOutput reports whether what is written to one output would be written over,
+// or go between, what is written to the other, whatever their names.
+func sameOutput(x, y *output) bool {
+	if x.File != nil && x.File == y.File || x.plan.name == y.plan.name {
+		return true
+	}
+	a, errA := x.lies()
+	b, errB := y.lies()
+	if errA == nil && errB == nil {
+		return os.SameFile(a, b) && a.Mode()&fs.ModeCharDevice == 0 // which takes both
+	}
+	// One is not there yet, or both: then it is a name in a directory, of which some
+	// systems do not mind the case.
+	a, errA = os.Stat(filepath.Dir(x.plan.name))
+	b, errB = os.Stat(filepath.Dir(y.plan.name))
+	return errA == nil && errB == nil && os.SameFile(a, b) && strings.EqualFold(filepath.Base(x.plan.name), filepath.Base(y.plan.name))
+}
+
+// lies is the file that an output is going to write to or to replace.
+func (o *output) lies() (fs.FileInfo, error) {
+	if o.File != nil {
+		return o.Stat()
+	}
+	return os.Lstat(o.plan.name)
 }
 
 // Salvaged is what salvage --json says, and what the map is.
@@ -119,6 +162,9 @@ type salvaged struct {
 	Intact    int64          `json:"intact_bytes"`
 	Lost      []stream.Range `json:"lost"`
 	Shifts    []stream.Shift `json:"shifts"`
+
+	Decompressed bool `json:"decompressed"`
+	PlacesKnown  bool `json:"places_known"` // of what is behind the first lost range
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
@@ -133,16 +179,19 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
 	found, err := stream.Salvage(ctx, out.writer(), in.File, in.size, ids.all, opts)
 	if err == nil && found.Intact == 0 && !found.Whole() {
-		err = &failure{exit: exitLoss, what: "nothing of " + in.name + " could be salvaged", hint: "if it was encrypted to this key it is all damaged, or has moved too far; look for another copy"}
+		err = errNothing(in.name, found)
 	}
 	if err == nil {
 		err = out.Commit()
 	}
 	bar.finish(err)
+	if errors.Is(err, stream.ErrNoHead) {
+		return errNoHead(about(in.name, err))
+	}
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{in.name, out.name, found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts}
+	result := salvaged{in.name, out.name, found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
 	if result.Lost == nil {
 		result.Lost = []stream.Range{}
 	}
@@ -159,20 +208,38 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		return err
 	}
 	if !found.Whole() {
-		return result.loss(s.lostTo != "")
+		return result.loss(found, s.lostTo != "")
 	}
 	return nil
 }
 
+// errNothing is the error for a file of which nothing is left.
+func errNothing(name string, found *stream.Salvaged) error {
+	f := &failure{exit: exitLoss, what: "nothing of " + name + " could be salvaged",
+		hint: "if it was encrypted to this key it is all damaged, or has moved too far; look for another copy"}
+	if found.Decoded {
+		f.hint = "it is compressed, and no frame of it is whole: --raw gives what is authentic of the compressed stream"
+	}
+	return f
+}
+
+// errNoHead is the error for a file that has lost all copies of its head.
+func errNoHead(err error) error {
+	p := explain(err)
+	return &failure{exit: p.Exit, what: p.What + "; and no other copy of its head was found in it",
+		hint: "without its head nothing opens it: name one that bulla head export has kept with --head FILE", err: err}
+}
+
 // tellSalvaged says what came of it, with a map.
 func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Duration) {
-	if found.Head.Coding != format.Plain && !found.Decoded {
-		a.warn(r.Output+" is compressed, as the payload of "+r.Input+" is", "zstd -d decompresses what is in front of the first hole")
-	}
 	if a.quiet || a.json {
 		return
 	}
-	a.con.line(fmt.Sprintf("bulla: %s: %s of %s salvaged to %s in %v", r.Input, bytesText(r.Intact), bytesText(r.Size), r.Output, took.Round(time.Millisecond)))
+	of, rest := " of "+bytesText(r.Size), ""
+	if !r.SizeKnown {
+		of, rest = "", ": how much there was is not known"
+	}
+	a.con.line(fmt.Sprintf("bulla: %s: %s%s salvaged to %s in %v%s", r.Input, bytesText(r.Intact), of, r.Output, took.Round(time.Millisecond), rest))
 	if found.Whole() {
 		return
 	}
@@ -180,8 +247,12 @@ func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Durati
 	if w, _, err := term.GetSize(int(a.err.Fd())); err == nil && w > 0 {
 		columns = w
 	}
-	const frame = len("bulla: []") + 1 // in the last column some terminals wrap
-	a.con.line("bulla: [" + damageMap(r.Lost, r.Size, columns-frame, mapScale()) + "]")
+	columns -= len("bulla: []") + 1 // in the last column some terminals wrap
+	end := ""
+	if !r.SizeKnown {
+		columns, end = columns-1, "?"
+	}
+	a.con.line("bulla: [" + damageMap(r.Lost, r.Size, columns, mapScale()) + end + "]")
 	for _, s := range r.Shifts {
 		a.con.line(fmt.Sprintf("bulla: from byte %d of %s on, all is %s", s.Offset, r.Input, movedText(s.By)))
 	}
@@ -203,7 +274,7 @@ func movedText(by int64) string {
 }
 
 // loss is the error that tells what is missing.
-func (r *salvaged) loss(listed bool) error {
+func (r *salvaged) loss(found *stream.Salvaged, listed bool) error {
 	const most = 3 // ranges that are said in one line
 	lost := int64(0)
 	var where []string
@@ -220,9 +291,17 @@ func (r *salvaged) loss(listed bool) error {
 	if listed {
 		f.hint = "the map lists all that is lost"
 	}
+	if found.Missed {
+		f.hint += "; what has moved further than was looked for counts as lost"
+	}
+	least := ""
+	if found.Loose {
+		least = "at least "
+		f.hint = "the table of the frames is lost: what is behind the first of these may belong further back, by some frames of 2 MiB"
+	}
 	switch {
 	case lost > 0:
-		f.what = fmt.Sprintf("%s in %s of %s are lost and filled with zeros: %s", bytesText(lost), plural(len(r.Lost), "place"), r.Output, strings.Join(where, ", "))
+		f.what = fmt.Sprintf("%s%s in %s of %s are lost and filled with zeros: %s", least, bytesText(lost), plural(len(r.Lost), "place"), r.Output, strings.Join(where, ", "))
 		if !r.SizeKnown {
 			f.what += "; and more may be missing at the end"
 		}

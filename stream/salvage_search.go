@@ -10,7 +10,7 @@ import (
 
 // searchBounds say how far chunks that are not in their place are looked for.
 // A try costs the authentication of one chunk, some 20 µs with AES: to give up on
-// one gap takes half a minute of one processor, on a container two at most.
+// one gap takes half a minute of one processor, on a container two minutes at most.
 type searchBounds struct {
 	reaches   []reach
 	maxTries  int64 // in all searches

@@ -155,8 +155,8 @@ func (o *output) lies() (fs.FileInfo, error) {
 
 // Salvaged is what salvage --json says, and what the map is.
 type salvaged struct {
-	Input     string         `json:"input"`
-	Output    string         `json:"output"`
+	namedInput
+	namedOutput
 	Size      int64          `json:"plaintext_bytes"` // up to what is known of it
 	SizeKnown bool           `json:"size_known"`
 	Intact    int64          `json:"intact_bytes"`
@@ -191,7 +191,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{in.name, out.name, found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
+	result := salvaged{in.given.asInput(), out.given.asOutput(), found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
 	if result.Lost == nil {
 		result.Lost = []stream.Range{}
 	}

@@ -1,5 +1,7 @@
 package ring
 
+import "errors"
+
 // A Puller is a ring for a consumer that pulls: feed prepares the items, in
 // order and one at a time, work is done on several at a time, and Next hands
 // them out in order. There is no goroutine if there is only one item, and none
@@ -85,14 +87,16 @@ func (p *Puller[T]) run() {
 	}
 }
 
-// Stop makes Next return nil from now on. It does not wait, and may be called
-// from any goroutine.
-func (p *Puller[T]) Stop() { p.ring.Stop() }
+// Stop makes Next return nil from now on. See [Ring.Stop].
+func (p *Puller[T]) Stop(err error) error { return p.ring.Stop(err) }
+
+// errClosed is why a Puller stops that nobody wants anything of any more.
+var errClosed = errors.New("closed")
 
 // Close stops the Puller and returns when nothing of it runs any more: after a
 // feed that is under way has returned.
 func (p *Puller[T]) Close() {
-	p.Stop()
+	p.Stop(errClosed)
 	p.busy <- struct{}{}
 	defer func() { <-p.busy }()
 	if p.parallel {

@@ -1,9 +1,6 @@
 package ring
 
-import (
-	"io"
-	"sync"
-)
+import "io"
 
 // A Pusher is a ring for a producer that is written to: what it gets fills the
 // items' buffers, work is done on several items at a time, and commit gets them
@@ -19,9 +16,6 @@ type Pusher[T any] struct {
 	cur       *Slot[T]      // being filled; nil after a failure
 	parallel  bool          // the ring has started
 	committed chan struct{} // closed when the committing goroutine has ended
-
-	mu  sync.Mutex
-	err error // the first failure, which sticks
 }
 
 // Stages are what a Pusher does with its items.
@@ -175,15 +169,7 @@ func (p *Pusher[T]) Close(evenIfEmpty bool) error {
 
 // Fail makes err the final error, unless it is nil or there is one already, and
 // returns the one there is.
-func (p *Pusher[T]) Fail(err error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err == nil && err != nil {
-		p.err = err
-		p.ring.Stop()
-	}
-	return p.err
-}
+func (p *Pusher[T]) Fail(err error) error { return p.ring.Stop(err) }
 
 // Err returns the final error, nil as long as there is none.
 func (p *Pusher[T]) Err() error { return p.Fail(nil) }

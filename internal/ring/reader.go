@@ -1,9 +1,6 @@
 package ring
 
-import (
-	"io"
-	"sync"
-)
+import "io"
 
 // A Reader gives, as a stream, the bytes that the items of a [Puller] hold.
 //
@@ -15,9 +12,6 @@ type Reader[T any] struct {
 	give    func(*T) ([]byte, error)
 	rest    []byte // of the current item
 	pending error  // what comes when rest is used up
-
-	mu  sync.Mutex
-	err error // the end, which sticks
 }
 
 // NewReader returns a Reader over p. Give says which bytes an item holds and
@@ -87,15 +81,7 @@ func (r *Reader[T]) advance() error {
 
 // Fail makes err the end, unless it is nil or there is one already, and returns
 // the one there is. It frees a Read that waits.
-func (r *Reader[T]) Fail(err error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.err == nil && err != nil {
-		r.err = err
-		r.Stop()
-	}
-	return r.err
-}
+func (r *Reader[T]) Fail(err error) error { return r.Stop(err) }
 
 // Err returns the end, nil as long as there is none.
 func (r *Reader[T]) Err() error { return r.Fail(nil) }

@@ -37,9 +37,11 @@ type Ring[T any] struct {
 
 	free, order, work chan *Slot[T]
 	stop              chan struct{}
-	stopOnce          sync.Once
 	running           sync.WaitGroup
 	started           bool
+
+	mu  sync.Mutex
+	err error // why it was stopped
 }
 
 // New returns a ring of at most slots slots whose items are worked on by fn in
@@ -148,8 +150,18 @@ func (r *Ring[T]) stopped() bool {
 func (r *Ring[T]) Release(s *Slot[T]) { r.free <- s }
 
 // Stop ends the ring early: Get and Next return nil, and what was put and not
-// yet worked on is dropped. It does not wait, and may be called more than once.
-func (r *Ring[T]) Stop() { r.stopOnce.Do(func() { close(r.stop) }) }
+// yet worked on is dropped. err is why; the first reason stays, and is returned.
+// With nil Stop ends nothing and returns the reason there is, if any. It does not
+// wait, and may be called from any goroutine.
+func (r *Ring[T]) Stop(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil && err != nil {
+		r.err = err
+		close(r.stop)
+	}
+	return r.err
+}
 
 // Wait returns when all workers have ended, after Close.
 func (r *Ring[T]) Wait() { r.running.Wait() }

@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -11,6 +12,9 @@ import (
 
 // An item is worked on by squaring it.
 type item struct{ in, out int }
+
+// errEnough is why tests stop a ring.
+var errEnough = errors.New("that is enough")
 
 func square(i *item) { i.out = i.in * i.in }
 
@@ -33,7 +37,7 @@ func pump(r *Ring[item], n int, take func(item) bool) {
 	}()
 	for s := r.Next(); s != nil; s = r.Next() {
 		if !take(s.Item) {
-			r.Stop()
+			r.Stop(errEnough)
 			break
 		}
 		r.Release(s)

@@ -83,7 +83,7 @@ func play(t *testing.T, workers int, steps []step) []step {
 			out = out[1:]
 			m.out--
 		case stop:
-			r.Stop()
+			r.Stop(errEnough)
 			m.stopped = true
 		case closing:
 			r.Close()
@@ -137,7 +137,7 @@ func TestStopFreesBlockedProducer(t *testing.T) {
 		if returned {
 			t.Fatal("Get did not wait with all slots in use")
 		}
-		r.Stop()
+		r.Stop(errEnough)
 		synctest.Wait()
 		if !returned {
 			t.Error("Get still waits after Stop")
@@ -161,7 +161,7 @@ func TestStopFreesBlockedConsumer(t *testing.T) {
 		if returned {
 			t.Fatal("Next did not wait with nothing to come")
 		}
-		r.Stop()
+		r.Stop(errEnough)
 		synctest.Wait()
 		if !returned {
 			t.Error("Next still waits after Stop")
@@ -186,7 +186,7 @@ func TestStopFreesConsumerOfSlowWork(t *testing.T) {
 			returned = true
 		}()
 		synctest.Wait()
-		r.Stop()
+		r.Stop(errEnough)
 		synctest.Wait()
 		if !returned {
 			t.Error("Next waits for work that nobody wants any more")
@@ -234,7 +234,7 @@ func TestStopDropsWork(t *testing.T) {
 			r.Put(r.Get())
 		}
 		synctest.Wait()
-		r.Stop()
+		r.Stop(errEnough)
 		r.Close()
 		close(slow)
 		r.Wait()

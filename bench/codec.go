@@ -62,7 +62,7 @@ func codecs() ([]contest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(all, contest{"memory/decompress vs codec", int64(len(plain)), 0.9,
+	return append(all, contest{"memory/decompress vs codec", int64(len(plain)), 0.8,
 		func() error {
 			r, err := stream.NewReaderAt(ctx, bytes.NewReader(container.Bytes()), int64(container.Len()), []stream.Identity{id}, nil)
 			if err != nil {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+
+	"bulla/internal/ring"
 )
 
 // A sink is a destination that stays written to in order.
@@ -24,10 +26,7 @@ func newSink(w io.Writer) *sink {
 
 // Write writes all of p or fails.
 func (s *sink) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
+	n, err := ring.WriteAll(s.w, p)
 	if err == nil {
 		s.back.wrote(n)
 	}

@@ -171,13 +171,19 @@ func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream
 
 // tellWarnings says what is amiss with a container whose content is not (TAIL-3).
 func (a *app) tellWarnings(r opened, in *input, opts *stream.ReaderOptions) {
-	mends := "recipients repair"
-	if opts.Head != nil { // it may be the only good one
-		mends = "head restore --head HEAD"
-	}
+	hint := "the content is authentic and complete; bulla " + mender(opts.Head != nil) + " makes both ends sound again"
 	for _, f := range r.Warnings() {
-		a.warn(in.name+": "+f.Message+citing(f), "the content is authentic and complete; bulla "+mends+" makes both ends sound again")
+		a.warn(in.name+": "+f.Message+citing(f), hint)
 	}
+}
+
+// mender is the verb that makes both copies of the head in a file sound. A detached
+// head that opened it may be the only good one.
+func mender(detached bool) string {
+	if detached {
+		return "head restore --head HEAD"
+	}
+	return "recipients repair"
 }
 
 // unfinished adds to an error what has been let out before it.

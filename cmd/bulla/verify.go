@@ -318,21 +318,13 @@ func (d *verdict) failure() error {
 		what: fmt.Sprintf("%s is not as the specification wants it: %s", d.File, plural(n, "violation"))}
 	switch {
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
-		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + d.mends() + " mends"
+		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + mender(len(d.copies.Usable()) == 0) + " mends"
 	case d.copies.Head == nil && d.copies.Tail == nil:
 		if err := d.copies.HeadErr; errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla) {
 			return about(d.File.String(), err)
 		}
 	}
 	return f
-}
-
-// mends is the verb that makes the copies of the head sound.
-func (d *verdict) mends() string {
-	if len(d.copies.Usable()) == 0 { // it was opened with a detached head
-		return "head restore --head HEAD"
-	}
-	return "recipients repair"
 }
 
 // onlyCopies reports whether nothing but a copy of the head is wrong: all that a

@@ -45,10 +45,7 @@ func (r *Reader[T]) WriteTo(w io.Writer) (int64, error) {
 	}
 	for {
 		if len(r.rest) > 0 {
-			k, err := w.Write(r.rest)
-			if err == nil && k < len(r.rest) {
-				err = io.ErrShortWrite
-			}
+			k, err := WriteAll(w, r.rest)
 			n += int64(k)
 			if err != nil {
 				return n, r.Fail(err)

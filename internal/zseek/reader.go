@@ -50,15 +50,6 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// writeAll writes all of p or fails.
-func writeAll(w io.Writer, p []byte) (int, error) {
-	n, err := w.Write(p)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	return n, err
-}
-
 var _ interface {
 	io.ReadCloser
 	io.WriterTo

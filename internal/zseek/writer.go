@@ -87,7 +87,7 @@ func (w *Writer) commit(b *piece) error {
 		return b.err
 	}
 	w.tally.add(len(b.frame), len(b.content))
-	_, err := writeAll(w.dst, b.frame)
+	_, err := ring.WriteAll(w.dst, b.frame)
 	return err
 }
 
@@ -102,7 +102,7 @@ func (w *Writer) Close() error {
 	err := w.Pusher.Close(false)
 	if err == nil {
 		err = w.tally.writeTable(func(b []byte) error {
-			_, err := writeAll(w.dst, b)
+			_, err := ring.WriteAll(w.dst, b)
 			return err
 		})
 	}

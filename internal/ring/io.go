@@ -33,3 +33,12 @@ func ReadFull(src io.Reader, p []byte) (n int, err error) {
 	}
 	return n, err
 }
+
+// WriteAll writes all of p to dst or fails.
+func WriteAll(dst io.Writer, p []byte) (n int, err error) {
+	n, err = dst.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}

@@ -117,7 +117,7 @@ func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 
 // tellBrokenOff warns that what comes behind in an archive is not known.
 func (a *app) tellBrokenOff(r *randomAccess, end error) {
-	a.warn(explain(archiveError(r, end)).What, "what comes behind is not known; there may have been a later one of a name")
+	a.warn(explain(archiveError(r, end)).what, "what comes behind is not known; there may have been a later one of a name")
 }
 
 // writeRanges writes what was asked for. That it can be is seen to before

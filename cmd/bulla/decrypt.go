@@ -188,12 +188,11 @@ func mender(detached bool) string {
 
 // unfinished adds to an error what has been let out before it.
 func unfinished(err error, out *output, n int64) error {
-	p := explain(err)
-	if p.Exit != exitBad || out.path != "" || n == 0 {
+	f := explain(err)
+	if f.exit != exitBad || out.path != "" || n == 0 {
 		return err
 	}
-	return &failure{exit: p.Exit, what: p.What, err: err,
-		hint: "the " + bytesText(n) + " that came out are authentic but not all: throw them away; " + p.Hint}
+	return withHint(f, "the "+bytesText(n)+" that came out are authentic but not all: throw them away; "+f.hint)
 }
 
 // decrypted is what decrypt --json says.

@@ -36,20 +36,13 @@ const (
 	exitClosedPipe  = exitSignal + int(syscall.SIGPIPE)
 )
 
-// A problem is what the user gets to know of an error.
-type problem struct {
-	What string `json:"error"`          // what happened, in one line
-	Hint string `json:"hint,omitempty"` // what to do about it, in one line
-	Exit int    `json:"exit"`
-
-	silent bool // the exit code says it all
-}
-
-// A failure is an error that the command found itself.
+// A failure is an error as the user sees it.
 type failure struct {
-	exit       int
-	what, hint string
-	err        error // what it comes from, if anything
+	exit   int
+	what   string // what happened, in one line
+	hint   string // what to do about it, in one line
+	err    error  // the cause, if there is another error behind it
+	silent bool   // the exit code says it all
 }
 
 func (f *failure) Error() string { return f.what }
@@ -61,6 +54,13 @@ func usage(hint, format string, args ...any) error {
 
 func refuse(hint, format string, args ...any) error {
 	return &failure{exit: exitRefused, what: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// withHint is err, explained, with another hint.
+func withHint(err error, hint string) error {
+	f := explain(err)
+	f.hint = hint
+	return f
 }
 
 // A fileError says which input an error is about.
@@ -80,30 +80,38 @@ func about(name string, err error) error {
 	return &fileError{name, err}
 }
 
-// explain makes a problem of any error: the one place where errors become
-// messages and exit codes. The most particular come first.
-func explain(err error) problem {
+// explain makes a failure of any error: the one place where errors become
+// messages and exit codes. The failure is the caller's, and wraps err.
+func explain(err error) *failure {
+	f := explained(err)
+	f.err = err
+	return f
+}
+
+// explained makes a failure of err. The most particular kinds come first.
+func explained(err error) *failure {
 	name := "the input"
 	if fe, ok := errors.AsType[*fileError](err); ok {
 		name = fe.name
 	}
 	if s, ok := errors.AsType[*signalError](err); ok {
-		return problem{Exit: exitSignal + int(s.sig), What: s.Error(), silent: true}
+		return &failure{exit: exitSignal + int(s.sig), what: s.Error(), silent: true}
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
-		return problem{What: f.what, Hint: f.hint, Exit: f.exit}
+		same := *f
+		return &same
 	}
 	if d, ok := errors.AsType[*directoryError](err); ok {
-		return problem{What: d.Error(), Hint: "name a file in it", Exit: exitUsage}
+		return &failure{what: d.Error(), hint: "name a file in it", exit: exitUsage}
 	}
 	if isClosedPipe(err) {
-		return problem{Exit: exitClosedPipe, What: "the reader of the output went away", silent: true}
+		return &failure{exit: exitClosedPipe, what: "the reader of the output went away", silent: true}
 	}
-	if p, ok := explainContainer(name, err); ok {
-		return p
+	if f := explainContainer(name, err); f != nil {
+		return f
 	}
-	if p, ok := explainKeys(err); ok {
-		return p
+	if f := explainKeys(err); f != nil {
+		return f
 	}
 	return explainIO(err)
 }
@@ -128,65 +136,65 @@ func orSalvage(hint, name string) string {
 
 // explainContainer explains what is wrong with a container, or with the keys
 // for it.
-func explainContainer(name string, err error) (p problem, ok bool) {
+func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*keysError](err); ok {
-		return explainNoKey(name, e), true
+		return explainNoKey(name, e)
 	}
 	if e, ok := errors.AsType[*stream.LimitError](err); ok {
-		return problem{What: name + ": " + e.Error(), Hint: "the file was made to keep its readers busy; do not trust where it came from", Exit: exitUnsupported}, true
+		return &failure{what: name + ": " + e.Error(), hint: "the file was made to keep its readers busy; do not trust where it came from", exit: exitUnsupported}
 	}
 	if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
-		p := problem{What: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), Hint: hintCopy, Exit: exitBad}
+		p := &failure{what: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), hint: hintCopy, exit: exitBad}
 		if e.Chunks > 0 {
-			p.Hint = orSalvage(hintCopy, name)
+			p.hint = orSalvage(hintCopy, name)
 		}
-		return p, true
+		return p
 	}
 	if e, ok := errors.AsType[*stream.ChunkError](err); ok {
-		return problem{What: name + ": " + e.Error() + ": damaged, or changed by somebody", Hint: orSalvage(hintCopy, name), Exit: exitBad}, true
+		return &failure{what: name + ": " + e.Error() + ": damaged, or changed by somebody", hint: orSalvage(hintCopy, name), exit: exitBad}
 	}
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
-		return problem{What: fmt.Sprintf("%s goes on after its end at byte %d", name, e.Offset), Hint: "something was appended to it; cut it there, or " + hintAgain, Exit: exitBad}, true
+		return &failure{what: fmt.Sprintf("%s goes on after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it there, or " + hintAgain, exit: exitBad}
 	}
 	if e, ok := errors.AsType[*format.ParseError](err); ok {
-		return explainParse(name, e), true
+		return explainParse(name, e)
 	}
 	if errors.Is(err, format.ErrMixedClasses) {
-		return problem{What: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
-			Hint: "choose one kind, or --allow-classical if that is what you want", Exit: exitRefused}, true
+		return &failure{what: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
+			hint: "choose one kind, or --allow-classical if that is what you want", exit: exitRefused}
 	}
-	return p, false
+	return nil
 }
 
 // explainParse explains bytes that are no container.
-func explainParse(name string, e *format.ParseError) problem {
-	p := problem{What: name + ": " + e.Error(), Exit: exitBad, Hint: hintAgain}
+func explainParse(name string, e *format.ParseError) *failure {
+	p := &failure{what: name + ": " + e.Error(), exit: exitBad, hint: hintAgain}
 	if e.Clause == format.READ4 {
-		return problem{What: "the detached head is not that of " + name, Hint: "name the one that was exported from this file", Exit: exitUsage}
+		return &failure{what: "the detached head is not that of " + name, hint: "name the one that was exported from this file", exit: exitUsage}
 	}
 	switch e.Kind {
 	case format.ErrNotBulla:
-		p = problem{What: name + " is not a bulla file: " + e.Reason, Exit: exitUnsupported, Hint: "bulla opens what bulla encrypt has made"}
+		p = &failure{what: name + " is not a bulla file: " + e.Reason, exit: exitUnsupported, hint: "bulla opens what bulla encrypt has made"}
 		switch {
 		case strings.Contains(e.Reason, "age file"):
-			p.Hint = "age -d opens it"
+			p.hint = "age -d opens it"
 		case strings.Contains(e.Reason, "as if it were text"), strings.Contains(e.Reason, "UTF-16"):
-			p.Hint = "transfer it again as binary; in PowerShell name the output with -o, not with >"
+			p.hint = "transfer it again as binary; in PowerShell name the output with -o, not with >"
 		}
 	case format.ErrTruncated:
-		p.What = name + " is truncated: " + e.Reason
+		p.what = name + " is truncated: " + e.Reason
 	case format.ErrDamaged:
-		p.What = name + " is " + e.Error()
+		p.what = name + " is " + e.Error()
 		switch {
 		case e.Clause != format.HEAD5:
-			p.Hint = orSalvage(hintCopy, name)
+			p.hint = orSalvage(hintCopy, name)
 		case name == stdinName:
-			p.Hint = "if it came through a pipe, open it as a file: the copy of the head at its end may serve"
+			p.hint = "if it came through a pipe, open it as a file: the copy of the head at its end may serve"
 		default: // and so is the one at its end
-			p.Hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintCopy
+			p.hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintCopy
 		}
 	case format.ErrUnsupported:
-		p.Exit, p.Hint = exitUnsupported, hintNewer
+		p.exit, p.hint = exitUnsupported, hintNewer
 	}
 	return p
 }
@@ -199,33 +207,34 @@ type keysError struct {
 
 func (e *keysError) Unwrap() error { return e.NoKeyError }
 
-func explainNoKey(name string, e *keysError) problem {
+func explainNoKey(name string, e *keysError) *failure {
 	causes := errors.Join(e.Causes...)
 	if f, ok := errors.AsType[*failure](causes); ok { // such as that nobody could be asked
-		return problem{What: f.what, Hint: f.hint, Exit: f.exit}
+		same := *f
+		return &same
 	}
 	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
-		return emptyPassphrase
+		return emptyPassphrase()
 	}
 	asked := slices.Contains(e.Tried, format.SlotPassphrase)
-	p := problem{Exit: exitNoKey}
+	p := &failure{exit: exitNoKey}
 	census := " (its slots: " + slotCensus(e.Slots) + ")"
 	switch n := e.keys.named; {
 	case n == 0 && asked:
-		p.What = "wrong passphrase for " + name
+		p.what = "wrong passphrase for " + name
 	case n == 0:
-		p.What = "no key to open " + name + " with" + census
+		p.what = "no key to open " + name + " with" + census
 	case asked:
-		p.What = "neither the passphrase nor a key of " + plural(n, "identity") + " opens " + name + census
+		p.what = "neither the passphrase nor a key of " + plural(n, "identity") + " opens " + name + census
 	case n == 1:
-		p.What = "the key does not open " + name + census
+		p.what = "the key does not open " + name + census
 	default:
-		p.What = fmt.Sprintf("none of %d keys opens %s%s", n, name, census)
+		p.what = fmt.Sprintf("none of %d keys opens %s%s", n, name, census)
 	}
 	for _, c := range e.Causes {
-		p.What += "; " + firstLine(c.Error())
+		p.what += "; " + firstLine(c.Error())
 	}
-	p.Hint = hintNoKey(e, causes, asked)
+	p.hint = hintNoKey(e, causes, asked)
 	return p
 }
 
@@ -272,68 +281,70 @@ func slotCensus(slots []format.SlotType) string {
 	return strings.Join(parts, ", ")
 }
 
-var emptyPassphrase = problem{What: "the passphrase is empty", Exit: exitNoKey, Hint: "check where it comes from"}
+func emptyPassphrase() *failure {
+	return &failure{what: "the passphrase is empty", exit: exitNoKey, hint: "check where it comes from"}
+}
 
 // explainKeys explains what is wrong with keys before any file is opened.
-func explainKeys(err error) (p problem, ok bool) {
+func explainKeys(err error) *failure {
 	if e, ok := errors.AsType[*entropy.RequireError](err); ok {
-		return problem{What: e.Error(), Exit: exitEntropy,
-			Hint: orElse(e.Hint, "leave out --require "+e.Source+", or run this where it is to be had")}, true
+		return &failure{what: e.Error(), exit: exitEntropy,
+			hint: orElse(e.Hint, "leave out --require "+e.Source+", or run this where it is to be had")}
 	}
 	if e, ok := errors.AsType[*entropy.UnknownSourceError](err); ok {
-		return problem{What: fmt.Sprintf("no entropy source is called %q", e.Name), Exit: exitUsage,
-			Hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}, true
+		return &failure{what: fmt.Sprintf("no entropy source is called %q", e.Name), exit: exitUsage,
+			hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}
 	}
 	if errors.Is(err, keyslot.ErrSecretKey) {
-		return problem{What: err.Error(), Exit: exitUsage, // err says where, and to treat it as exposed
-			Hint: "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"}, true
+		return &failure{what: err.Error(), exit: exitUsage, // err says where, and to treat it as exposed
+			hint: "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"}
 	}
 	if errors.Is(err, keyslot.ErrEmptyPassphrase) {
-		return emptyPassphrase, true
+		return emptyPassphrase()
 	}
 	if errors.Is(err, keyslot.ErrUnknownKey) || errors.Is(err, keyslot.ErrNoKeys) {
-		return problem{What: err.Error(), Exit: exitUsage, Hint: "bulla help keys shows what keys look like"}, true
+		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
 	}
 	if m, ok := errors.AsType[*agekey.PluginMissingError](err); ok {
-		return problem{What: m.Error(), Exit: exitUnsupported, Hint: "install it, and see that it is on the PATH"}, true
+		return &failure{what: m.Error(), exit: exitUnsupported, hint: "install it, and see that it is on the PATH"}
 	}
 	if e, ok := errors.AsType[*agekey.SizeError](err); ok {
-		return problem{What: e.Error(), Exit: exitUnsupported, Hint: "use a smaller key, or one of another kind"}, true
+		return &failure{what: e.Error(), exit: exitUnsupported, hint: "use a smaller key, or one of another kind"}
 	}
 	if _, ok := errors.AsType[*keyslot.LineError](err); ok {
-		return problem{What: err.Error(), Exit: exitUsage, Hint: "bulla help keys shows what keys look like"}, true
+		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
 	}
-	return p, false
+	return nil
 }
 
 // explainIO explains the errors of the operating system, and those that nobody
 // foresaw.
-func explainIO(err error) problem {
-	p := problem{What: err.Error(), Exit: exitIO}
+func explainIO(err error) *failure {
+	p := &failure{what: err.Error(), exit: exitIO}
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		p.What = fmt.Sprintf("cannot %s %s: %v", pe.Op, plainName(pe.Path), pe.Err)
+		p.what = fmt.Sprintf("cannot %s %s: %v", pe.Op, plainName(pe.Path), pe.Err)
 	} else if le, ok := errors.AsType[*os.LinkError](err); ok {
-		p.What = fmt.Sprintf("cannot give %s its name: %v", plainName(le.New), le.Err)
+		p.what = fmt.Sprintf("cannot give %s its name: %v", plainName(le.New), le.Err)
 	} else if fe, ok := errors.AsType[*fileError](err); ok {
-		p.What = fe.Error()
+		p.what = fe.Error()
 	}
 	switch {
 	case isNoSpace(err):
-		p.Hint = "make room, or name another place with -o; nothing was left behind"
+		p.hint = "make room, or name another place with -o; nothing was left behind"
 	case errors.Is(err, fs.ErrNotExist):
-		p.Hint = "check the name, and that its directory exists"
+		p.hint = "check the name, and that its directory exists"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		p.Hint = "check who may read and write there, or name another place with -o"
+		p.hint = "check who may read and write there, or name another place with -o"
 	case errors.Is(err, syscall.ENOTDIR):
-		p.Hint = "a part of the path is a file, not a directory"
+		p.hint = "a part of the path is a file, not a directory"
 	case errors.Is(err, syscall.EISDIR):
-		p.Hint = "name a file, not a directory"
+		p.hint = "name a file, not a directory"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		p.Hint = "the source became shorter while it was read"
+		p.hint = "the source became shorter while it was read"
 	case isSystem(err):
-		p.Hint = "the source or the destination failed; no output was left under its final name"
+		p.hint = "the source or the destination failed; no output was left under its final name"
 	default:
-		p.Hint = hintReport
+		p.hint = hintReport
 	}
 	return p
 }

@@ -86,11 +86,11 @@ func TestExplain(t *testing.T) {
 		{errors.New("something else"), 1, "x: something else", "report it"},
 	} {
 		p := explain(about("x", c.err))
-		if p.Exit != c.exit || !strings.HasPrefix(p.What, c.what) || !strings.Contains(p.Hint, c.hint) || p.silent {
-			t.Errorf("%#v\n is explained with %d %q and %q,\n want %d %q… and …%q…", c.err, p.Exit, p.What, p.Hint, c.exit, c.what, c.hint)
+		if p.exit != c.exit || !strings.HasPrefix(p.what, c.what) || !strings.Contains(p.hint, c.hint) || p.silent {
+			t.Errorf("%#v\n is explained with %d %q and %q,\n want %d %q… and …%q…", c.err, p.exit, p.what, p.hint, c.exit, c.what, c.hint)
 		}
-		if p.Hint == "" || strings.Contains(p.Hint, "\n") || strings.Contains(p.What, "\n") {
-			t.Errorf("%v: not a line each: %q, %q", c.err, p.What, p.Hint)
+		if p.hint == "" || strings.Contains(p.hint, "\n") || strings.Contains(p.what, "\n") {
+			t.Errorf("%v: not a line each: %q, %q", c.err, p.what, p.hint)
 		}
 	}
 }
@@ -105,8 +105,8 @@ func TestExplainPipes(t *testing.T) {
 		{&stream.TruncatedError{Chunks: 3}, hintCopy},
 		{&format.ParseError{Clause: format.HEAD5, Kind: format.ErrDamaged}, "if it came through a pipe, open it as a file: the copy of the head at its end may serve"},
 	} {
-		if p := explain(about(stdinName, c.err)); p.Hint != c.hint {
-			t.Errorf("%v: the hint is %q", c.err, p.Hint)
+		if p := explain(about(stdinName, c.err)); p.hint != c.hint {
+			t.Errorf("%v: the hint is %q", c.err, p.hint)
 		}
 	}
 }
@@ -120,13 +120,13 @@ func TestExplainSilently(t *testing.T) {
 		{fmt.Errorf("reading: %w", &signalError{syscall.SIGINT}), 130},
 		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}, 141},
 	} {
-		if p := explain(about("x", c.err)); p.Exit != c.exit || !p.silent {
-			t.Errorf("%v is explained with %d, silently: %v", c.err, p.Exit, p.silent)
+		if p := explain(about("x", c.err)); p.exit != c.exit || !p.silent {
+			t.Errorf("%v is explained with %d, silently: %v", c.err, p.exit, p.silent)
 		}
 	}
 	// A pipe to a program of our own is no output.
-	if p := explain(&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}); p.Exit != exitIO || p.silent {
-		t.Errorf("a plugin that died is explained with %d, silently: %v", p.Exit, p.silent)
+	if p := explain(&fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}); p.exit != exitIO || p.silent {
+		t.Errorf("a plugin that died is explained with %d, silently: %v", p.exit, p.silent)
 	}
 }
 

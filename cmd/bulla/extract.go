@@ -176,19 +176,19 @@ func (e *extraction) incomplete() error {
 
 // stopped is an error that no more is written after.
 func (e *extraction) stopped(err error) error {
-	p := explain(err)
+	f := explain(err)
 	switch {
-	case p.Exit != exitIO:
+	case f.exit != exitIO:
 		return err
 	case isNoSpace(err):
-		p.Hint = "make room, or name another directory with -C"
+		f.hint = "make room, or name another directory with -C"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		p.Hint = "check who may read and write there, or name another directory with -C"
+		f.hint = "check who may read and write there, or name another directory with -C"
 	default:
 		return err
 	}
 	if e.done.Files > 0 {
-		p.Hint += "; what was written before is whole: " + plural(e.done.Files, "file")
+		f.hint += "; what was written before is whole: " + plural(e.done.Files, "file")
 	}
-	return &failure{exit: p.Exit, what: p.What, hint: p.Hint, err: err}
+	return f
 }

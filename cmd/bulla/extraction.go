@@ -98,12 +98,12 @@ func (e *extraction) try(t target) error {
 	}
 	p := explain(err)
 	if e.from.atEnd(err) {
-		p.Exit = exitLoss
+		p.exit = exitLoss
 	}
-	if !slices.Contains(severity, p.Exit) {
+	if !slices.Contains(severity, p.exit) {
 		return err
 	}
-	e.refuse(t.Name, p.Exit, p.What)
+	e.refuse(t.Name, p.exit, p.what)
 	return nil
 }
 

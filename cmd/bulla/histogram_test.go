@@ -63,7 +63,7 @@ func TestParseCount(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "K", "-1", "+1", "1k", "1T", "1 K", "1KB", "0x10", "1.5M", "9223372036854775808", "8589934592G", "1_000"} {
-		if got, err := parseCount(s); err == nil || explain(err).Exit != exitUsage {
+		if got, err := parseCount(s); err == nil || explain(err).exit != exitUsage {
 			t.Errorf("%q: %d, %v", s, got, err)
 		}
 	}

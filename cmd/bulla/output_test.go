@@ -78,7 +78,7 @@ func TestOutputAppears(t *testing.T) {
 		}
 	}
 	write("theirs")
-	if err := o.Commit(); explain(err).Exit != exitRefused {
+	if err := o.Commit(); explain(err).exit != exitRefused {
 		t.Errorf("got %v", err)
 	}
 	if inFile(path) != "theirs" || exists(partialPath(path)) {
@@ -172,7 +172,7 @@ func TestOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.WriteString("half")
-	if p := explain(first.claim(&left)); p.Exit != exitRefused || !strings.Contains(p.What, "another run is writing") {
+	if p := explain(first.claim(&left)); p.exit != exitRefused || !strings.Contains(p.what, "another run is writing") {
 		t.Errorf("the first run, which has lost its output: %+v", p)
 	}
 	first.Discard()
@@ -195,7 +195,7 @@ func TestTakenOver(t *testing.T) {
 		if there {
 			os.WriteFile(partialPath(path), []byte("half"), 0o600)
 		}
-		if p := explain(o.Commit()); p.Exit != exitRefused || !strings.Contains(p.What, "not made") {
+		if p := explain(o.Commit()); p.exit != exitRefused || !strings.Contains(p.what, "not made") {
 			t.Errorf("%+v", p)
 		}
 		if exists(path) || exists(partialPath(path)) != there {

@@ -84,8 +84,8 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 		Workers: f.jobs, Head: head, Done: r.done, AllowTruncated: f.truncated,
 	})
 	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without
-		return nil, &failure{exit: exitBad, what: explain(about(r.in.name, err)).What, err: err,
-			hint: "it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does"}
+		return nil, withHint(about(r.in.name, err),
+			"it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does")
 	}
 	return ra, ids.explain(err)
 }
@@ -122,7 +122,9 @@ func (r *randomAccess) breaksOff(err error) bool {
 // loss is the error when all is done that can be, of a file whose end is missing
 // because of err. What was asked for, and is not there, is lost.
 func (r *randomAccess) loss(err error, came string) error {
-	return &failure{exit: exitLoss, err: err, what: explain(about(r.in.name, err)).What, hint: came + "; bulla salvage gets out all that is left of the file"}
+	f := explain(about(r.in.name, err))
+	f.exit, f.hint = exitLoss, came+"; bulla salvage gets out all that is left of the file"
+	return f
 }
 
 // tellTruncated warns, once the work is done, that there would be more.

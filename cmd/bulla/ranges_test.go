@@ -66,7 +66,7 @@ func TestRanges(t *testing.T) {
 		}
 		switch {
 		case c.fails != "":
-			if err == nil || !strings.Contains(err.Error(), c.fails) || explain(err).Exit != exitUsage || explain(err).Hint == "" {
+			if err == nil || !strings.Contains(err.Error(), c.fails) || explain(err).exit != exitUsage || explain(err).hint == "" {
 				t.Errorf("%s of %d: %d+%d, %v", c.text, c.size, offset, length, err)
 			}
 		case err != nil || offset != c.offset || length != c.length:

@@ -30,7 +30,7 @@ func TestReadBackWaits(t *testing.T) {
 func TestExplainReadBack(t *testing.T) {
 	out := &output{name: "out", path: "out"}
 	p := explain(explainReadBack(out, fmt.Errorf("%w: chunk 3 failed authentication", stream.ErrNotAsWritten)))
-	if p.Exit != exitIO || !strings.Contains(p.What, "reading out back: ") || !strings.Contains(p.What, "chunk 3") || !strings.Contains(p.Hint, "thrown away") {
+	if p.exit != exitIO || !strings.Contains(p.what, "reading out back: ") || !strings.Contains(p.what, "chunk 3") || !strings.Contains(p.hint, "thrown away") {
 		t.Errorf("%+v", p)
 	}
 	other := errors.New("something else")

@@ -261,9 +261,8 @@ func saveHeads(src *headSource, heads *stream.Heads) error {
 	if err == nil || !f.begun {
 		return about(src.name, err)
 	}
-	p := explain(about(src.name, err))
-	return &failure{exit: p.Exit, err: err, what: p.What,
-		hint: "it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"}
+	return withHint(about(src.name, err),
+		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal")
 }
 
 // A begunFile remembers that writing has begun.

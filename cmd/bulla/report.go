@@ -89,20 +89,25 @@ func (a *app) note(format string, args ...any) {
 }
 
 // fail says what went wrong and returns the exit code.
-func (a *app) fail(p problem) int {
+func (a *app) fail(err error) int {
+	f := explain(err)
 	a.con.end()
 	switch {
 	case a.json:
-		a.con.line(encodeJSON(p))
-	case !p.silent:
-		a.con.line("bulla: error: " + firstLine(p.What))
-		if p.Hint != "" {
-			a.con.line("bulla: hint: " + p.Hint)
+		a.con.line(encodeJSON(struct {
+			Error string `json:"error"`
+			Hint  string `json:"hint,omitempty"`
+			Exit  int    `json:"exit"`
+		}{f.what, f.hint, f.exit}))
+	case !f.silent:
+		a.con.line("bulla: error: " + firstLine(f.what))
+		if f.hint != "" {
+			a.con.line("bulla: hint: " + f.hint)
 		}
 	case a.verbose:
-		a.con.line("bulla: " + p.What)
+		a.con.line("bulla: " + f.what)
 	}
-	return p.Exit
+	return f.exit
 }
 
 // printf writes to standard output. An error sticks and becomes the run's.

@@ -96,11 +96,11 @@ func (o *output) reopen() (there int64, err error) {
 
 // unresumed says of an error that not all is lost.
 func unresumed(err error, out *output) error {
-	p := explain(err)
-	if p.silent {
+	f := explain(err)
+	if f.silent {
 		return err
 	}
-	return &failure{exit: p.Exit, what: p.What, err: err, hint: "what there is of it is kept as " + printable(partialPath(out.path)) + ": the same command goes on with it, once this is mended"}
+	return withHint(f, "what there is of it is kept as "+printable(partialPath(out.path))+": the same command goes on with it, once this is mended")
 }
 
 var errDiffers = errors.New("the output has something else")

@@ -79,7 +79,7 @@ func (a *app) run(args []string) int {
 	}
 	// An error in the flags may have come before --json was seen.
 	a.json = a.json || slices.Contains(args, "--json")
-	return a.fail(explain(err))
+	return a.fail(err)
 }
 
 func (a *app) rootCommand() *cobra.Command {

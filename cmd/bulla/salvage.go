@@ -225,9 +225,9 @@ func errNothing(name string, found *stream.Salvaged) error {
 
 // errNoHead is the error for a file that has lost all copies of its head.
 func errNoHead(err error) error {
-	p := explain(err)
-	return &failure{exit: p.Exit, what: p.What + "; and no other copy of its head was found in it",
-		hint: "without its head nothing opens it: name one that bulla head export has kept with --head FILE", err: err}
+	f := explain(err)
+	f.what += "; and no other copy of its head was found in it"
+	return withHint(f, "without its head nothing opens it: name one that bulla head export has kept with --head FILE")
 }
 
 // tellSalvaged says what came of it, with a map.

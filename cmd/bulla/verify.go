@@ -128,7 +128,7 @@ func (a *app) worst(errs []error) error {
 		if err == nil {
 			return len(order) + 1
 		}
-		if i := slices.Index(order, explain(err).Exit); i >= 0 {
+		if i := slices.Index(order, explain(err).exit); i >= 0 {
 			return i
 		}
 		return len(order)
@@ -141,7 +141,7 @@ func (a *app) worst(errs []error) error {
 			continue
 		}
 		if err != nil {
-			a.fail(explain(err))
+			a.fail(err)
 		}
 	}
 	return worst

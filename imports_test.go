@@ -15,16 +15,17 @@ import (
 // the bytes know of no keys, the streams of no kind of key, and nothing of the
 // commands. A package that is not here has to be thought about first.
 var mayImport = map[string][]string{
-	"format":          {},
-	"internal/ring":   {},
-	"internal/tpmdev": {},
-	"internal/seal":   {"format"},
-	"internal/zseek":  {"format", "internal/ring"},
-	"entropy":         {"internal/tpmdev"},
-	"keyslot":         {"entropy", "format"},
-	"keyslot/agekey":  {"entropy", "format", "keyslot"},
-	"keyslot/tpmkey":  {"entropy", "format", "keyslot", "internal/tpmdev"},
-	"stream":          {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek"},
+	"format":            {},
+	"internal/ring":     {},
+	"internal/safetext": {},
+	"internal/tpmdev":   {},
+	"internal/seal":     {"format"},
+	"internal/zseek":    {"format", "internal/ring"},
+	"entropy":           {"internal/tpmdev"},
+	"keyslot":           {"entropy", "format"},
+	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext"},
+	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev"},
+	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek"},
 
 	// Beside the container.
 	"spec":             {},

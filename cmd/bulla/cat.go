@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
+	"bulla/internal/safetext"
 )
 
 type catFlags struct {
@@ -167,7 +168,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 		return unfinished(err, out, n)
 	}
 	a.note("%s: %s to %s in %v", from.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
-	if err := a.result(out, catResult{r.in.given.asInput(), from.member, out.given.asOutput(), n}); err != nil {
+	if err := a.result(out, catResult{r.in.given.AsInput(), from.member, out.given.AsOutput(), n}); err != nil {
 		return err
 	}
 	if lost != nil {
@@ -179,8 +180,8 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 
 // catResult is what cat --json says.
 type catResult struct {
-	namedInput
-	Member safeText `json:"member,omitempty"`
-	namedOutput
+	safetext.InputField
+	Member safetext.String `json:"member,omitempty"`
+	safetext.OutputField
 	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/spec"
 )
 
@@ -114,7 +115,7 @@ func (a *app) explainClause(id string) error {
 	id = strings.Trim(strings.ToUpper(id), "[]")
 	text, kind, ok := spec.Clause(id)
 	if !ok {
-		return usage(orElse(didYouMean(id, spec.Clauses()), "a finding names one, as in HEAD-7"), "the specification has no clause %s", printable(id))
+		return usage(orElse(didYouMean(id, spec.Clauses()), "a finding names one, as in HEAD-7"), "the specification has no clause %s", safetext.Printable(id))
 	}
 	if a.json {
 		a.printJSON(struct {

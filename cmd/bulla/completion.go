@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 
+	"bulla/internal/safetext"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -30,7 +32,7 @@ you press Tab. SHELL is bash, zsh, fish or powershell.`,
 				return usage("for example: bulla completion bash", "completion takes the name of one shell")
 			}
 			if shells[args[0]] == nil {
-				return usage(orElse(didYouMean(args[0], names), "there are bash, zsh, fish and powershell"), "no completion for the shell %s", printable(args[0]))
+				return usage(orElse(didYouMean(args[0], names), "there are bash, zsh, fish and powershell"), "no completion for the shell %s", safetext.Printable(args[0]))
 			}
 			return nil
 		},

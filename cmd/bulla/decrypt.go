@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
@@ -65,7 +66,7 @@ func plainOf(path string) (string, error) {
 	name, ok := strings.CutSuffix(path, containerSuffix)
 	if !ok || name == "" || strings.HasSuffix(name, "/") {
 		return "", usage("name the output with -o FILE, or -o - for standard output",
-			"cannot tell a name for the output: %s does not end in %s", printable(path), containerSuffix)
+			"cannot tell a name for the output: %s does not end in %s", safetext.Printable(path), containerSuffix)
 	}
 	return name, nil
 }
@@ -166,7 +167,7 @@ func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream
 	}
 	a.tellWarnings(r, in, opts)
 	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
-	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
+	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
 
 // tellWarnings says what is amiss with a container whose content is not (TAIL-3).
@@ -197,7 +198,7 @@ func unfinished(err error, out *output, n int64) error {
 
 // decrypted is what decrypt --json says.
 type decrypted struct {
-	namedInput
-	namedOutput
+	safetext.InputField
+	safetext.OutputField
 	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
@@ -84,7 +85,7 @@ func suiteOf(name string) (format.Suite, error) {
 	case "chacha":
 		return format.ChaCha20Poly1305, nil
 	}
-	return 0, usage("there are aes and chacha", "there is no suite %s", printable(name))
+	return 0, usage("there are aes and chacha", "there is no suite %s", safetext.Printable(name))
 }
 
 // writerOptions checks the flags that have nothing to do with files and keys.
@@ -200,13 +201,13 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 		return from.spoiled(err, out)
 	}
 	a.note("%s: %s encrypted to %s for %s in %v", in.name, bytesText(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	return a.result(out, encrypted{in.given.asInput(), out.given.asOutput(), n, len(to)})
+	return a.result(out, encrypted{in.given.AsInput(), out.given.AsOutput(), n, len(to)})
 }
 
 // encrypted is what encrypt --json says.
 type encrypted struct {
-	namedInput
-	namedOutput
+	safetext.InputField
+	safetext.OutputField
 	Plaintext  int64 `json:"plaintext_bytes"`
 	Recipients int   `json:"recipients"`
 }

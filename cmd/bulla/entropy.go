@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/safetext"
 )
 
 func entropyCommand(a *app) *cobra.Command {
@@ -32,7 +33,7 @@ and keygen; exit code 9 if one that is required is missing.`,
   bulla entropy read 1M | ent`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(orElse(didYouMean(args[0], []string{"test", "read"}), "bulla help entropy"), "entropy has no verb %s", printable(args[0]))
+				return usage(orElse(didYouMean(args[0], []string{"test", "read"}), "bulla help entropy"), "entropy has no verb %s", safetext.Printable(args[0]))
 			}
 			return nil
 		},

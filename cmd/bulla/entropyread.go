@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/safetext"
 )
 
 type entropyReadFlags struct {
@@ -124,7 +125,7 @@ func parseCount(s string) (int64, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 63)
 	if err != nil || n > math.MaxInt64>>shift {
-		return 0, usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", printable(s))
+		return 0, usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", safetext.Printable(s))
 	}
 	return int64(n << shift), nil
 }

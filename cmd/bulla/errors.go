@@ -13,6 +13,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/stream"
@@ -370,7 +371,7 @@ func plainName(path string) string {
 	if strings.HasPrefix(base, partialPrefix) && strings.HasSuffix(base, partialSuffix) {
 		base = strings.TrimSuffix(base[len(partialPrefix):], partialSuffix)
 	}
-	return printable(dir + base)
+	return safetext.Printable(dir + base)
 }
 
 // streamName is the path of a file, and of standard input and output what they

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
+	"bulla/internal/safetext"
 )
 
 type extractFlags struct {
@@ -67,11 +68,11 @@ was, with owners and permissions, use: bulla cat FILE | tar x`,
 
 // extracted is what extract --json says.
 type extracted struct {
-	namedInput
-	Directory fileName `json:"directory"`
-	Files     int      `json:"files"`
-	Bytes     int64    `json:"bytes"`
-	Refused   int      `json:"refused"`
+	safetext.InputField
+	Directory safetext.Name `json:"directory"`
+	Files     int           `json:"files"`
+	Bytes     int64         `json:"bytes"`
+	Refused   int           `json:"refused"`
 }
 
 // extract carries out the verb.
@@ -108,7 +109,7 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 		return err
 	}
 	e := &extraction{extractFlags: x, app: a, from: r, root: root, temps: temps, dirs: map[string]bool{},
-		done: extracted{namedInput: r.in.given.asInput(), Directory: fileName(x.dir)}}
+		done: extracted{InputField: r.in.given.AsInput(), Directory: safetext.Name(x.dir)}}
 	if end != nil {
 		e.brokenOff(end, members, selected, missing)
 	}
@@ -152,7 +153,7 @@ func (e *extraction) brokenOff(end error, names []string, selected []*archive.Me
 func (e *extraction) refuse(name string, exit int, why string) {
 	e.done.Refused++
 	e.worsen(exit)
-	e.app.warn(fmt.Sprintf("%s is not written: %s", printable(name), why), "")
+	e.app.warn(fmt.Sprintf("%s is not written: %s", safetext.Printable(name), why), "")
 }
 
 // severity is how an extraction may end, from the best to the worst.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"bulla/entropy"
+	"bulla/internal/safetext"
 )
 
 // A tempNames makes names to write under. Unlike an output's they are not to be
@@ -68,7 +69,7 @@ func (e *extraction) file(t target) error {
 	}
 	e.done.Files++
 	e.done.Bytes += n
-	e.app.note("%s", printable(filepath.Join(e.dir, t.path)))
+	e.app.note("%s", safetext.Printable(filepath.Join(e.dir, t.path)))
 	return nil
 }
 

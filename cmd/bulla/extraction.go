@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"bulla/internal/archive"
+	"bulla/internal/safetext"
 )
 
 // An extraction writes members below a directory.
@@ -148,7 +149,7 @@ func (e *extraction) syncDirs() error {
 
 // exists refuses to write where something is.
 func (e *extraction) exists(path string) error {
-	name := printable(filepath.Join(e.dir, path))
+	name := safetext.Printable(filepath.Join(e.dir, path))
 	if st, err := e.root.Lstat(path); err == nil && st.IsDir() {
 		return refuse("remove it, or name another directory with -C", "%s is a directory", name)
 	}
@@ -160,7 +161,7 @@ func (e *extraction) exists(path string) error {
 func (e *extraction) about(path string, err error) error {
 	name := filepath.Join(e.dir, path)
 	if strings.Contains(err.Error(), "path escapes from parent") { // the error itself is not exported
-		return refuse("remove the link, or name another directory with -C", "%s leads out of the directory over a link", printable(name))
+		return refuse("remove the link, or name another directory with -C", "%s leads out of the directory over a link", safetext.Printable(name))
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return e.exists(path)
@@ -173,7 +174,7 @@ func (e *extraction) about(path string, err error) error {
 	}
 	for _, unfit := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.EILSEQ} {
 		if errors.Is(err, unfit) {
-			return refuse("name another directory with -C", "%s cannot be made: %v", printable(name), err)
+			return refuse("name another directory with -C", "%s cannot be made: %v", safetext.Printable(name), err)
 		}
 	}
 	return &fs.PathError{Op: op, Path: name, Err: err}

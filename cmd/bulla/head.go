@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 )
 
 func headCommand(a *app) *cobra.Command {
@@ -85,13 +86,13 @@ func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) e
 		return err
 	}
 	a.note("%s: the head of generation %d, for %s, is in %s", src.name, heads.Head.Generation, plural(len(heads.Head.Slots), "recipient"), out.name)
-	return a.result(out, exportedHead{src.given.asFile(), out.given.asOutput(), heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
+	return a.result(out, exportedHead{src.given.AsFile(), out.given.AsOutput(), heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
 }
 
 // exportedHead is what head export --json says.
 type exportedHead struct {
-	namedFile
-	namedOutput
+	safetext.FileField
+	safetext.OutputField
 	Generation uint32 `json:"generation"`
 	Recipients int    `json:"recipients"`
 	Bytes      int    `json:"bytes"`
@@ -149,7 +150,7 @@ func (r *repairFlags) register(a *app, cmd *cobra.Command) {
 
 // A repaired file is what repair says of it, in JSON as it stands.
 type repaired struct {
-	namedFile
+	safetext.FileField
 	DryRun     bool             `json:"dry_run,omitempty"`
 	Repaired   bool             `json:"repaired"` // something was written
 	Generation uint32           `json:"generation"`
@@ -182,7 +183,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	}
 	defer heads.Close()
 	a.warnIfOlder(src, r.head, heads.Head)
-	done := &repaired{namedFile: src.given.asFile(), DryRun: r.dryRun, Generation: heads.Head.Generation,
+	done := &repaired{FileField: src.given.AsFile(), DryRun: r.dryRun, Generation: heads.Head.Generation,
 		Recipients: len(heads.Head.Slots), Findings: append([]format.Finding{}, heads.Faults...)}
 	if !heads.Sound() && !r.dryRun {
 		if err := saveHeads(src, heads); err != nil {
@@ -199,7 +200,7 @@ func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
 		return
 	}
 	if h, err := format.ParseHead(src.detached); err == nil && h.Generation < counts.Generation {
-		a.warn(fmt.Sprintf("%s is of generation %d, older than the head in %s, which is of %d and is kept", printable(name), h.Generation, src.name, counts.Generation), "")
+		a.warn(fmt.Sprintf("%s is of generation %d, older than the head in %s, which is of %d and is kept", safetext.Printable(name), h.Generation, src.name, counts.Generation), "")
 	}
 }
 

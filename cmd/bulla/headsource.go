@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
@@ -20,7 +21,7 @@ import (
 // detached head together.
 type headSource struct {
 	name     string // as shown
-	given    fileName
+	given    safetext.Name
 	in       *input // nil: there is a detached head alone
 	detached []byte // nil: there is none
 	first    []byte // of a stream, once read
@@ -30,7 +31,7 @@ type headSource struct {
 // openHeadSource opens the file of that name and reads the detached head; either
 // may be "", for none.
 func (a *app) openHeadSource(file, detached string) (*headSource, error) {
-	s := &headSource{name: printable(detached), given: fileName(detached)}
+	s := &headSource{name: safetext.Printable(detached), given: safetext.Name(detached)}
 	if file != "" {
 		in, err := a.openInput(file)
 		if err != nil {
@@ -55,7 +56,7 @@ func (a *app) openForChange(file, detached string) (*headSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := newInput(f, fileName(file))
+	in := newInput(f, safetext.Name(file))
 	in.path = file
 	s := &headSource{name: in.name, given: in.given, in: in, whole: true}
 	if err := s.in.look(); err != nil {
@@ -229,7 +230,7 @@ func (a *app) readHead(name string) ([]byte, error) {
 	}
 	h, err := format.ParseHead(b)
 	if err != nil {
-		return nil, about(printable(name), err)
+		return nil, about(safetext.Printable(name), err)
 	}
 	return b[:h.HeadSize()], nil
 }
@@ -246,5 +247,5 @@ func (in *input) checkHead(name string, detached []byte) error {
 	if err != nil || len(usable) == 0 || slices.ContainsFunc(usable, same) { // READ-4
 		return err
 	}
-	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", printable(name), in.name)
+	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", safetext.Printable(name), in.name)
 }

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 
+	"bulla/internal/safetext"
+
 	"golang.org/x/term"
 )
 
@@ -12,7 +14,7 @@ import (
 type input struct {
 	*os.File
 	name    string // as shown
-	given   fileName
+	given   safetext.Name
 	path    string // "" for standard input
 	stat    fs.FileInfo
 	size    int64 // bytes there are to read; -1 if only reading tells
@@ -27,7 +29,7 @@ type directoryError struct{ name string }
 
 func (e *directoryError) Error() string { return e.name + " is a directory" }
 
-func newInput(f *os.File, given fileName) *input {
+func newInput(f *os.File, given safetext.Name) *input {
 	return &input{File: f, given: given, name: given.String(), size: -1}
 }
 
@@ -65,7 +67,7 @@ func (a *app) openInput(name string) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		in = newInput(f, fileName(name))
+		in = newInput(f, safetext.Name(name))
 		in.path = name
 	}
 	if err := in.look(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 )
 
 type inspectFlags struct {
@@ -51,7 +52,7 @@ the content is encrypted with.`,
 // offsets are in bytes; head, payload and tail add up to the file.
 type description struct {
 	Detached bool `json:"detached_head,omitempty"` // it is a head alone
-	namedFile
+	safetext.FileField
 	Size       int64             `json:"size"`
 	Version    int               `json:"version"`
 	Suite      string            `json:"suite"`
@@ -121,7 +122,7 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 		r.Findings = nil // there is no more to it
 	}
 	d := describe(r, h)
-	d.namedFile, d.Detached = in.given.asFile(), alone
+	d.FileField, d.Detached = in.given.AsFile(), alone
 	if a.json {
 		a.printJSON(d)
 	} else {
@@ -202,7 +203,7 @@ func ageStanza(body []byte) string {
 	for line := range bytes.Lines(body) {
 		if rest, ok := strings.CutPrefix(string(line), "-> "); ok {
 			kind, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-			return printable(kind)
+			return safetext.Printable(kind)
 		}
 	}
 	return ""

@@ -2,14 +2,15 @@ package main
 
 import (
 	"bulla/format"
+	"bulla/internal/safetext"
 )
 
 const extractSlotFlag = "extract-slot"
 
 // extractedSlot is what inspect --extract-slot --json says.
 type extractedSlot struct {
-	namedFile
-	namedOutput
+	safetext.FileField
+	safetext.OutputField
 	Number int `json:"number"`
 	slotDescription
 }
@@ -28,7 +29,7 @@ func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 		return err
 	}
 	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, bytesText(int64(len(s.Body))), out.name)
-	return a.result(out, extractedSlot{in.given.asFile(), out.given.asOutput(), i.slot, describeSlot(s)})
+	return a.result(out, extractedSlot{in.given.AsFile(), out.given.AsOutput(), i.slot, describeSlot(s)})
 }
 
 // roomForPublic is for how many more post-quantum keys a head has room.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
 
@@ -109,7 +110,7 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 		a.publish(id)
 	}
 	if k.output != "" && a.json {
-		a.printJSON(made{Identity: fileName(k.output), Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: safetext.Name(k.output), Recipient: id.recipient.String()})
 	}
 	if k.tpm {
 		a.urgeSecond()
@@ -137,10 +138,10 @@ func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newId
 
 // made is what keygen --json says.
 type made struct {
-	Identity   fileName `json:"identity_file,omitempty"`
-	Recipients fileName `json:"recipients_file,omitempty"`
-	KEK        fileName `json:"kek_file,omitempty"`
-	Recipient  string   `json:"recipient,omitempty"`
+	Identity   safetext.Name `json:"identity_file,omitempty"`
+	Recipients safetext.Name `json:"recipients_file,omitempty"`
+	KEK        safetext.Name `json:"kek_file,omitempty"`
+	Recipient  string        `json:"recipient,omitempty"`
 }
 
 // identityText is an identity file, of the form that age-keygen gives its own.
@@ -204,7 +205,7 @@ func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 		return err
 	}
 	if a.json && name != "" {
-		a.printJSON(made{KEK: fileName(name)})
+		a.printJSON(made{KEK: safetext.Name(name)})
 	}
 	return a.outErr
 }
@@ -218,7 +219,7 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 	secret, public := filepath.Join(dir, identityFile), filepath.Join(dir, recipientsFile)
 	for _, path := range []string{secret, public} {
 		if exists(path) {
-			return refuse("a key is never overwritten; move it away yourself if you want another", "%s exists", printable(path))
+			return refuse("a key is never overwritten; move it away yourself if you want another", "%s exists", safetext.Printable(path))
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -237,10 +238,10 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 		return err
 	}
 	if a.json {
-		a.printJSON(made{Identity: fileName(secret), Recipients: fileName(public), Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: safetext.Name(secret), Recipients: safetext.Name(public), Recipient: id.recipient.String()})
 	} else if !a.quiet {
-		a.con.line("bulla: the secret key is in " + printable(secret))
-		a.con.line("bulla: the public key is in " + printable(public))
+		a.con.line("bulla: the secret key is in " + safetext.Printable(secret))
+		a.con.line("bulla: the public key is in " + safetext.Printable(public))
 	}
 	if k.tpm {
 		a.urgeSecond()

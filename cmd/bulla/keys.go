@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
 
@@ -58,7 +59,7 @@ func keyFileError(name string, err error) error {
 	if err == nil || errors.As(err, &pe) {
 		return err
 	}
-	f := &failure{exit: exitUsage, err: err, what: printable(name) + ": " + err.Error(), hint: "bulla help keys shows what key files look like"}
+	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla help keys shows what key files look like"}
 	if errors.Is(err, keyslot.ErrSecretKey) {
 		f.hint = "a recipients file holds public keys, which keygen -y FILE shows; the secret ones belong where only you can read"
 	}
@@ -80,7 +81,7 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 	}
 	kek, err := keyslot.ParseKEK(b)
 	if err != nil {
-		return nil, &failure{exit: exitUsage, err: err, what: printable(name) + ": " + err.Error(), hint: "bulla keygen --kek makes one"}
+		return nil, &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla keygen --kek makes one"}
 	}
 	return kek, nil
 }
@@ -88,7 +89,7 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 // warnReadable warns if a file with a secret is for everybody to read.
 func (a *app) warnReadable(f *os.File, what string) {
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && readableByOthers(st.Mode()) {
-		a.warn(fmt.Sprintf("the %s %s is readable by others (mode %04o)", what, printable(f.Name()), st.Mode().Perm()),
-			"chmod 600 "+printable(f.Name()))
+		a.warn(fmt.Sprintf("the %s %s is readable by others (mode %04o)", what, safetext.Printable(f.Name()), st.Mode().Perm()),
+			"chmod 600 "+safetext.Printable(f.Name()))
 	}
 }

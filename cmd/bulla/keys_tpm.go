@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/tpmkey"
@@ -45,7 +46,7 @@ func (p *pinFlags) open(name string) tpmkey.PINFunc {
 			return p.app.pinFile(p.file)
 		}
 		asked++
-		prompt := "PIN of the TPM key " + printable(name) + ": "
+		prompt := "PIN of the TPM key " + safetext.Printable(name) + ": "
 		if wrong != nil {
 			prompt = wrong.Error() + "\n" + prompt
 		}
@@ -108,7 +109,7 @@ func (a *app) pinFile(name string) ([]byte, error) {
 		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
 	}
 	pin = stripLineEnd(pin)
-	if err := checkPIN(printable(name)+": ", pin); err != nil {
+	if err := checkPIN(safetext.Printable(name)+": ", pin); err != nil {
 		clear(pin)
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (i tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Pream
 	cek, err := i.Identity.Unwrap(ctx, s, p)
 	var pe *format.ParseError
 	if err != nil && !errors.Is(err, format.ErrNotMine) && !errors.As(err, &pe) {
-		err = &tpmKeyError{*tpmFailure(exitNoKey, printable(i.file), err)}
+		err = &tpmKeyError{*tpmFailure(exitNoKey, safetext.Printable(i.file), err)}
 	}
 	return cek, err
 }

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
+	"bulla/internal/safetext"
 )
 
 type lsFlags struct {
@@ -78,7 +76,7 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 		case l.long:
 			a.printf("%s\n", columns.line(m))
 		default:
-			a.printf("%s\n", printable(m.Name))
+			a.printf("%s\n", safetext.Printable(m.Name))
 		}
 		if a.outErr != nil {
 			return a.outErr
@@ -100,13 +98,13 @@ func (c *lsColumns) line(m *archive.Member) string {
 	owner := orElse(m.Owner, "-")
 	c.width = max(c.width, 19, utf8.RuneCountInString(owner)+1+len(size))
 	pad := strings.Repeat(" ", c.width-utf8.RuneCountInString(owner)-len(size))
-	line := fmt.Sprintf("%s %s%s%s %s %s", modeText(m), printable(owner), pad, size, m.ModTime.Local().Format("2006-01-02 15:04"), printable(m.Name))
+	line := fmt.Sprintf("%s %s%s%s %s %s", modeText(m), safetext.Printable(owner), pad, size, m.ModTime.Local().Format("2006-01-02 15:04"), safetext.Printable(m.Name))
 	switch {
 	case m.Link == "":
 	case m.Kind == archive.HardLink:
-		line += " link to " + printable(m.Link)
+		line += " link to " + safetext.Printable(m.Link)
 	default:
-		line += " -> " + printable(m.Link)
+		line += " -> " + safetext.Printable(m.Link)
 	}
 	return line
 }
@@ -160,18 +158,18 @@ func modeDigits(m fs.FileMode) string {
 
 // A listed member is what ls --json says of it.
 type listed struct {
-	Name     safeText     `json:"name"`
-	Raw      []byte       `json:"name_base64,omitempty"` // the name, if it is not UTF-8
-	Type     archive.Kind `json:"type"`
-	Size     int64        `json:"size"`
-	Mode     string       `json:"mode"` // permissions, in octal digits
-	Modified *time.Time   `json:"modified,omitempty"`
-	Owner    safeText     `json:"owner,omitempty"`
-	Link     safeText     `json:"link,omitempty"`
+	Name     safetext.String `json:"name"`
+	Raw      []byte          `json:"name_base64,omitempty"` // the name, if it is not UTF-8
+	Type     archive.Kind    `json:"type"`
+	Size     int64           `json:"size"`
+	Mode     string          `json:"mode"` // permissions, in octal digits
+	Modified *time.Time      `json:"modified,omitempty"`
+	Owner    safetext.String `json:"owner,omitempty"`
+	Link     safetext.String `json:"link,omitempty"`
 }
 
 func newListed(m *archive.Member) *listed {
-	l := &listed{Name: safeText(m.Name), Type: m.Kind, Size: m.Size, Mode: modeDigits(m.Mode), Owner: safeText(m.Owner), Link: safeText(m.Link)}
+	l := &listed{Name: safetext.String(m.Name), Type: m.Kind, Size: m.Size, Mode: modeDigits(m.Mode), Owner: safetext.String(m.Owner), Link: safetext.String(m.Link)}
 	if !utf8.ValidString(m.Name) {
 		l.Raw = []byte(m.Name)
 	}
@@ -179,28 +177,4 @@ func newListed(m *archive.Member) *listed {
 		l.Modified = &t
 	}
 	return l
-}
-
-// SafeText is text from somewhere else: in JSON its characters that do not print
-// are escaped, so that a terminal shows them and does not act on them.
-type safeText string
-
-func (s safeText) MarshalJSON() ([]byte, error) {
-	quoted, err := json.Marshal(string(s))
-	if err != nil {
-		return nil, err
-	}
-	var out []byte
-	for _, r := range string(quoted) {
-		switch {
-		case unicode.IsPrint(r):
-			out = utf8.AppendRune(out, r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
-			out = fmt.Appendf(out, `\u%04x`, r)
-		}
-	}
-	return out, nil
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"bulla/internal/archive"
+	"bulla/internal/safetext"
 )
 
 // memberMark stands between the name of a file and that of a member of the
@@ -71,15 +72,15 @@ func archiveError(r *randomAccess, err error) error {
 		return f
 	}
 	if e, ok := errors.AsType[*archive.MissingError](err); ok {
-		return &failure{exit: exitIO, err: err, what: fmt.Sprintf("there is no %s in the archive in %s", printable(e.Name), name),
+		return &failure{exit: exitIO, err: err, what: fmt.Sprintf("there is no %s in the archive in %s", safetext.Printable(e.Name), name),
 			hint: "bulla ls lists what there is"}
 	}
 	if e, ok := errors.AsType[*archive.UnsupportedError](err); ok {
-		return &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s in the archive is %s", printable(e.Name), e.Why),
+		return &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s in the archive is %s", safetext.Printable(e.Name), e.Why),
 			hint: "a program for such archives may know it: bulla cat " + name + " writes the archive"}
 	}
 	if e, ok := errors.AsType[*archive.LinkError](err); ok {
-		return &failure{exit: exitRefused, err: err, what: fmt.Sprintf("%s in the archive is a hard link to %s, %s", printable(e.Name), printable(e.To), e.Why),
+		return &failure{exit: exitRefused, err: err, what: fmt.Sprintf("%s in the archive is a hard link to %s, %s", safetext.Printable(e.Name), safetext.Printable(e.To), e.Why),
 			hint: "bulla ls lists what there is"}
 	}
 	if errors.Is(err, archive.ErrDamaged) {
@@ -92,9 +93,9 @@ func archiveError(r *randomAccess, err error) error {
 // A content is what cat writes ranges of.
 type content struct {
 	name   string
-	member safeText // whose it is; "" if it is all of a file
-	size   int64    // -1 if the end is missing
-	pieces bool     // it does not lie in the file as it is: it may have holes
+	member safetext.String // whose it is; "" if it is all of a file
+	size   int64           // -1 if the end is missing
+	pieces bool            // it does not lie in the file as it is: it may have holes
 	write  func(w io.Writer, offset, length int64) (int64, error)
 }
 
@@ -113,20 +114,20 @@ func (r *randomAccess) member(m *archive.Member) (*content, error) {
 	case err != nil:
 		return nil, archiveError(r, err)
 	case m.Kind == archive.Symlink:
-		return nil, usage("name what it points to", "%s in the archive is a link to %s", printable(m.Name), printable(orElse(m.Link, "something else")))
+		return nil, usage("name what it points to", "%s in the archive is a link to %s", safetext.Printable(m.Name), safetext.Printable(orElse(m.Link, "something else")))
 	case m.Kind == archive.Dir:
-		return nil, usage("bulla extract writes the files in a directory", "%s in the archive is a directory", printable(m.Name))
+		return nil, usage("bulla extract writes the files in a directory", "%s in the archive is a directory", safetext.Printable(m.Name))
 	case m.Kind != archive.File:
-		return nil, usage("bulla ls -l lists what there is", "%s in the archive is no file, but a device, a pipe or the like", printable(m.Name))
+		return nil, usage("bulla ls -l lists what there is", "%s in the archive is no file, but a device, a pipe or the like", safetext.Printable(m.Name))
 	}
-	c := &content{name: printable(m.Name), member: safeText(m.Name), size: m.Size, pieces: !ok}
+	c := &content{name: safetext.Printable(m.Name), member: safetext.String(m.Name), size: m.Size, pieces: !ok}
 	c.write = func(w io.Writer, offset, length int64) (int64, error) {
 		if !ok || m.Checked && length == m.Size {
 			return r.writeOpened(w, m, offset, length)
 		}
 		n, err := r.WriteRange(w, at+offset, length)
 		if err == nil && n < length {
-			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, printable(m.Name))
+			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, safetext.Printable(m.Name))
 		}
 		return n, archiveError(r, err)
 	}
@@ -156,7 +157,7 @@ func (r *randomAccess) writeOpened(w io.Writer, m *archive.Member, offset, lengt
 // shortMember is about a member that ends before its size.
 func shortMember(m *archive.Member, err error) error {
 	if err == io.EOF {
-		return fmt.Errorf("%w: %s is shorter than it says", archive.ErrDamaged, printable(m.Name))
+		return fmt.Errorf("%w: %s is shorter than it says", archive.ErrDamaged, safetext.Printable(m.Name))
 	}
 	return err
 }

@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"unicode/utf8"
+
+	"bulla/internal/safetext"
 
 	"github.com/spf13/cobra"
 )
@@ -30,7 +31,7 @@ import (
 type output struct {
 	*os.File
 	name   string // as shown
-	given  fileName
+	given  safetext.Name
 	path   string // the final one; "" if it is written directly
 	plan   outputPlan
 	opened bool // by create, which makes closing it ours
@@ -65,13 +66,13 @@ type outputPlan struct {
 
 // planOutput checks that p can be carried out, and creates nothing yet.
 func (a *app) planOutput(p outputPlan) (*output, error) {
-	o := &output{name: printable(p.name), given: fileName(p.name), plan: p}
+	o := &output{name: safetext.Printable(p.name), given: safetext.Name(p.name), plan: p}
 	f, err := a.direct(p.name)
 	if err != nil {
 		return nil, err
 	}
 	if f != nil {
-		o.File, o.given = f, fileName(streamName(f.Name()))
+		o.File, o.given = f, safetext.Name(streamName(f.Name()))
 		o.name = o.given.String()
 		return o, o.checkDirect()
 	}
@@ -111,7 +112,7 @@ func (a *app) direct(name string) (*os.File, error) {
 		}
 		fd, err := strconv.ParseUint(number, 10, 31)
 		if err != nil {
-			return nil, usage("for example /dev/fd/3", "%s is no file descriptor", printable(name))
+			return nil, usage("for example /dev/fd/3", "%s is no file descriptor", safetext.Printable(name))
 		}
 		if f := os.NewFile(uintptr(fd), name); f != nil {
 			return f, nil
@@ -184,7 +185,7 @@ func (o *output) begin() error {
 			if pe, ok := errors.AsType[*fs.PathError](err); ok {
 				err = pe.Err // which is about this name, not about the output's
 			}
-			return refuse("remove it if it is not needed, or name another output with -o", "%s is in the way: %v", printable(partial), err)
+			return refuse("remove it if it is not needed, or name another output with -o", "%s is in the way: %v", safetext.Printable(partial), err)
 		}
 		f, err = open()
 	}
@@ -339,27 +340,8 @@ func (o *output) keep() {
 type textOnly struct{ terminal *os.File }
 
 func (t textOnly) Write(p []byte) (int, error) {
-	if !isText(p) {
+	if !safetext.IsText(p) {
 		return 0, refuse("name a file with -o FILE, or force it with -o -", "the output is not text and would go to the terminal")
 	}
 	return t.terminal.Write(p)
-}
-
-// isText reports whether p, a piece of a stream, can be text: UTF-8, perhaps cut
-// in a character at both ends, without control characters that a terminal acts on.
-func isText(p []byte) bool {
-	for n := 0; n < utf8.UTFMax-1 && len(p) > 0 && !utf8.RuneStart(p[0]); n++ {
-		p = p[1:]
-	}
-	for len(p) > 0 {
-		r, n := utf8.DecodeRune(p)
-		if r == utf8.RuneError && n == 1 {
-			return !utf8.FullRune(p) // the rest of a character comes with the next piece
-		}
-		if r < ' ' && !strings.ContainsRune("\t\n\r\f\b", r) || r >= 0x7f && r < 0xa0 {
-			return false
-		}
-		p = p[n:]
-	}
-	return true
 }

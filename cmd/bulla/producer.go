@@ -12,14 +12,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
 // A producer is a command whose output is encrypted. In a pipe a command that
 // fails looks like one that has come to its end; the parent of one is told.
 type producer struct {
-	given  fileName // without its arguments, which may be nobody's business
-	name   string   // as shown
+	given  safetext.Name // without its arguments, which may be nobody's business
+	name   string        // as shown
 	cmd    *exec.Cmd
 	cancel context.CancelCauseFunc
 	ctx    context.Context
@@ -47,7 +48,7 @@ func checkProducer(cmd *cobra.Command, args []string) error {
 	case at < 0:
 		return usage(example, "--from-command needs -- before the command")
 	case at > 0:
-		return usage(example, "--from-command takes its input from the command, not from %s", printable(args[0]))
+		return usage(example, "--from-command takes its input from the command, not from %s", safetext.Printable(args[0]))
 	case len(args) == 0 || args[0] == "":
 		return usage(example, "--from-command needs a command")
 	}
@@ -56,7 +57,7 @@ func checkProducer(cmd *cobra.Command, args []string) error {
 
 // newProducer finds the command.
 func newProducer(ctx context.Context, args []string) (*producer, error) {
-	given := fileName(filepath.Base(args[0]))
+	given := safetext.Name(filepath.Base(args[0]))
 	p := &producer{given: given, name: given.String()}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.cmd = exec.CommandContext(p.ctx, args[0], args[1:]...)

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"bulla/internal/safetext"
+
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -35,12 +37,12 @@ func (w *workFlags) register(cmd *cobra.Command) {
 // environment.
 func (w *workFlags) check(cmd *cobra.Command) error {
 	if !slices.Contains(progressModes, w.progress) {
-		return usage("there are auto, always and never", "there is no --progress %s", printable(w.progress))
+		return usage("there are auto, always and never", "there is no --progress %s", safetext.Printable(w.progress))
 	}
 	if s := os.Getenv(envJobs); s != "" && !cmd.Flags().Changed("jobs") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			return usage("a number, or leave it unset", "$%s is %s", envJobs, printable(s))
+			return usage("a number, or leave it unset", "$%s is %s", envJobs, safetext.Printable(s))
 		}
 		w.jobs = n
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bulla/internal/safetext"
 )
 
 // A byteRange is what a user says of the bytes wanted. What counts from the end
@@ -27,7 +29,7 @@ const rangeHint = "OFFSET+LENGTH, or FIRST-LAST, FIRST- or -LENGTH as in HTTP; w
 //	FIRST-          to the end
 //	-LENGTH         the last so many bytes
 func parseRange(s string) (byteRange, error) {
-	bad := usage(rangeHint, "%s is no range", printable(s))
+	bad := usage(rangeHint, "%s is no range", safetext.Printable(s))
 	r := byteRange{text: s, length: math.MaxInt64}
 	if i := strings.LastIndexByte(s, '+'); i >= 0 {
 		from, negative := strings.CutPrefix(s[:i], "-")
@@ -58,7 +60,7 @@ func parseRange(s string) (byteRange, error) {
 	case first == "":
 		r.offset, r.fromEnd, r.clamp = to, true, true
 	case to < from:
-		return r, usage(rangeHint, "the range %s ends before it begins", printable(s))
+		return r, usage(rangeHint, "the range %s ends before it begins", safetext.Printable(s))
 	default:
 		r.offset = from
 		if n := to - from; n < math.MaxInt64 {
@@ -74,7 +76,7 @@ func (r byteRange) resolve(size int64) (offset, length int64, err error) {
 	offset = r.offset
 	if size < 0 {
 		if r.fromEnd {
-			return 0, 0, usage("count from the beginning", "the range %s counts from an end that is missing", printable(r.text))
+			return 0, 0, usage("count from the beginning", "the range %s counts from an end that is missing", safetext.Printable(r.text))
 		}
 		return offset, min(r.length, math.MaxInt64-offset), nil
 	}
@@ -87,9 +89,9 @@ func (r byteRange) resolve(size int64) (offset, length int64, err error) {
 	const hint = "a range may end behind the end, and not begin there"
 	switch {
 	case offset < 0:
-		return 0, 0, usage(hint, "the range %s begins before the beginning: there are %d bytes", printable(r.text), size)
+		return 0, 0, usage(hint, "the range %s begins before the beginning: there are %d bytes", safetext.Printable(r.text), size)
 	case offset > size:
-		return 0, 0, usage(hint, "the range %s begins behind the end: there are %d bytes", printable(r.text), size)
+		return 0, 0, usage(hint, "the range %s begins behind the end: there are %d bytes", safetext.Printable(r.text), size)
 	}
 	return offset, min(r.length, size-offset), nil
 }

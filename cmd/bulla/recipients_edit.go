@@ -141,7 +141,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	}
 	defer heads.Close()
 	a.tellFaults(src, heads)
-	c := &change{namedFile: src.given.asFile(), DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
+	c := &change{FileField: src.given.AsFile(), DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
 	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
 		return explainEdit(src.name, err)
 	}
@@ -250,7 +250,7 @@ func (a *app) writeChange(src *headSource, out *output, heads *stream.Heads, c *
 	if out == nil {
 		return saveHeads(src, heads)
 	}
-	c.namedOutput = out.given.asOutput()
+	c.OutputField = out.given.AsOutput()
 	return a.writeWhole(out, heads.Encoded)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/stream"
@@ -49,7 +50,7 @@ nothing of it is authenticated.`,
 
 // A listing is what list says of a file, in JSON as it stands.
 type listing struct {
-	namedFile
+	safetext.FileField
 	Keyed      bool             `json:"keyed"` // a key opened it: all of this is authentic
 	Generation uint32           `json:"generation"`
 	Slots      []listedSlot     `json:"slots"`
@@ -144,7 +145,7 @@ func owners(ids []stream.Identity) (all []suspect) {
 }
 
 // keyedListing is what somebody sees who can open the file.
-func keyedListing(file fileName, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
+func keyedListing(file safetext.Name, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
 	d := newListing(file, heads.Head)
 	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults...)
 	for _, s := range suspects {
@@ -162,8 +163,8 @@ func keyedListing(file fileName, heads *stream.Heads, seen []*witness, suspects 
 }
 
 // newListing is what a head says to everybody.
-func newListing(file fileName, h *format.Head) *listing {
-	d := &listing{namedFile: file.asFile(), Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
+func newListing(file safetext.Name, h *format.Head) *listing {
+	d := &listing{FileField: file.AsFile(), Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
 	for i := range h.Slots {
 		d.Slots = append(d.Slots, listedSlot{Number: i + 1, slotDescription: describeSlot(&h.Slots[i])})
 	}
@@ -180,7 +181,7 @@ func (a *app) tellListing(d *listing) error {
 	for _, s := range d.Slots {
 		whose := shortKey(s.Recipient)
 		if s.From != "" {
-			whose += fmt.Sprintf(" (%s)", printable(s.From))
+			whose += fmt.Sprintf(" (%s)", safetext.Printable(s.From))
 		}
 		line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.text(), strings.TrimSpace(whose))
 		a.printf("%s\n", strings.TrimRight(line, " "))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/stream"
@@ -14,8 +15,8 @@ import (
 
 // A change is what add and remove say of what they did, in JSON as it stands.
 type change struct {
-	namedFile
-	namedOutput // the detached head that was written, if one was
+	safetext.FileField
+	safetext.OutputField // the detached head that was written, if one was
 
 	DryRun     bool          `json:"dry_run,omitempty"`
 	Generation uint32        `json:"generation"`

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 )
 
 // A console is standard error: lines, and below them one that is overwritten in
@@ -137,16 +134,6 @@ func encodeJSON(v any) string {
 		panic("internal error: " + err.Error()) // only of types that are ours
 	}
 	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// printable is s, quoted if it is empty or has characters that do not print,
-// such as those a terminal takes for commands.
-func printable(s string) string {
-	bad := func(r rune) bool { return !unicode.IsPrint(r) }
-	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, bad) {
-		return strconv.Quote(s)
-	}
-	return s
 }
 
 // plural is a number of things: "1 key", "2 keys", "3 identities", "4 passes".

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
@@ -34,7 +35,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		return err
 	}
 	kept := a.left.add(func() {
-		a.warn(out.name+" is not complete: what there is of it is kept as "+printable(partialPath(out.path)), "the same command goes on with it")
+		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(partialPath(out.path)), "the same command goes on with it")
 	})
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
@@ -65,7 +66,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	}
 	a.tellWarnings(r, in, opts)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond), bytesText(old.same))
-	return a.result(out, decrypted{in.given.asInput(), out.given.asOutput(), n})
+	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
 
 func seekTo(out *output, offset int64) error {
@@ -100,7 +101,7 @@ func unresumed(err error, out *output) error {
 	if f.silent {
 		return err
 	}
-	return withHint(f, "what there is of it is kept as "+printable(partialPath(out.path))+": the same command goes on with it, once this is mended")
+	return withHint(f, "what there is of it is kept as "+safetext.Printable(partialPath(out.path))+": the same command goes on with it, once this is mended")
 }
 
 var errDiffers = errors.New("the output has something else")

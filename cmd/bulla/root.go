@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
 
@@ -172,7 +173,7 @@ func notEmpty(cmd *cobra.Command, args []string) error {
 // noArgs accepts none.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), printable(args[0]))
+		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), safetext.Printable(args[0]))
 	}
 	return nil
 }

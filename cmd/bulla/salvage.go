@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"bulla/internal/safetext"
 	"bulla/stream"
 )
 
@@ -122,7 +123,7 @@ func (a *app) planMap(s *salvageFlags, in *input, out *output) (*output, error) 
 	flags.name = s.lostTo
 	lostTo, err := a.planOutput(outputPlan{outputFlags: flags, from: in, mode: 0o600})
 	if err == nil && sameOutput(out, lostTo) {
-		err = usage("name another file for one of them", "the output and the map are both %s", printable(s.lostTo))
+		err = usage("name another file for one of them", "the output and the map are both %s", safetext.Printable(s.lostTo))
 	}
 	return lostTo, err
 }
@@ -155,8 +156,8 @@ func (o *output) lies() (fs.FileInfo, error) {
 
 // Salvaged is what salvage --json says, and what the map is.
 type salvaged struct {
-	namedInput
-	namedOutput
+	safetext.InputField
+	safetext.OutputField
 	Size      int64          `json:"plaintext_bytes"` // up to what is known of it
 	SizeKnown bool           `json:"size_known"`
 	Intact    int64          `json:"intact_bytes"`
@@ -191,7 +192,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{in.given.asInput(), out.given.asOutput(), found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
+	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
 	if result.Lost == nil {
 		result.Lost = []stream.Range{}
 	}

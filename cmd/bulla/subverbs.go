@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 
+	"bulla/internal/safetext"
+
 	"github.com/spf13/cobra"
 )
 
@@ -21,7 +23,7 @@ func withVerbs(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return usage(hint, "%s takes a verb: %s", cmd.Name(), strings.Join(names, ", "))
 		}
-		return usage(orElse(didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), printable(args[0]))
+		return usage(orElse(didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), safetext.Printable(args[0]))
 	}
 	cmd.SetUsageTemplate(subVerbsTemplate)
 	return cmd

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 
+	"bulla/internal/safetext"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -24,10 +26,10 @@ func unknownVerb(root *cobra.Command, word string) error {
 			if strings.HasSuffix(word, containerSuffix) {
 				verb = "decrypt"
 			}
-			hint = fmt.Sprintf("to %s that file: bulla %s %s", verb, verb, printable(word))
+			hint = fmt.Sprintf("to %s that file: bulla %s %s", verb, verb, safetext.Printable(word))
 		}
 	}
-	return usage(orElse(hint, "bulla help lists the verbs"), "there is no verb %s", printable(word))
+	return usage(orElse(hint, "bulla help lists the verbs"), "there is no verb %s", safetext.Printable(word))
 }
 
 const hintNoArgv = "a passphrase is never given on the command line, where others can see it; -p asks for it"

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"unicode/utf8"
 
 	"bulla/format"
 )
@@ -73,65 +70,6 @@ func TestPlural(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestPrintable(t *testing.T) {
-	for s, want := range map[string]string{
-		"a b": "a b", "größe": "größe", "": `""`, "a\x1b[2J": `"a\x1b[2J"`, "a\nb": `"a\nb"`, "\xff": `"\xff"`,
-	} {
-		if got := printable(s); got != want {
-			t.Errorf("%q: %s, want %s", s, got, want)
-		}
-	}
-}
-
-// TestFileName has names of every kind come back from JSON as they were given.
-func TestFileName(t *testing.T) {
-	for _, name := range []string{"a b", "nb\u00a0sp", "a\nb", `"quoted"`, "\x1b[2J", "größe", "\U000e0001", "\xff\xfe", "a\xffb"} {
-		text := encodeJSON(struct {
-			namedInput
-			namedOutput
-			namedFile
-		}{fileName(name).asInput(), fileName(name).asOutput(), fileName(name).asFile()})
-		if printable(text) != text {
-			t.Errorf("%q: a terminal would act on %q", name, text)
-		}
-		var got struct {
-			Input     string `json:"input"`
-			InputRaw  []byte `json:"input_base64"`
-			Output    string `json:"output"`
-			OutputRaw []byte `json:"output_base64"`
-			File      string `json:"file"`
-			FileRaw   []byte `json:"file_base64"`
-		}
-		if err := json.Unmarshal([]byte(text), &got); err != nil {
-			t.Fatal(err)
-		}
-		if !utf8.ValidString(name) {
-			got.Input, got.Output, got.File = string(got.InputRaw), string(got.OutputRaw), string(got.FileRaw)
-		} else if strings.Contains(text, "base64") {
-			t.Errorf("%q: %s", name, text)
-		}
-		if got.Input != name || got.Output != name || got.File != name {
-			t.Errorf("%q became %s", name, text)
-		}
-	}
-	if got := fmt.Sprint(fileName("a\nb")); got != `"a\nb"` {
-		t.Errorf("people see %s", got)
-	}
-}
-
-func TestIsText(t *testing.T) {
-	euro := "€"
-	for s, want := range map[string]bool{
-		"": true, "hello\n\tworld\r\n": true, "größe": true, "a\x00b": false, "\x1b[2J": false, "a\x7f": false,
-		"\xc2\x9b": false, "\xff\xfe": false, "abc" + euro[:1]: true, "abc" + euro[:2]: true, euro[1:] + "abc": true,
-		euro[:1] + "abc": false,
-	} {
-		if got := isText([]byte(s)); got != want {
-			t.Errorf("%q: %v", s, got)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"bulla/internal/safetext"
+
 	"github.com/spf13/cobra"
 )
 
@@ -116,7 +118,7 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 				for _, c := range helpOn(root) {
 					names = append(names, c.Name())
 				}
-				return usage(orElse(didYouMean(word, names), "bulla help lists the verbs and topics"), "there is no help on %s", printable(word))
+				return usage(orElse(didYouMean(word, names), "bulla help lists the verbs and topics"), "there is no help on %s", safetext.Printable(word))
 			}
 			cmd.InitDefaultHelpFlag()
 			cmd.InitDefaultVersionFlag()

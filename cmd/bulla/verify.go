@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/spec"
 	"bulla/stream"
 )
@@ -76,7 +77,7 @@ counts: 3, then 1, 7, 4, 0.`,
 
 // A verdict is what verify says of one file, in JSON as it stands.
 type verdict struct {
-	namedFile
+	safetext.FileField
 	Size       int64            `json:"size"`
 	Keyed      bool             `json:"keyed"` // a key opened it, so that everything could be checked
 	Valid      bool             `json:"valid"` // nothing that was checked is violated
@@ -172,7 +173,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	}
 	bar.finish(d.err)
 	d.Sample = v.sampleFlag.of(d)
-	d.namedFile, d.Valid = in.given.asFile(), !slices.ContainsFunc(d.Findings, isViolation)
+	d.FileField, d.Valid = in.given.AsFile(), !slices.ContainsFunc(d.Findings, isViolation)
 	d.Checks = checksOf(d)
 	hard := d.err != nil && !isNoKey(d.err) // the work could not be done
 	if !hard || len(d.Findings) > 0 {

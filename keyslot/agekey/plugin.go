@@ -10,6 +10,7 @@ import (
 	"filippo.io/age/plugin"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 )
 
 // A plugin is a program age-plugin-NAME on the path, which wraps and unwraps
@@ -81,14 +82,14 @@ type pluginClient struct {
 func (c *pluginClient) ui() *plugin.ClientUI {
 	return &plugin.ClientUI{
 		DisplayMessage: func(name, message string) error {
-			return c.note(c.person.Message(name, printable(message)))
+			return c.note(c.person.Message(name, safetext.OneLine(message)))
 		},
 		RequestValue: func(name, prompt string, secret bool) (string, error) {
-			value, err := c.person.Value(c.ctx, name, printable(prompt), secret)
+			value, err := c.person.Value(c.ctx, name, safetext.OneLine(prompt), secret)
 			return value, c.note(err)
 		},
 		Confirm: func(name, prompt, yes, no string) (bool, error) {
-			choice, err := c.person.Confirm(c.ctx, name, printable(prompt), printable(yes), printable(no))
+			choice, err := c.person.Confirm(c.ctx, name, safetext.OneLine(prompt), safetext.OneLine(yes), safetext.OneLine(no))
 			return choice, c.note(err)
 		},
 		WaitTimer: c.person.Waiting,
@@ -114,7 +115,7 @@ func (c *pluginClient) explain(err error) error {
 	if missing := new(plugin.NotFoundError); errors.As(err, &missing) {
 		return &PluginMissingError{missing.Name}
 	}
-	said := printable(strings.TrimPrefix(err.Error(), c.name+" plugin: "))
+	said := safetext.OneLine(strings.TrimPrefix(err.Error(), c.name+" plugin: "))
 	if c.failed != nil {
 		return fmt.Errorf("age-plugin-%s: %w (%s)", c.name, c.failed, said)
 	}

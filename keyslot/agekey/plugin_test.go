@@ -10,6 +10,7 @@ import (
 	"filippo.io/age/plugin"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 )
 
 // pluginPair is a recipient and an identity of the test's plugin, which do what
@@ -169,7 +170,7 @@ func TestPrintable(t *testing.T) {
 		{"Gerät berühren", "Gerät berühren"},
 		{"\xff", "\ufffd"},
 	} {
-		if got := printable(tt.in); got != tt.want {
+		if got := safetext.OneLine(tt.in); got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.in, got, tt.want)
 		}
 	}

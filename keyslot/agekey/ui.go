@@ -3,8 +3,6 @@ package agekey
 import (
 	"context"
 	"errors"
-	"strings"
-	"unicode"
 )
 
 // A UI asks the person at the terminal. Its methods are called one at a time but
@@ -57,20 +55,6 @@ func orNobody(ui UI) UI {
 		return nobody{}
 	}
 	return ui
-}
-
-// printable makes what a plugin says safe for a terminal: one line, with no
-// control or formatting characters.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.TrimSpace(s))
 }
 
 // await runs f, which may wait and knows no context, and stops waiting for it

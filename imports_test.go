@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	// Beside the container.
 	"spec":             {},
 	"internal/archive": {},
+	"internal/storage": {},
 
 	// For tests.
 	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},

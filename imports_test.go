@@ -12,8 +12,8 @@ import (
 )
 
 // Which packages of this module a package may import. Imports point one way:
-// the bytes know of no keys, the streams of no kind of key, and nothing of the
-// commands. A package that is not here has to be thought about first.
+// the bytes know of no keys, the streams of no kind of key, the keys of no
+// streams, and nothing of the commands. A package that is not here has to be thought about first.
 var mayImport = map[string][]string{
 	"format":            {},
 	"internal/ring":     {},
@@ -22,10 +22,11 @@ var mayImport = map[string][]string{
 	"internal/seal":     {"format"},
 	"internal/zseek":    {"format", "internal/ring"},
 	"entropy":           {"internal/tpmdev"},
-	"keyslot":           {"entropy", "format"},
-	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext"},
-	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev"},
-	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek"},
+	"slot":              {"entropy", "format"},
+	"keyslot":           {"entropy", "format", "slot"},
+	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext", "slot"},
+	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
+	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.
 	"spec":             {},

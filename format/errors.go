@@ -15,11 +15,6 @@ var (
 	ErrForged      = errors.New("forged")
 )
 
-// ErrNotMine is what an identity's Unwrap returns, possibly wrapped, for a slot
-// that was made for someone else. It stands here because both sides that speak
-// of it, the streams and the key slots, import this package.
-var ErrNotMine = errors.New("slot is for another key")
-
 // A ParseError says which clause some bytes violate, and where.
 type ParseError struct {
 	Clause Clause

@@ -3,7 +3,8 @@
 //
 // A [Recipient] is the half one encrypts to: it makes the body of one slot. An
 // [Identity] is the secret half: it takes a slot and gives the CEK back, or
-// says that the slot is for another key. Every pair below is one slot type:
+// says that the slot is for another key. Package slot says what a container asks
+// of both. Every pair below is one slot type:
 //
 //	type  name        recipient                identity               opens with
 //	1     hpke        [HPKERecipient]          [HPKEIdentity]         a post-quantum identity, age1pq1…

@@ -116,7 +116,7 @@ func TestHedged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := id.Recipient()
+	r := id.recipient
 	unwrap := func(h *format.Head) []byte {
 		t.Helper()
 		cek, err := id.Unwrap(t.Context(), &h.Slots[0], &h.Preamble)
@@ -188,7 +188,7 @@ func TestEveryDrawIsHedged(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return []byte(id.Recipient().String()), nil
+			return []byte(id.Recipient().Canonical()), nil
 		},
 		"new KEK": func(m *entropy.Mixer) ([]byte, error) {
 			k, err := GenerateKEK(m)

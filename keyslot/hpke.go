@@ -14,6 +14,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/slot"
 )
 
 // Slot type 1: RFC 9180, single-shot base mode, with
@@ -208,8 +209,8 @@ func ParseHPKEIdentity(s string) (*HPKEIdentity, error) {
 	return NewHPKEIdentity(seed)
 }
 
-// Recipient is the public half of i.
-func (i *HPKEIdentity) Recipient() *HPKERecipient { return i.recipient }
+// Recipient is the public half of i, an [*HPKERecipient].
+func (i *HPKEIdentity) Recipient() Recipient { return i.recipient }
 
 // Format implements [fmt.Formatter]. The verb %s asks for the text, like String;
 // every other prints the recipient, so that an identity that ends up in a message
@@ -252,7 +253,7 @@ func (i *HPKEIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Pre
 	}
 	cek, err := r.Open(nil, body.CT[:])
 	if err != nil {
-		return nil, fmt.Errorf("hpke slot: %w", format.ErrNotMine)
+		return nil, fmt.Errorf("hpke slot: %w", slot.ErrIncorrectIdentity)
 	}
 	return cek, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/slot"
 )
 
 func newIdentity(t testing.TB) *HPKEIdentity {
@@ -120,17 +121,17 @@ func TestHPKENotMine(t *testing.T) {
 	mine, other := newIdentity(t), newIdentity(t)
 	s := wrap(t, mine.Recipient())
 
-	if _, err := other.Unwrap(t.Context(), s, testPreamble()); !errors.Is(err, format.ErrNotMine) {
+	if _, err := other.Unwrap(t.Context(), s, testPreamble()); !errors.Is(err, slot.ErrIncorrectIdentity) {
 		t.Errorf("another identity: %v", err)
 	}
 	p := testPreamble()
 	p.Suite = format.ChaCha20Poly1305
-	if _, err := mine.Unwrap(t.Context(), s, p); !errors.Is(err, format.ErrNotMine) {
+	if _, err := mine.Unwrap(t.Context(), s, p); !errors.Is(err, slot.ErrIncorrectIdentity) {
 		t.Errorf("another container: %v", err)
 	}
 	for _, typ := range []format.SlotType{0, format.SlotPassphrase, format.SlotAge, format.SlotKEK, 0xffff} {
 		relabelled := &format.Slot{Type: typ, Body: s.Body}
-		if _, err := mine.Unwrap(t.Context(), relabelled, testPreamble()); !errors.Is(err, format.ErrNotMine) {
+		if _, err := mine.Unwrap(t.Context(), relabelled, testPreamble()); !errors.Is(err, slot.ErrIncorrectIdentity) {
 			t.Errorf("as %v: %v", typ, err)
 		}
 	}
@@ -143,7 +144,7 @@ func TestHPKENotMine(t *testing.T) {
 			// by the combiner, which hashes the point as it came.
 			t.Error("the highest bit of the ephemeral does not matter")
 		}
-		if !errors.Is(err, format.ErrNotMine) {
+		if !errors.Is(err, slot.ErrIncorrectIdentity) {
 			t.Fatalf("with byte %d changed: %q, %v", i, cek, err)
 		}
 	}
@@ -200,14 +201,14 @@ func TestIdentityText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Recipient().String() != i.Recipient().String() || again.String() != i.String() {
+	if again.Recipient().Canonical() != i.Recipient().Canonical() || again.String() != i.String() {
 		t.Error("an identity changed on its way through text")
 	}
-	r, err := ParseHPKERecipient(i.Recipient().String())
+	r, err := ParseHPKERecipient(i.Recipient().Canonical())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Canonical() != i.Recipient().String() {
+	if r.Canonical() != i.Recipient().Canonical() {
 		t.Errorf("the canonical string is %s", r.Canonical())
 	}
 
@@ -217,7 +218,7 @@ func TestIdentityText(t *testing.T) {
 		i.String()[:len(i.String())-1],
 		i.String() + "Q",
 		strings.Replace(i.String(), "-PQ-1", "-1", 1),
-		i.Recipient().String(),
+		i.Recipient().Canonical(),
 		encodeBech32(hpkeIdentityPrefix, make([]byte, 31)),
 		encodeBech32(hpkeIdentityPrefix, make([]byte, 33)),
 		encodeBech32(hpkeIdentityPrefix[:14], make([]byte, 32)),
@@ -231,8 +232,8 @@ func TestIdentityText(t *testing.T) {
 	}
 	for _, s := range []string{
 		"",
-		strings.ToUpper(i.Recipient().String()),
-		i.Recipient().String() + "q",
+		strings.ToUpper(i.Recipient().Canonical()),
+		i.Recipient().Canonical() + "q",
 		encodeBech32(hpkeRecipientPrefix, make([]byte, xwingPublicSize+1)),
 		encodeBech32("age", make([]byte, 32)),
 		i.String(),
@@ -261,7 +262,7 @@ func TestKeysOfAge(t *testing.T) {
 	if err != nil || len(recipients) != 1 {
 		t.Fatalf("%d recipients, %v", len(recipients), err)
 	}
-	if got := recipients[0].Canonical(); got != i.Recipient().String() || got+"\n" != string(public) {
+	if got := recipients[0].Canonical(); got != i.Recipient().Canonical() || got+"\n" != string(public) {
 		t.Errorf("the recipient is %s, for age-keygen %s", got, public)
 	}
 	if cek, err := i.Unwrap(t.Context(), wrap(t, recipients[0]), testPreamble()); err != nil || !bytes.Equal(cek, testCEK()) {
@@ -277,7 +278,7 @@ func TestKeysForAge(t *testing.T) {
 	if err := os.WriteFile(key, []byte(i.String()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sealed := run(t, testCEK(), age, "-r", i.Recipient().String())
+	sealed := run(t, testCEK(), age, "-r", i.Recipient().Canonical())
 	if got := run(t, sealed, age, "-d", "-i", key); !bytes.Equal(got, testCEK()) {
 		t.Errorf("age gives %q back", got)
 	}

@@ -139,6 +139,9 @@ func (k *KEK) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, ce
 	return b.Append(make([]byte, 0, format.KEKBodySize)), nil
 }
 
+// Recipient is k itself.
+func (k *KEK) Recipient() Recipient { return k }
+
 // Accepts implements [Identity].
 func (k *KEK) Accepts(t format.SlotType) bool { return t == format.SlotKEK }
 

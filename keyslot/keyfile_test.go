@@ -39,7 +39,7 @@ func parseFakeRecipient(s string) (Recipient, error) { return parseFake(s) }
 func parseFakeIdentity(s string) (Identity, error)   { return parseFake(s) }
 
 func TestParseRecipients(t *testing.T) {
-	r := newIdentity(t).Recipient().String()
+	r := newIdentity(t).Recipient().Canonical()
 	for _, tt := range []struct {
 		name, file string
 		want       int
@@ -60,7 +60,7 @@ func TestParseRecipients(t *testing.T) {
 
 func TestParseRecipientsRefused(t *testing.T) {
 	id := newIdentity(t)
-	r, secret := id.Recipient().String(), id.String()
+	r, secret := id.Recipient().Canonical(), id.String()
 	for _, tt := range []struct {
 		name, file string
 		line       int // 0: the file as a whole
@@ -113,7 +113,7 @@ func TestParseIdentities(t *testing.T) {
 		{"unknown", secret + "\n" + "AGE-SECRET-KEY-1QQQ", 2, ErrUnknownKey},
 		{"cut", secret[:60], 1, errBech32Checksum},
 		{"lower case", strings.ToLower(secret), 1, ErrUnknownKey},
-		{"recipient", newIdentity(t).Recipient().String(), 1, nil},
+		{"recipient", newIdentity(t).Recipient().Canonical(), 1, nil},
 		{"ssh recipient", "ssh-ed25519 AAAA", 1, nil},
 		{"malformed fake", "fake:", 1, errFake},
 		{"comment behind", secret + " # mine", 1, nil},
@@ -147,7 +147,7 @@ func TestParseReturnsNil(t *testing.T) {
 }
 
 func TestKeyFileIsBounded(t *testing.T) {
-	line := newIdentity(t).Recipient().String() + "\n"
+	line := newIdentity(t).Recipient().Canonical() + "\n"
 	full := strings.Repeat(line, 128)
 	full += strings.Repeat("#", MaxKeyFile-len(full))
 	if got, err := ParseRecipients(strings.NewReader(full)); err != nil || len(got) != 128 {
@@ -185,7 +185,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 }
 
 func FuzzParseRecipients(f *testing.F) {
-	r := newIdentity(f).Recipient().String()
+	r := newIdentity(f).Recipient().Canonical()
 	f.Add([]byte("# team\n" + r + "\n"))
 	f.Add([]byte(r[:40] + "\r\nfake:good"))
 	f.Add([]byte("AGE-SECRET-KEY-PQ-1QQ"))

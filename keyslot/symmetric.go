@@ -10,6 +10,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/slot"
 )
 
 // The wrapping that slot types 2 and 4 share (spec section 5). They differ in
@@ -57,7 +58,7 @@ func wrapSymmetric(b *format.KEKBody, ikm, info, cek []byte) error {
 	return nil
 }
 
-// unwrapSymmetric opens b. Its error wraps [format.ErrNotMine] when ikm is not
+// unwrapSymmetric opens b. Its error wraps [slot.ErrIncorrectIdentity] when ikm is not
 // the one that b was made with, and [format.ErrForged] when it is and ct still
 // does not open.
 func unwrapSymmetric(b *format.KEKBody, ikm, info []byte) ([]byte, error) {
@@ -68,7 +69,7 @@ func unwrapSymmetric(b *format.KEKBody, ikm, info []byte) ([]byte, error) {
 	defer clear(okm)
 	// PASS-4, KEK-2: before ct, and in constant time.
 	if subtle.ConstantTimeCompare(b.Commit[:], okm[:format.CommitSize]) != 1 {
-		return nil, format.ErrNotMine
+		return nil, slot.ErrIncorrectIdentity
 	}
 	aead, err := chacha20poly1305.New(okm[format.CommitSize:])
 	if err != nil {

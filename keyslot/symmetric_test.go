@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 
 	"bulla/format"
+	"bulla/slot"
 )
 
 // cheap is the least that Argon2id may cost.
@@ -111,19 +112,19 @@ func TestSymmetricSlots(t *testing.T) {
 			if cek, err := tt.mine.Unwrap(t.Context(), s, testPreamble()); err != nil || !bytes.Equal(cek, testCEK()) {
 				t.Errorf("%q, %v", cek, err)
 			}
-			if _, err := tt.other.Unwrap(t.Context(), s, testPreamble()); !errors.Is(err, format.ErrNotMine) {
+			if _, err := tt.other.Unwrap(t.Context(), s, testPreamble()); !errors.Is(err, slot.ErrIncorrectIdentity) {
 				t.Errorf("another key: %v", err)
 			}
 			p := testPreamble()
 			p.Salt[0]++
-			if _, err := tt.mine.Unwrap(t.Context(), s, p); !errors.Is(err, format.ErrNotMine) {
+			if _, err := tt.mine.Unwrap(t.Context(), s, p); !errors.Is(err, slot.ErrIncorrectIdentity) {
 				t.Errorf("another container: %v", err)
 			}
 			if !tt.mine.Accepts(s.Type) || tt.mine.Accepts(s.Type+1) || tt.mine.Accepts(0) {
 				t.Error("it accepts the wrong types")
 			}
 			relabelled := &format.Slot{Type: format.SlotHPKE, Body: s.Body}
-			if _, err := tt.mine.Unwrap(t.Context(), relabelled, testPreamble()); !errors.Is(err, format.ErrNotMine) {
+			if _, err := tt.mine.Unwrap(t.Context(), relabelled, testPreamble()); !errors.Is(err, slot.ErrIncorrectIdentity) {
 				t.Errorf("as another type: %v", err)
 			}
 			if again := wrap(t, tt.to); bytes.Equal(again.Body[tt.fixed:tt.fixed+32], s.Body[tt.fixed:tt.fixed+32]) {
@@ -135,7 +136,7 @@ func TestSymmetricSlots(t *testing.T) {
 			for i := tt.fixed; i < len(s.Body); i++ {
 				bad := &format.Slot{Type: s.Type, Body: bytes.Clone(s.Body)}
 				bad.Body[i] ^= 1
-				want := format.ErrNotMine
+				want := slot.ErrIncorrectIdentity
 				if i >= tt.fixed+64 {
 					want = format.ErrForged
 				}
@@ -220,7 +221,7 @@ func TestPassphraseIsAskedOnce(t *testing.T) {
 		want   error
 	}{
 		{"right", "x", nil, nil},
-		{"wrong", "y", nil, format.ErrNotMine},
+		{"wrong", "y", nil, slot.ErrIncorrectIdentity},
 		{"empty", "", nil, ErrEmptyPassphrase},
 		{"failed", "", context.DeadlineExceeded, context.DeadlineExceeded},
 	} {
@@ -230,7 +231,7 @@ func TestPassphraseIsAskedOnce(t *testing.T) {
 				calls++
 				return []byte(tt.answer), tt.err
 			})
-			if _, err := i.Unwrap(t.Context(), wrap(t, newKEK(t)), testPreamble()); !errors.Is(err, format.ErrNotMine) || calls != 0 || !i.Interactive() {
+			if _, err := i.Unwrap(t.Context(), wrap(t, newKEK(t)), testPreamble()); !errors.Is(err, slot.ErrIncorrectIdentity) || calls != 0 || !i.Interactive() {
 				t.Errorf("a slot of another type: %d calls, %v", calls, err)
 			}
 			for range 3 {

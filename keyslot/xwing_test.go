@@ -40,7 +40,7 @@ func TestVector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := i.Recipient().key
+	key := i.recipient.key
 	public := append(key.pq.Bytes(), key.x.Bytes()...)
 	if sum := sha256.Sum256(public); hex.EncodeToString(sum[:]) != vector.public {
 		t.Errorf("SHA-256 of the public key is %x", sum)
@@ -103,7 +103,7 @@ func TestPublicKeyRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := append(i.Recipient().key.pq.Bytes(), i.Recipient().key.x.Bytes()...)
+	good := append(i.recipient.key.pq.Bytes(), i.recipient.key.x.Bytes()...)
 	if _, err := NewHPKERecipient(good); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/seal"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -30,7 +31,7 @@ func (c *counter) Unwrap(context.Context, *format.Slot, *format.Preamble) ([]byt
 	if c.returns != nil {
 		return c.returns()
 	}
-	return nil, format.ErrNotMine
+	return nil, slot.ErrIncorrectIdentity
 }
 
 // bodyOf is a recipient whose slots are of any type, with any body.
@@ -283,7 +284,7 @@ type uncomparable []byte
 
 func (uncomparable) Accepts(format.SlotType) bool { return true }
 func (uncomparable) Unwrap(context.Context, *format.Slot, *format.Preamble) ([]byte, error) {
-	return nil, format.ErrNotMine
+	return nil, slot.ErrIncorrectIdentity
 }
 
 // A context that ends while an identity works ends the attempt.

@@ -17,6 +17,7 @@ import (
 	"bulla/format"
 	"bulla/internal/seal"
 	"bulla/keyslot"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -70,7 +71,7 @@ func (v *vault) Unwrap(_ context.Context, s *format.Slot, _ *format.Preamble) ([
 		return nil, v.fail
 	}
 	if len(v.ceks) == 0 || binary.BigEndian.Uint64(s.Body[4:]) != v.number() {
-		return nil, fmt.Errorf("vault: %w", format.ErrNotMine)
+		return nil, fmt.Errorf("vault: %w", slot.ErrIncorrectIdentity)
 	}
 	v.opened++
 	return slices.Clone(v.ceks[binary.BigEndian.Uint32(s.Body)-1]), nil

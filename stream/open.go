@@ -10,6 +10,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/seal"
+	"bulla/slot"
 )
 
 // maxInteractive is how many times one container may make a person or a device
@@ -39,7 +40,7 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 	o := opener{ctx: ctx, ids: slices.Clone(ids)}
 	// Keys first, people and devices after.
 	slices.SortStableFunc(o.ids, func(a, b Identity) int {
-		switch x, y := isInteractive(a), isInteractive(b); {
+		switch x, y := slot.IsInteractive(a), slot.IsInteractive(b); {
 		case x == y:
 			return 0
 		case x:
@@ -163,7 +164,7 @@ func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
 			return nil, nil, context.Cause(o.ctx)
 		}
 		switch {
-		case errors.Is(err, format.ErrNotMine):
+		case errors.Is(err, slot.ErrIncorrectIdentity):
 			continue
 		case err != nil:
 			o.causes = append(o.causes, fmt.Errorf("slot %d (%v): %w", i+1, s.Type, err))
@@ -214,7 +215,7 @@ func (o *opener) spend(id Identity, s *format.Slot) error {
 		}
 	}
 	// A passphrase is asked for once, whatever the number of slots.
-	if isInteractive(id) && s.Type != format.SlotPassphrase {
+	if slot.IsInteractive(id) && s.Type != format.SlotPassphrase {
 		if o.asked++; o.asked > maxInteractive {
 			return &LimitError{format.AGE4, fmt.Sprintf("more than %d attempts that need a person or a device", maxInteractive)}
 		}

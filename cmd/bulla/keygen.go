@@ -14,6 +14,7 @@ import (
 	"bulla/entropy"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 type keygenFlags struct {
@@ -110,7 +111,7 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 		a.publish(id)
 	}
 	if k.output != "" && a.json {
-		a.printJSON(made{Identity: safetext.Name(k.output), Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: safetext.Name(k.output), Recipient: id.recipient.Canonical()})
 	}
 	if k.tpm {
 		a.urgeSecond()
@@ -121,7 +122,7 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 // A newIdentity is an identity that was just made: its file, and its public half.
 type newIdentity struct {
 	file      []byte
-	recipient *keyslot.HPKERecipient
+	recipient keyslot.Recipient
 }
 
 // newIdentity makes an identity as the flags want it.
@@ -148,7 +149,7 @@ type made struct {
 func identityText(id *keyslot.HPKEIdentity) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# created: %s\n", time.Now().UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "# public key: %s\n", id.Recipient())
+	fmt.Fprintf(&b, "# public key: %s\n", id.Recipient().Canonical())
 	b.WriteString(id.String() + "\n") // in so many words: formatted, an identity does not show its secret
 	return b.Bytes()
 }
@@ -156,7 +157,7 @@ func identityText(id *keyslot.HPKEIdentity) []byte {
 // publish shows the recipient of a new identity to whoever sees the command run.
 func (a *app) publish(id *newIdentity) {
 	if !a.quiet && !a.json {
-		a.con.line("public key: " + id.recipient.String())
+		a.con.line("public key: " + id.recipient.Canonical())
 	}
 }
 
@@ -232,13 +233,13 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 	if err := a.writeKey(secret, id.file); err != nil {
 		return err
 	}
-	text := "# Everything is encrypted to these when no recipient is named.\n" + id.recipient.String() + "\n"
+	text := "# Everything is encrypted to these when no recipient is named.\n" + id.recipient.Canonical() + "\n"
 	if err := a.writeKey(public, []byte(text)); err != nil {
 		os.Remove(secret) // all or nothing: nobody has used it yet
 		return err
 	}
 	if a.json {
-		a.printJSON(made{Identity: safetext.Name(secret), Recipients: safetext.Name(public), Recipient: id.recipient.String()})
+		a.printJSON(made{Identity: safetext.Name(secret), Recipients: safetext.Name(public), Recipient: id.recipient.Canonical()})
 	} else if !a.quiet {
 		a.con.line("bulla: the secret key is in " + safetext.Printable(secret))
 		a.con.line("bulla: the public key is in " + safetext.Printable(public))
@@ -264,15 +265,15 @@ func (a *app) showRecipients(name string) error {
 		return err
 	}
 	for _, id := range ids {
-		i, ok := id.(interface{ Recipient() *keyslot.HPKERecipient })
-		if !ok {
+		r := slot.RecipientOf(id)
+		if r == nil {
 			return &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
 				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
 		}
 		if a.json {
-			a.printJSON(made{Recipient: i.Recipient().String()})
+			a.printJSON(made{Recipient: r.Canonical()})
 		} else {
-			a.printf("%s\n", i.Recipient())
+			a.printf("%s\n", r.Canonical())
 		}
 	}
 	return a.outErr

@@ -59,9 +59,7 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range more {
-			ids.all = append(ids.all, id)
-		}
+		ids.all = append(ids.all, more...)
 	}
 	for _, name := range k.keks {
 		kek, err := k.app.readKEK(name)

@@ -12,6 +12,7 @@ import (
 	"bulla/format"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -100,9 +101,7 @@ func (k *recipientFlags) explainRecipient(i int, s string, err error) error {
 func (k *recipientFlags) checkClasses(to []keyslot.Recipient) error {
 	var classes []format.Class
 	for _, r := range to {
-		if r, ok := r.(interface{ Class() format.Class }); ok {
-			classes = append(classes, r.Class())
-		}
+		classes = append(classes, slot.ClassOf(r))
 	}
 	if format.Mixed(classes) && !k.allowClassical {
 		return format.ErrMixedClasses
@@ -124,11 +123,7 @@ func (k *recipientFlags) withPassphrase(ctx context.Context, to []keyslot.Recipi
 		}
 		to = append(to, r)
 	}
-	out := make([]stream.Recipient, len(to))
-	for i, r := range to {
-		out[i] = r
-	}
-	return out, nil
+	return to, nil
 }
 
 // withoutRepeats keeps the first of each recipient.

@@ -15,6 +15,7 @@ import (
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/tpmkey"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -144,7 +145,7 @@ type tpmIdentity struct {
 func (i tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
 	cek, err := i.Identity.Unwrap(ctx, s, p)
 	var pe *format.ParseError
-	if err != nil && !errors.Is(err, format.ErrNotMine) && !errors.As(err, &pe) {
+	if err != nil && !errors.Is(err, slot.ErrIncorrectIdentity) && !errors.As(err, &pe) {
 		err = &tpmKeyError{*tpmFailure(exitNoKey, safetext.Printable(i.file), err)}
 	}
 	return cek, err

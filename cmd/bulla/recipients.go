@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
-	"bulla/keyslot"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -94,10 +94,8 @@ func (w *witness) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble
 	return cek, err
 }
 
-func (w *witness) Interactive() bool {
-	i, ok := w.Identity.(interface{ Interactive() bool })
-	return ok && i.Interactive()
-}
+func (w *witness) Interactive() bool         { return slot.IsInteractive(w.Identity) }
+func (w *witness) Recipient() slot.Recipient { return slot.RecipientOf(w.Identity) }
 
 // watched has ids watched by witnesses.
 func watched(ids []stream.Identity) (seen []*witness, all []stream.Identity) {
@@ -123,19 +121,6 @@ type anyPassphrase struct{}
 
 func (anyPassphrase) Type() format.SlotType { return format.SlotPassphrase }
 func (anyPassphrase) Canonical() string     { return "" }
-
-// nameOf is whose an identity is, if it says so: nil if not.
-func nameOf(id stream.Identity) stream.Named {
-	switch id := id.(type) {
-	case *witness:
-		return nameOf(id.Identity)
-	case interface{ Recipient() *keyslot.HPKERecipient }:
-		return id.Recipient()
-	case stream.Named: // a symmetric key is both halves
-		return id
-	}
-	return nil
-}
 
 // shortKey is a recipient in at most one line: its beginning and its end tell
 // long ones apart.

@@ -11,6 +11,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -137,7 +138,7 @@ func (l *listFlags) suspects() (all []suspect, err error) {
 // owners are those of the identities that say whose they are.
 func owners(ids []stream.Identity) (all []suspect) {
 	for _, id := range ids {
-		if n := nameOf(id); n != nil {
+		if n := slot.RecipientOf(id); n != nil {
 			all = append(all, suspect{n, "the key that opens it"})
 		}
 	}

@@ -112,7 +112,7 @@ func costing(kib uint32, passes byte) slot {
 // other, whose coins are random.
 func pq(to pqKey) slot {
 	return func(x *box, i int) (uint16, string, []byte) {
-		text := to.identity().Recipient().String()
+		text := to.identity().Recipient().Canonical()
 		shared, enc := encapsulate(to, x.draw("ml-kem coins", i), x.draw("x25519 ephemeral", i))
 		x.note("slot-secret", i, shared)
 		return 1, text, append(enc, sealHPKE(shared, x.info(1), x.CEK)...)

@@ -15,6 +15,7 @@ import (
 
 	"bulla/format"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 // How identity files begin that are not lines of keys.
@@ -112,10 +113,7 @@ func (f *encryptedFile) Interactive() bool {
 	if inside == nil {
 		return true
 	}
-	return slices.ContainsFunc(inside.ids, func(i keyslot.Identity) bool {
-		asks, ok := i.(interface{ Interactive() bool })
-		return ok && asks.Interactive()
-	})
+	return slices.ContainsFunc(inside.ids, slot.IsInteractive)
 }
 
 // Unwrap implements [keyslot.Identity].
@@ -124,7 +122,7 @@ func (f *encryptedFile) Unwrap(ctx context.Context, s *format.Slot, p *format.Pr
 		return nil, err
 	}
 	if !f.Accepts(s.Type) {
-		return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
 	}
 	inside, err := await(ctx, func() (*fileInside, error) { return f.open(ctx), nil })
 	if err == nil {
@@ -142,14 +140,14 @@ func (f *encryptedFile) Unwrap(ctx context.Context, s *format.Slot, p *format.Pr
 		if err == nil {
 			return cek, nil
 		}
-		if failed == nil && !errors.Is(err, format.ErrNotMine) {
+		if failed == nil && !errors.Is(err, slot.ErrIncorrectIdentity) {
 			failed = err
 		}
 	}
 	if failed != nil {
 		return nil, failed
 	}
-	return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+	return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
 }
 
 // open decrypts the file, the first time it is called.

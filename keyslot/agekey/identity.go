@@ -13,6 +13,7 @@ import (
 
 	"bulla/format"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 // An Identity opens slots of type 3 with one of age's identities. It is safe for
@@ -78,7 +79,7 @@ func (i *Identity) Interactive() bool { return i.interactive }
 // [*PluginMissingError], [ErrWrongPassphrase], [ErrNoUI] or an error of the UI.
 func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, _ *format.Preamble) ([]byte, error) {
 	if !i.Accepts(s.Type) {
-		return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func unwrap(body []byte, id age.Identity) ([]byte, error) {
 	case !w.called:
 		return nil, malformed(format.AGE1, "not an age v1 file")
 	case errors.Is(w.err, age.ErrIncorrectIdentity):
-		return nil, format.ErrNotMine
+		return nil, slot.ErrIncorrectIdentity
 	case w.err != nil:
 		return nil, w.err
 	default: // the key fits, the header's MAC does not

@@ -14,6 +14,7 @@ import (
 
 	"bulla/format"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 func newX25519(t testing.TB) *age.X25519Identity {
@@ -28,10 +29,10 @@ func newX25519(t testing.TB) *age.X25519Identity {
 func TestX25519(t *testing.T) {
 	k := newX25519(t)
 	i := parseIdentity(t, "", []byte("# mine\n"+k.String()+"\n"), nil)
-	s := slot(t, parseRecipient(t, k.Recipient().String(), nil))
+	s := slotOf(t, parseRecipient(t, k.Recipient().String(), nil))
 	opens(t, i, s)
-	refuses(t, parseIdentity(t, "", []byte(newX25519(t).String()), nil), s, format.ErrNotMine)
-	refuses(t, i, &format.Slot{Type: format.SlotHPKE, Body: s.Body}, format.ErrNotMine)
+	refuses(t, parseIdentity(t, "", []byte(newX25519(t).String()), nil), s, slot.ErrIncorrectIdentity)
+	refuses(t, i, &format.Slot{Type: format.SlotHPKE, Body: s.Body}, slot.ErrIncorrectIdentity)
 	if !i.Accepts(format.SlotAge) || i.Accepts(format.SlotHPKE) || i.(*Identity).Interactive() {
 		t.Error("it says the wrong things about itself")
 	}
@@ -46,12 +47,12 @@ func TestX25519(t *testing.T) {
 func TestChangedSlot(t *testing.T) {
 	k := newX25519(t)
 	i := fixedIdentity(k)
-	s := slot(t, parseRecipient(t, k.Recipient().String(), nil))
+	s := slotOf(t, parseRecipient(t, k.Recipient().String(), nil))
 	for n := range s.Body {
 		bad := &format.Slot{Type: s.Type, Body: bytes.Clone(s.Body)}
 		bad.Body[n] ^= 1
 		cek, err := i.Unwrap(t.Context(), bad, testPreamble())
-		if !errors.Is(err, format.ErrMalformed) && !errors.Is(err, format.ErrNotMine) && !errors.Is(err, format.ErrForged) {
+		if !errors.Is(err, format.ErrMalformed) && !errors.Is(err, slot.ErrIncorrectIdentity) && !errors.Is(err, format.ErrForged) {
 			// A changed share of the wrong length is the identity's own error.
 			if err == nil || !strings.Contains(err.Error(), "X25519") {
 				t.Errorf("byte %d: %q, %v", n, cek, err)
@@ -165,9 +166,9 @@ func TestEncryptedFile(t *testing.T) {
 	}
 	classic := newX25519(t)
 	plain := "# two keys\n" + pq.String() + "\n" + classic.String() + "\n"
-	hpkeSlot := slot(t, pq.Recipient())
-	ageSlot := slot(t, parseRecipient(t, classic.Recipient().String(), nil))
-	other := slot(t, parseRecipient(t, newX25519(t).Recipient().String(), nil))
+	hpkeSlot := slotOf(t, pq.Recipient())
+	ageSlot := slotOf(t, parseRecipient(t, classic.Recipient().String(), nil))
+	other := slotOf(t, parseRecipient(t, newX25519(t).Recipient().String(), nil))
 
 	for _, armored := range []bool{false, true} {
 		ui := &script{passphrase: "x"}
@@ -176,11 +177,11 @@ func TestEncryptedFile(t *testing.T) {
 		if !i.Accepts(format.SlotHPKE) || !i.Accepts(format.SlotAge) || i.Accepts(format.SlotKEK) || !i.Interactive() {
 			t.Error("a closed file says the wrong things about itself")
 		}
-		refuses(t, i, &format.Slot{Type: format.SlotKEK}, format.ErrNotMine)
+		refuses(t, i, &format.Slot{Type: format.SlotKEK}, slot.ErrIncorrectIdentity)
 		ui.asked(t)
 		opens(t, i, hpkeSlot)
 		opens(t, i, ageSlot)
-		refuses(t, i, other, format.ErrNotMine)
+		refuses(t, i, other, slot.ErrIncorrectIdentity)
 		ui.asked(t, `passphrase of identity file "k"`)
 		if !i.Accepts(format.SlotHPKE) || !i.Accepts(format.SlotAge) || i.Accepts(format.SlotKEK) || i.Interactive() {
 			t.Error("an open file says the wrong things about itself")
@@ -206,7 +207,7 @@ func TestEncryptedFile(t *testing.T) {
 
 func TestEncryptedFileFails(t *testing.T) {
 	k := newX25519(t)
-	s := slot(t, parseRecipient(t, k.Recipient().String(), nil))
+	s := slotOf(t, parseRecipient(t, k.Recipient().String(), nil))
 	errTTY := errors.New("no terminal")
 	good := encrypted(t, k.String(), "x", false)
 	damaged := bytes.Clone(good)
@@ -232,7 +233,7 @@ func TestEncryptedFileFails(t *testing.T) {
 			i := parseIdentity(t, "k", tt.file, tt.ui)
 			for range 2 {
 				_, err := i.Unwrap(t.Context(), s, testPreamble())
-				if err == nil || tt.want != nil && !errors.Is(err, tt.want) || errors.Is(err, format.ErrNotMine) {
+				if err == nil || tt.want != nil && !errors.Is(err, tt.want) || errors.Is(err, slot.ErrIncorrectIdentity) {
 					t.Errorf("%v, want %v", err, tt.want)
 				}
 			}
@@ -259,7 +260,7 @@ func TestEncryptedFileOfAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opens(t, parseIdentity(t, "k", file, &script{passphrase: "correct horse"}), slot(t, public[0]))
+	opens(t, parseIdentity(t, "k", file, &script{passphrase: "correct horse"}), slotOf(t, public[0]))
 }
 
 func TestParseIdentityFileRefused(t *testing.T) {
@@ -323,7 +324,7 @@ func BenchmarkWrapX25519(b *testing.B) {
 func BenchmarkUnwrapX25519(b *testing.B) {
 	k := newX25519(b)
 	i, p := fixedIdentity(k), testPreamble()
-	s := slot(b, parseRecipient(b, k.Recipient().String(), nil))
+	s := slotOf(b, parseRecipient(b, k.Recipient().String(), nil))
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := i.Unwrap(b.Context(), s, p); err != nil {

@@ -202,7 +202,7 @@ func parseIdentity(t testing.TB, name string, file []byte, ui UI) keyslot.Identi
 }
 
 // slot makes a slot for r of testCEK.
-func slot(t testing.TB, r keyslot.Recipient) *format.Slot {
+func slotOf(t testing.TB, r keyslot.Recipient) *format.Slot {
 	t.Helper()
 	cek := testCEK()
 	body, err := r.Wrap(t.Context(), osMixer(t), testPreamble(), cek)

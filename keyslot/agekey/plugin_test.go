@@ -11,6 +11,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/safetext"
+	"bulla/slot"
 )
 
 // pluginPair is a recipient and an identity of the test's plugin, which do what
@@ -28,18 +29,18 @@ func pluginPair(t *testing.T, wrap, unwrap string, ui UI) (*Recipient, *Identity
 func TestPlugin(t *testing.T) {
 	withPlugin(t)
 	r, i := pluginPair(t, "quiet", "quiet", nil)
-	s := slot(t, r)
+	s := slotOf(t, r)
 	opens(t, i, s)
 	if !i.Interactive() || !i.Accepts(format.SlotAge) || i.Accepts(format.SlotHPKE) {
 		t.Error("it says the wrong things about itself")
 	}
 	k := newX25519(t)
-	refuses(t, i, slot(t, parseRecipient(t, k.Recipient().String(), nil)), format.ErrNotMine)
-	refuses(t, fixedIdentity(k), s, format.ErrNotMine)
+	refuses(t, i, slotOf(t, parseRecipient(t, k.Recipient().String(), nil)), slot.ErrIncorrectIdentity)
+	refuses(t, fixedIdentity(k), s, slot.ErrIncorrectIdentity)
 
 	// Several stanzas are one recipient's business.
 	r, _ = pluginPair(t, "several", "", nil)
-	opens(t, i, slot(t, r))
+	opens(t, i, slotOf(t, r))
 }
 
 func TestPluginAsks(t *testing.T) {
@@ -55,7 +56,7 @@ func TestPluginAsks(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			r, i := pluginPair(t, tt.what, tt.what, tt.ui)
-			opens(t, i, slot(t, r))
+			opens(t, i, slotOf(t, r))
 			tt.ui.asked(t, tt.asks, tt.asks)
 
 			// An answer that cannot be had is the error one sees.
@@ -65,7 +66,7 @@ func TestPluginAsks(t *testing.T) {
 				t.Errorf("Wrap: %v", err)
 			}
 			quiet, _ := pluginPair(t, "quiet", "", nil)
-			if _, err := i.Unwrap(t.Context(), slot(t, quiet), testPreamble()); !errors.Is(err, errTTY) {
+			if _, err := i.Unwrap(t.Context(), slotOf(t, quiet), testPreamble()); !errors.Is(err, errTTY) {
 				t.Errorf("Unwrap: %v", err)
 			}
 
@@ -82,13 +83,13 @@ func TestPluginAsks(t *testing.T) {
 func TestPluginFails(t *testing.T) {
 	withPlugin(t)
 	quiet, _ := pluginPair(t, "quiet", "", nil)
-	s := slot(t, quiet)
+	s := slotOf(t, quiet)
 	for _, what := range []string{"fail", "die"} {
 		r, i := pluginPair(t, what, what, &script{})
 		_, wrapErr := r.Wrap(t.Context(), osMixer(t), testPreamble(), testCEK())
 		_, unwrapErr := i.Unwrap(t.Context(), s, testPreamble())
 		for _, err := range []error{wrapErr, unwrapErr} {
-			if err == nil || errors.Is(err, format.ErrNotMine) || !strings.Contains(err.Error(), "age-plugin-bullatest: ") {
+			if err == nil || errors.Is(err, slot.ErrIncorrectIdentity) || !strings.Contains(err.Error(), "age-plugin-bullatest: ") {
 				t.Errorf("%s: %v", what, err)
 				continue
 			}
@@ -132,7 +133,7 @@ func TestPluginMissing(t *testing.T) {
 func TestPluginCancelled(t *testing.T) {
 	withPlugin(t)
 	quiet, _ := pluginPair(t, "quiet", "", nil)
-	s := slot(t, quiet)
+	s := slotOf(t, quiet)
 	r, i := pluginPair(t, "hang", "hang", nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -154,7 +155,7 @@ func TestPluginWithAge(t *testing.T) {
 	ageTool := tool(t, "age")
 	withPlugin(t)
 	r, _ := pluginPair(t, "quiet", "quiet", nil)
-	s := slot(t, r)
+	s := slotOf(t, r)
 	key := write(t, []byte(plugin.EncodeIdentity(pluginName, []byte("quiet"))+"\n"))
 	if got := run(t, s.Body, ageTool, "-d", "-i", key); string(got) != string(testCEK()) {
 		t.Errorf("age -d gives %q", got)

@@ -89,7 +89,7 @@ func TestRecipientSays(t *testing.T) {
 		{"plugin", PluginBodySize, format.Classical},
 	} {
 		r := parseRecipient(t, all[tt.name], nil)
-		s := slot(t, r)
+		s := slotOf(t, r)
 		if r.BodySize() != tt.size || tt.name != "plugin" && len(s.Body) != tt.size || len(s.Body) > tt.size {
 			t.Errorf("%s: BodySize says %d, the slot has %d bytes, want %d", tt.name, r.BodySize(), len(s.Body), tt.size)
 		}
@@ -155,7 +155,7 @@ func TestRecipientsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := "# the team\n" + pq.Recipient().String() + "\n"
+	file := "# the team\n" + pq.Recipient().Canonical() + "\n"
 	for _, s := range natives(t) {
 		file += s + "\n"
 	}
@@ -189,7 +189,7 @@ func TestWrapChecks(t *testing.T) {
 	if _, err := r.Wrap(ctx, osMixer(t), testPreamble(), testCEK()); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if bytes.Equal(slot(t, r).Body, slot(t, r).Body) {
+	if bytes.Equal(slotOf(t, r).Body, slotOf(t, r).Body) {
 		t.Error("two slots are equal")
 	}
 }
@@ -216,7 +216,7 @@ func TestAgeOpensSlots(t *testing.T) {
 		{string(read(t, ed+".pub")), ed},
 		{string(read(t, rsa+".pub")), rsa},
 	} {
-		s := slot(t, parseRecipient(t, tt.recipient, nil))
+		s := slotOf(t, parseRecipient(t, tt.recipient, nil))
 		if got := run(t, s.Body, ageTool, "-d", "-i", tt.file); !bytes.Equal(got, testCEK()) {
 			t.Errorf("age -d gives %q", got)
 		}

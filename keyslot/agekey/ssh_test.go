@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"bulla/format"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 func TestSSH(t *testing.T) {
@@ -28,10 +28,10 @@ func TestSSH(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			file := sshKey(t, append(tt.args, "-N", "")...)
 			i := parseIdentity(t, file, read(t, file), nil)
-			s := slot(t, parseRecipient(t, string(read(t, file+".pub")), nil))
+			s := slotOf(t, parseRecipient(t, string(read(t, file+".pub")), nil))
 			opens(t, i, s)
-			refuses(t, i, slot(t, parseRecipient(t, natives(t)["ed25519"], nil)), format.ErrNotMine)
-			refuses(t, i, slot(t, parseRecipient(t, natives(t)["x25519"], nil)), format.ErrNotMine)
+			refuses(t, i, slotOf(t, parseRecipient(t, natives(t)["ed25519"], nil)), slot.ErrIncorrectIdentity)
+			refuses(t, i, slotOf(t, parseRecipient(t, natives(t)["x25519"], nil)), slot.ErrIncorrectIdentity)
 			if i.(*Identity).Interactive() {
 				t.Error("it is interactive")
 			}
@@ -50,7 +50,7 @@ func TestSSHPKCS8(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	opens(t, parseIdentity(t, "", file, nil), slot(t, parseRecipient(t, string(ssh.MarshalAuthorizedKey(public)), nil)))
+	opens(t, parseIdentity(t, "", file, nil), slotOf(t, parseRecipient(t, string(ssh.MarshalAuthorizedKey(public)), nil)))
 }
 
 func TestLockedSSH(t *testing.T) {
@@ -64,13 +64,13 @@ func TestLockedSSH(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file := sshKey(t, append(tt.args, "-N", "correct horse")...)
-			mine := slot(t, parseRecipient(t, string(read(t, file+".pub")), nil))
+			mine := slotOf(t, parseRecipient(t, string(read(t, file+".pub")), nil))
 			ui := &script{passphrase: "correct horse"}
 			i := parseIdentity(t, file, read(t, file), ui)
 
 			// Slots that do not name the key ask for nothing.
-			refuses(t, i, slot(t, parseRecipient(t, natives(t)["ed25519"], nil)), format.ErrNotMine)
-			refuses(t, i, slot(t, parseRecipient(t, natives(t)["x25519"], nil)), format.ErrNotMine)
+			refuses(t, i, slotOf(t, parseRecipient(t, natives(t)["ed25519"], nil)), slot.ErrIncorrectIdentity)
+			refuses(t, i, slotOf(t, parseRecipient(t, natives(t)["x25519"], nil)), slot.ErrIncorrectIdentity)
 			ui.asked(t)
 			opens(t, i, mine)
 			opens(t, i, mine)
@@ -88,7 +88,7 @@ func TestLockedSSH(t *testing.T) {
 				i := parseIdentity(t, file, read(t, file), bad.ui)
 				for range 2 {
 					_, err := i.Unwrap(t.Context(), mine, testPreamble())
-					if err == nil || bad.want != nil && !errors.Is(err, bad.want) || errors.Is(err, format.ErrNotMine) {
+					if err == nil || bad.want != nil && !errors.Is(err, bad.want) || errors.Is(err, slot.ErrIncorrectIdentity) {
 						t.Errorf("%v, want %v", err, bad.want)
 					}
 				}
@@ -104,7 +104,7 @@ func TestLockedSSH(t *testing.T) {
 // Of an encrypted key in an old form, the public half stands beside it.
 func TestLockedSSHPublicHalf(t *testing.T) {
 	file := sshKey(t, "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "12345")
-	mine := slot(t, parseRecipient(t, string(read(t, file+".pub")), nil))
+	mine := slotOf(t, parseRecipient(t, string(read(t, file+".pub")), nil))
 	parse := func() (keyslot.Identity, error) {
 		f, err := os.Open(file)
 		if err != nil {
@@ -130,8 +130,8 @@ func TestLockedSSHPublicHalf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, i, mine, format.ErrNotMine)
-	if _, err := i.Unwrap(t.Context(), slot(t, parseRecipient(t, natives(t)["ed25519"], nil)), testPreamble()); err == nil || errors.Is(err, format.ErrNotMine) {
+	refuses(t, i, mine, slot.ErrIncorrectIdentity)
+	if _, err := i.Unwrap(t.Context(), slotOf(t, parseRecipient(t, natives(t)["ed25519"], nil)), testPreamble()); err == nil || errors.Is(err, slot.ErrIncorrectIdentity) {
 		t.Errorf("a slot for the other key: %v", err)
 	}
 
@@ -167,7 +167,7 @@ func TestSSHKindsRefused(t *testing.T) {
 // A cancelled call does not wait for the person.
 func TestLockedSSHCancelled(t *testing.T) {
 	file := sshKey(t, "-t", "ed25519", "-a", "2", "-N", "12345")
-	mine := slot(t, parseRecipient(t, string(read(t, file+".pub")), nil))
+	mine := slotOf(t, parseRecipient(t, string(read(t, file+".pub")), nil))
 	ctx, cancel := context.WithCancel(t.Context())
 	ui := &stuck{asked: cancel, release: make(chan struct{})}
 	i := parseIdentity(t, file, read(t, file), ui)

@@ -10,6 +10,7 @@ import (
 
 	"bulla/format"
 	"bulla/keyslot"
+	"bulla/slot"
 )
 
 // A PINFunc asks for the PIN of a key. wrong is nil the first time; if the PIN
@@ -48,11 +49,11 @@ func (k *Key) Identity(ask PINFunc) *Identity { return &Identity{key: k, ask: as
 
 // Recipient is the public half of i, as the file has it: whether it is the
 // sealed key's is known only once that is opened.
-func (i *Identity) Recipient() *keyslot.HPKERecipient { return i.key.recipient }
+func (i *Identity) Recipient() keyslot.Recipient { return i.key.recipient }
 
 // Format implements [fmt.Formatter]: no verb prints the key.
 func (i *Identity) Format(f fmt.State, _ rune) {
-	io.WriteString(f, "TPM key of "+i.key.recipient.String())
+	io.WriteString(f, "TPM key of "+i.key.recipient.Canonical())
 }
 
 // Accepts implements [keyslot.Identity].
@@ -67,7 +68,7 @@ func (i *Identity) Interactive() bool { return i.result.Load() == nil }
 // Unwrap returns as well, unless it was that ctx ended.
 func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
 	if !i.Accepts(s.Type) {
-		return nil, fmt.Errorf("%v slot: %w", s.Type, format.ErrNotMine)
+		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
 	}
 	if _, err := format.ParseHPKEBody(s.Body); err != nil { // HPKE-1; nobody is asked for that
 		return nil, err

@@ -15,9 +15,9 @@ import (
 // A Key is an identity that is sealed to a TPM: what its file holds. There is no
 // secret in it.
 type Key struct {
-	recipient *keyslot.HPKERecipient
-	srk       []byte // the Name of the storage root key
-	ek        []byte // the Name of the endorsement key; nil if it is not known
+	recipient keyslot.Recipient // an *HPKERecipient
+	srk       []byte            // the Name of the storage root key
+	ek        []byte            // the Name of the endorsement key; nil if it is not known
 	sealed
 }
 
@@ -32,8 +32,8 @@ const (
 // ErrMalformed is wrapped by the error about a file that is no key file.
 var ErrMalformed = errors.New("malformed TPM key file")
 
-// Recipient is the public key of k, whom to encrypt to.
-func (k *Key) Recipient() *keyslot.HPKERecipient { return k.recipient }
+// Recipient is the public key of k, a [*keyslot.HPKERecipient].
+func (k *Key) Recipient() keyslot.Recipient { return k.recipient }
 
 // NeedsPIN reports whether k opens only with a PIN.
 func (k *Key) NeedsPIN() bool { return k.pin }
@@ -66,7 +66,7 @@ func (k *Key) Encode() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	comment := func(name, value string) { fmt.Fprintf(&b, "%s %s%s%s\n", commentMark, name, commentSep, value) }
-	comment(commentRecipient, k.recipient.String())
+	comment(commentRecipient, k.recipient.Canonical())
 	comment(commentSRK, hex.EncodeToString(k.srk))
 	if k.ek != nil {
 		comment(commentEK, hex.EncodeToString(k.ek))

@@ -274,7 +274,7 @@ func TestOptions(t *testing.T) {
 func TestFormat(t *testing.T) {
 	i := fakeKey(t, nil).Identity(nil)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-		if got := fmt.Sprintf(verb, i); got != "TPM key of "+i.Recipient().String() {
+		if got := fmt.Sprintf(verb, i); got != "TPM key of "+i.Recipient().Canonical() {
 			t.Errorf("%s: %.60s", verb, got)
 		}
 	}

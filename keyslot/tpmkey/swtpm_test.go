@@ -18,6 +18,7 @@ import (
 	"bulla/format"
 	"bulla/internal/tpmdev"
 	"bulla/internal/tpmdev/swtpmtest"
+	"bulla/slot"
 )
 
 // start starts an emulator and makes it the TPM there is.
@@ -218,7 +219,7 @@ func TestAsksOnce(t *testing.T) {
 		t.Error("a new identity needs no asking")
 	}
 	for _, typ := range []format.SlotType{0, format.SlotPassphrase, format.SlotAge, format.SlotKEK} {
-		if _, err := i.Unwrap(t.Context(), &format.Slot{Type: typ}, testPreamble); i.Accepts(typ) || !errors.Is(err, format.ErrNotMine) {
+		if _, err := i.Unwrap(t.Context(), &format.Slot{Type: typ}, testPreamble); i.Accepts(typ) || !errors.Is(err, slot.ErrIncorrectIdentity) {
 			t.Errorf("%v: %v", typ, err)
 		}
 	}
@@ -238,7 +239,7 @@ func TestAsksOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := i.Unwrap(t.Context(), slotOf(t, other), testPreamble); !errors.Is(err, format.ErrNotMine) {
+	if _, err := i.Unwrap(t.Context(), slotOf(t, other), testPreamble); !errors.Is(err, slot.ErrIncorrectIdentity) {
 		t.Errorf("a slot for another key: %v", err)
 	}
 	if len(a.wrong) != 1 || i.Interactive() {
@@ -353,7 +354,7 @@ func TestGenerate(t *testing.T) {
 		if err := open(t, k); err != nil {
 			t.Error(err)
 		}
-		recipients = append(recipients, k.Recipient().String())
+		recipients = append(recipients, k.Recipient().Canonical())
 	}
 	if recipients[0] == recipients[1] {
 		t.Error("the same key twice")

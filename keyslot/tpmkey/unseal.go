@@ -54,7 +54,7 @@ func (k *Key) open(ctx context.Context, pin []byte) (*keyslot.HPKEIdentity, erro
 	if err != nil {
 		return nil, err
 	}
-	if id.Recipient().String() != k.recipient.String() {
+	if id.Recipient().Canonical() != k.recipient.Canonical() {
 		return nil, &Error{Kind: ErrMismatch}
 	}
 	return id, nil

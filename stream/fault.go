@@ -20,16 +20,21 @@ type fault struct {
 	more   bool   // the container goes on behind the window
 }
 
+// maxLookalikes is how many places in a chunk that begin with the container's
+// preamble are looked at: no chunk has one by accident, and to sum up a copy
+// takes up to 256 KiB.
+const maxLookalikes = 16
+
 // name returns the error for f in a container with that head.
 func (f *fault) name(h *format.Head) error {
 	size := h.HeadSize()
-	copies := format.NewFinder(f.window)
 	preamble := h.Preamble.Bytes()
-	for at := 0; ; at++ {
-		if at, _ = copies.Next(preamble, at); at < 0 || at >= format.SealedChunkSize {
+	for at, seen := 0, 0; seen < maxLookalikes; at, seen = at+1, seen+1 {
+		i := bytes.Index(f.window[at:], preamble)
+		if at += i; i < 0 || at >= format.SealedChunkSize {
 			break
 		}
-		if end := at + size; f.more || len(f.window) > end {
+		if end := at + size; (f.more || len(f.window) > end) && isCopy(f.window[at:]) {
 			return &TrailingError{f.offset + int64(end)} // FILE-4
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"bulla/stream"
 )
 
-// Chunks full of preambles, each of which may begin a long copy of the head: none
-// does, and then one does. Summed up one by one they are 5 GiB.
+// Chunks full of preambles, each of which may begin a long copy of the head: a
+// reader looks at the first 16 in a chunk. Summed up one by one they are 5 GiB.
 func TestFaultLookalikes(t *testing.T) {
 	const chunks = 32
 	v := new(vault)
@@ -25,11 +25,14 @@ func TestFaultLookalikes(t *testing.T) {
 	if err != nil || rep.Failed != chunks || len(rep.Findings) != 1 || rep.Findings[0].Clause != format.CHUNK1 {
 		t.Errorf("%d chunks failed: %v, %v", rep.Failed, rep.Findings, err)
 	}
-	at := 10*format.SealedChunkSize + 12345
-	copy(payload[at:], head)
-	rep, err = verify(t, bad, v)
-	last := len(rep.Findings) - 1
-	if err != nil || last < 0 || rep.Findings[last].Clause != format.FILE4 || rep.Findings[last].Offset != int64(size+at+size) {
-		t.Errorf("with a copy among them: %v, %v", rep.Findings, err)
+	for place, want := range map[int]format.Clause{15: format.FILE4, 16: format.CHUNK1} {
+		at := 12*format.SealedChunkSize + place*format.PreambleSize // a preamble begins this chunk
+		b := slices.Clone(bad)
+		copy(b[size+at:], head)
+		rep, err = verify(t, b, v)
+		last := rep.Findings[len(rep.Findings)-1]
+		if err != nil || last.Clause != want || want == format.FILE4 && last.Offset != int64(size+at+size) {
+			t.Errorf("a copy after %d that only look like one: %v, %v", place, rep.Findings, err)
+		}
 	}
 }

@@ -109,7 +109,7 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 func findCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*format.Copy, error) {
 	const (
 		step = 1 << 20
-		most = 1000 // copies that are undamaged and malformed: whoever made more made them for this
+		most = 1000 // that look like a copy and are none: more have been made for this
 	)
 	buf := make([]byte, step+format.MaxHeadSize)
 	bad := 0
@@ -118,15 +118,19 @@ func findCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*
 			return nil, err
 		}
 		n, _ := src.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
-		copies := format.NewFinder(buf[:n])
-		for p := 0; ; p++ {
-			var size int
-			if p, size = copies.Next(begin, p); p < 0 || p >= step {
+		b := buf[:n]
+		for at := 0; ; at++ {
+			i := bytes.Index(b[min(at, n):], begin)
+			if at += i; i < 0 || at >= step {
 				break
 			}
-			raw := bytes.Clone(buf[p : p+size])
-			if h, err := format.ParseHead(raw); err == nil {
-				return &format.Copy{Offset: off + int64(p), Raw: raw, Head: h}, nil
+			size, err := format.PeekHeadSize(b[at:])
+			if err != nil || at+size > n {
+				continue
+			}
+			if h, err := format.ParseHead(b[at : at+size]); err == nil {
+				raw := bytes.Clone(b[at : at+size])
+				return &format.Copy{Offset: off + int64(at), Raw: raw, Head: h}, nil
 			}
 			if bad++; bad == most {
 				return nil, nil

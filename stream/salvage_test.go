@@ -536,9 +536,8 @@ func TestSalvageErrors(t *testing.T) {
 	}
 }
 
-// Bytes that look like the beginning of the longest head in every place, before a
-// container: it is found behind them. Copies that are undamaged and malformed, as
-// nobody has them by accident, are looked at up to a number.
+// Before a container, bytes that look like the beginning of the longest head, and
+// copies that are undamaged and malformed: up to 999 of them are passed over.
 func TestSalvageLookalikes(t *testing.T) {
 	v, plain := new(vault), plaintext(3*chunk)
 	container := encrypt(t, plain, v, stream.WriterOptions{})
@@ -553,7 +552,8 @@ func TestSalvageLookalikes(t *testing.T) {
 		before []byte
 		found  bool
 	}{
-		{bytes.Repeat(begin, 2<<20/len(begin)), true},
+		{bytes.Repeat(begin, 999), true},
+		{bytes.Repeat(begin, 2<<20/len(begin)), false},
 		{bytes.Repeat(malformed, 999), true},
 		{bytes.Repeat(malformed, 1001), false},
 	} {

@@ -258,7 +258,8 @@ function look(source, { copy, keys }, i) {
 }
 
 function name(clause, { rest, final, tail }, copy) {
-  for (let at = rest.indexOf(copy.preamble); at >= 0 && at < SEALED; at = rest.indexOf(copy.preamble, at + 1)) {
+  let seen = 0;
+  for (let at = rest.indexOf(copy.preamble); at >= 0 && at < SEALED && seen < 16; at = rest.indexOf(copy.preamble, at + 1), seen++) {
     if (rest.length > at + copy.H && framed(rest.subarray(at, at + copy.H))) return new Failure('FILE-4');
   }
   return new Failure(final && !framed(tail) ? 'FILE-1' : clause);

@@ -118,7 +118,7 @@ func BenchmarkVerify(b *testing.B) {
 	container := encrypt(b, make([]byte, benchSize), v, stream.WriterOptions{})
 	eachWorkers(b, func(b *testing.B, workers int) {
 		for b.Loop() {
-			rep, err := stream.Verify(b.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+			rep, err := stream.Verify(b.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.VerifyOptions{Workers: workers})
 			if err != nil || !rep.Valid() {
 				b.Fatal(rep, err)
 			}

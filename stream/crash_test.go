@@ -99,14 +99,14 @@ type state struct {
 func (all team) of(t *testing.T, container []byte) (s state) {
 	t.Helper()
 	for _, id := range all {
-		h, err := stream.OpenHeads(t.Context(), bytes.NewReader(container), int64(len(container)), with(id), nil)
+		h, err := stream.EditHead(t.Context(), bytes.NewReader(container), int64(len(container)), with(id), nil)
 		if err != nil {
 			if clauseOf(err) != format.SLOT3 {
 				t.Errorf("it does not open: %v", err)
 			}
 			continue
 		}
-		s = state{head: h.Head, encoded: h.Encoded}
+		s = state{head: h.Head(), encoded: h.Encoded()}
 		for i, k := range all {
 			if len(h.SlotsOf(k)) > 0 {
 				s.members += string(rune('a' + i))
@@ -156,7 +156,7 @@ func TestRewrapCrash(t *testing.T) {
 			t.Parallel()
 			before := joined(t, container, tt.head, tt.tail)
 			d := &disk{b: slices.Clone(before)}
-			if _, err := stream.Rewrap(t.Context(), d, int64(len(d.b)), with(tt.opener), tt.edit, nil); err != nil {
+			if _, err := rewrap(t.Context(), d, int64(len(d.b)), with(tt.opener), tt.edit); err != nil {
 				t.Fatal(err)
 			}
 			old, new := people.of(t, before), people.of(t, d.b)
@@ -200,7 +200,7 @@ func checkMended(t *testing.T, image []byte, id stream.Identity, now state) {
 		}
 	}
 	d := &disk{b: slices.Clone(image)}
-	faults, err := stream.Repair(t.Context(), d, int64(len(image)), with(id), nil)
+	faults, err := repair(t.Context(), d, int64(len(image)), with(id), nil)
 	if err != nil || !slices.Equal(faults, rep.Findings) {
 		t.Errorf("Repair: %v and %v, Verify: %v", faults, err, rep.Findings)
 	}
@@ -227,7 +227,7 @@ func TestRepairCrash(t *testing.T) {
 	} {
 		before := joined(t, container, copies[0], copies[1])
 		d := &disk{b: slices.Clone(before)}
-		if _, err := stream.Repair(t.Context(), d, int64(len(d.b)), with(a), nil); err != nil {
+		if _, err := repair(t.Context(), d, int64(len(d.b)), with(a), nil); err != nil {
 			t.Fatal(err)
 		}
 		crashes(before, d.log, func(what string, image []byte) {

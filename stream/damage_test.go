@@ -240,8 +240,8 @@ func TestAllowTruncatedAnywhere(t *testing.T) {
 
 func wantWhatIsThere(t *testing.T, cut, plain []byte, v *vault, head int) {
 	t.Helper()
-	for _, w := range []way{ways[1], ways[3]} {
-		got := w.read(cut, v, stream.ReaderOptions{AllowTruncated: true})
+	for _, w := range truncatedWays {
+		got := w.read(cut, v, stream.ReaderOptions{})
 		chunks := min((len(cut)-head)/format.SealedChunkSize, len(plain)/chunk)
 		if !errors.Is(got.err, format.ErrTruncated) || !bytes.Equal(got.plain, plain[:chunks*chunk]) {
 			t.Fatalf("%d bytes, %s: %d bytes of plaintext, not %d; %v", len(cut), w.name, len(got.plain), chunks*chunk, got.err)
@@ -273,8 +273,8 @@ func TestAllowTruncatedTellsDamage(t *testing.T) {
 		"the end, and more behind it":      {append(slices.Clone(container), 1, 2, 3), 3, format.ErrMalformed},
 		"nothing but a part of the second": {container[:at(1)], 1, format.ErrTruncated},
 	} {
-		for _, w := range []way{ways[1], ways[3]} {
-			got := w.read(c.bad, v, stream.ReaderOptions{AllowTruncated: true})
+		for _, w := range truncatedWays {
+			got := w.read(c.bad, v, stream.ReaderOptions{})
 			if !errors.Is(got.err, c.kind) || !bytes.Equal(got.plain, plain[:c.chunks*chunk]) {
 				t.Errorf("%s, %s: %d bytes, %v", name, w.name, len(got.plain), got.err)
 			}
@@ -287,7 +287,7 @@ func TestAllowTruncated(t *testing.T) {
 	v, plain := new(vault), plaintext(3*chunk)
 	container := encrypt(t, plain, v, stream.WriterOptions{})
 	open := func(b []byte) *stream.ReaderAt {
-		r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(b), int64(len(b)), with(v), &stream.ReaderOptions{AllowTruncated: true})
+		r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(b), int64(len(b)), with(v), &stream.ReaderAtOptions{AllowTruncated: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,7 +308,7 @@ func TestAllowTruncated(t *testing.T) {
 	if n, err := r.ReadAt(buf, 2*chunk-10); n != 10 || !errors.Is(err, format.ErrTruncated) {
 		t.Errorf("cut: at the end: %d, %v", n, err)
 	}
-	if n, err := r.WriteRange(io.Discard, chunk, 2*chunk); n != chunk || !errors.Is(err, format.ErrTruncated) {
+	if n, err := r.WriteRange(t.Context(), io.Discard, chunk, 2*chunk); n != chunk || !errors.Is(err, format.ErrTruncated) {
 		t.Errorf("cut: a range that is not all there: %d, %v", n, err)
 	}
 	if n, err := r.ReadAt(buf, 100*chunk); n != 0 || !errors.Is(err, format.ErrTruncated) {

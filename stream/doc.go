@@ -5,13 +5,13 @@
 // from a stream, a [ReaderAt] any range of one whose size is known, and
 // [Verify] authenticates all of one without releasing a byte.
 //
-// [Salvage] gets back what still authenticates of a damaged container, [Rewrap]
-// and [OpenHeads] change its recipients, and a [Slice] of [Verify] or
-// [Writer.CloseVerified] check a part of one, or one that was just written.
+// [EditHead] changes its recipients, [VerifySlice] checks a part of one,
+// [Writer.CloseVerified] reads back one that was just written, and [Salvage]
+// gets back what still authenticates of a damaged one.
 //
 //	w, err := stream.NewWriter(ctx, dst, recipients, nil)
-//	_, err = io.Copy(w, src)
-//	err = w.Close()
+//	_, err = w.ReadFrom(src)
+//	err = w.Close() // fails, too, if ReadFrom did
 //
 // # Data flow
 //
@@ -33,8 +33,11 @@
 //
 // An error is final: every later call returns it. Only authenticated bytes are
 // released; a stream that is cut or changed gives the bytes before the fault
-// and then an error, never io.EOF. A Writer that failed, or whose source did,
-// refuses to finish the container, so that what it left does not open as whole.
+// and then an error, never io.EOF. A Writer that failed, or whose source did in
+// ReadFrom, refuses to finish the container, so that what it left does not open
+// as whole. So does one that a Reader or a ReaderAt writes to (WriteTo, io.Copy):
+// if they fail, they abort it. Any other failure of a source is the caller's to
+// report: see [Writer.Close].
 //
 // # What this API does not take
 //

@@ -41,7 +41,7 @@ func sealed(key *keyslot.KEK, fill func(io.Writer) error) *bytes.Reader {
 }
 
 // Encrypting and decrypting a stream. The plaintext is complete only when
-// io.Copy has returned without an error.
+// WriteTo has returned without an error.
 func Example() {
 	ctx, key := context.Background(), exampleKey()
 
@@ -50,7 +50,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := io.Copy(w, strings.NewReader("What it held could not be changed without breaking it.")); err != nil {
+	if _, err := w.ReadFrom(strings.NewReader("What it held could not be changed without breaking it.")); err != nil {
 		log.Fatal(err) // and Close would refuse
 	}
 	if err := w.Close(); err != nil {

@@ -3,7 +3,6 @@ package stream
 import (
 	"io"
 
-	"bulla/format"
 	"bulla/internal/zseek"
 )
 
@@ -22,12 +21,6 @@ func (w *Writer) SkipTo(chunk int64) { w.next = chunk }
 
 // SkipTo makes the next batch that r opens begin with that chunk.
 func (r *Reader) SkipTo(chunk int64) { r.next = chunk }
-
-// Head returns the copy of the head that counts.
-func (r *Reader) Head() *format.Head { return r.op.head.Head }
-
-// Head returns the copy of the head that counts.
-func (r *ReaderAt) Head() *format.Head { return r.op.head.Head }
 
 // Between puts a writer between the codec and the sealer of w, which compresses
 // and must be new.

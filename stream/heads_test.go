@@ -197,7 +197,7 @@ func TestDetachedHead(t *testing.T) {
 					t.Errorf("%s: %v", w.name, got.err)
 				}
 			}
-			rep, err := stream.Verify(t.Context(), bytes.NewReader(b), int64(len(b)), with(mine), &stream.ReaderOptions{Head: c.detached})
+			rep, err := stream.Verify(t.Context(), bytes.NewReader(b), int64(len(b)), with(mine), &stream.VerifyOptions{Head: c.detached})
 			switch {
 			case c.fails == "" && (err != nil || !rep.Keyed || rep.Failed > 0):
 				t.Errorf("Verify: %+v, %v", rep, err)

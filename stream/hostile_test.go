@@ -58,11 +58,11 @@ func TestHostileHeadsCost(t *testing.T) {
 			b := manySlots(t, tt.slots...)
 			all := maps.Clone(openers)
 			all["OpenHead"] = func(ctx context.Context, b []byte, ids []stream.Identity) error {
-				_, err := stream.OpenHead(ctx, b, ids)
+				_, err := stream.EditDetachedHead(ctx, b, ids)
 				return err
 			}
 			all["Rewrap"] = func(ctx context.Context, b []byte, ids []stream.Identity) error {
-				_, err := stream.Rewrap(ctx, &disk{b: b}, int64(len(b)), ids, adding(), nil)
+				_, err := rewrap(ctx, &disk{b: b}, int64(len(b)), ids, adding())
 				return err
 			}
 			for name, open := range all {

@@ -161,16 +161,29 @@ type way struct {
 // tells apart. The first few are enough where a test has many containers.
 var ways = []way{
 	{"Reader.Read", streamed(nil, io.ReadAll)},
-	{"ReaderAt.WriteTo", readAt(func(r *stream.ReaderAt, dst *bytes.Buffer) error { _, err := r.WriteTo(dst); return err })},
+	{"ReaderAt.WriteTo", readAt(false, writeTo)},
 	{"Reader.WriteTo", streamed(nil, func(r io.Reader) ([]byte, error) {
 		var dst bytes.Buffer
 		_, err := r.(*stream.Reader).WriteTo(&dst)
 		return dst.Bytes(), err
 	})},
-	{"ReaderAt.ReadAt", readAt(func(r *stream.ReaderAt, dst *bytes.Buffer) error {
-		_, err := io.Copy(dst, onlyReader{io.NewSectionReader(r, 0, 1<<62)})
-		return err
-	})},
+	{"ReaderAt.ReadAt", readAt(false, copySection)},
+}
+
+// truncatedWays read what there is of a container whose end is missing.
+var truncatedWays = []way{
+	{"ReaderAt.WriteTo", readAt(true, writeTo)},
+	{"ReaderAt.ReadAt", readAt(true, copySection)},
+}
+
+func writeTo(r *stream.ReaderAt, dst *bytes.Buffer) error {
+	_, err := r.WriteTo(dst)
+	return err
+}
+
+func copySection(r *stream.ReaderAt, dst *bytes.Buffer) error {
+	_, err := io.Copy(dst, onlyReader{io.NewSectionReader(r, 0, 1<<62)})
+	return err
 }
 
 // fewWays is one way for each kind of reader.
@@ -194,9 +207,9 @@ func streamed(wrap func(io.Reader) io.Reader, read func(io.Reader) ([]byte, erro
 	}
 }
 
-func readAt(read func(*stream.ReaderAt, *bytes.Buffer) error) func([]byte, stream.Identity, stream.ReaderOptions) result {
+func readAt(truncated bool, read func(*stream.ReaderAt, *bytes.Buffer) error) func([]byte, stream.Identity, stream.ReaderOptions) result {
 	return func(container []byte, id stream.Identity, o stream.ReaderOptions) (res result) {
-		r, err := stream.NewReaderAt(context.Background(), bytes.NewReader(container), int64(len(container)), with(id), &o)
+		r, err := stream.NewReaderAt(context.Background(), bytes.NewReader(container), int64(len(container)), with(id), &stream.ReaderAtOptions{ReaderOptions: o, AllowTruncated: truncated})
 		if err != nil {
 			return result{err: err}
 		}

@@ -137,7 +137,7 @@ func TestBatchesDoNotAllocate(t *testing.T) {
 				}
 			},
 			"Verify": func(n int) {
-				o := stream.ReaderOptions{Workers: workers}
+				o := stream.VerifyOptions{Workers: workers}
 				if rep, err := stream.Verify(t.Context(), bytes.NewReader(containers[n]), int64(len(containers[n])), with(v), &o); err != nil || !rep.Valid() {
 					t.Error(rep, err)
 				}

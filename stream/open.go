@@ -24,6 +24,7 @@ type opened struct {
 	all  []*format.Copy // every authentic copy, the highest generation first
 
 	stored *format.Copy // the first of them that stands in the container; nil if none does
+	slot   *format.Slot // that was opened
 	cek    []byte       // kept only for a rewrap, which must wipe it
 }
 
@@ -52,7 +53,7 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 		for _, id := range o.ids {
 			o.seen = o.seen[:0]
 			for _, c := range group {
-				keys, cek, err := o.try(id, c)
+				keys, cek, slot, err := o.try(id, c)
 				if err != nil {
 					return nil, err
 				}
@@ -60,12 +61,16 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 					continue
 				}
 				op, err := authentic(keys, c, group)
-				if err == nil && keepCEK {
+				if err != nil {
+					clear(cek)
+					return nil, err
+				}
+				if op.slot = slot; keepCEK {
 					op.cek = cek
 				} else {
 					clear(cek)
 				}
-				return op, err
+				return op, nil
 			}
 		}
 	}
@@ -144,16 +149,16 @@ type opener struct {
 	causes []error
 }
 
-// try returns the keys and the CEK if id opens a slot of c, and nil if not. An
-// error ends the whole attempt.
-func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
+// try returns the keys, the CEK and the slot if id opens one of c, and nil if
+// not. An error ends the whole attempt.
+func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, *format.Slot, error) {
 	for i := range c.Head.Slots {
 		s := &c.Head.Slots[i]
 		if !id.Accepts(s.Type) || o.again(s) {
 			continue
 		}
 		if err := o.spend(id, s); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if !slices.Contains(o.tried, s.Type) {
 			o.tried = append(o.tried, s.Type)
@@ -161,7 +166,7 @@ func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
 		cek, err := id.Unwrap(o.ctx, s, &c.Head.Preamble)
 		if ctxErr := o.ctx.Err(); ctxErr != nil {
 			clear(cek)
-			return nil, nil, context.Cause(o.ctx)
+			return nil, nil, nil, context.Cause(o.ctx)
 		}
 		switch {
 		case errors.Is(err, slot.ErrIncorrectIdentity):
@@ -177,10 +182,10 @@ func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
 		}
 		keys, err := seal.NewKeys(cek, &c.Head.Preamble)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if keys.Commits(&c.Head.Commitment) { // KEY-1
-			return keys, cek, nil
+			return keys, cek, s, nil
 		}
 		keys.Wipe()
 		clear(cek)
@@ -188,7 +193,7 @@ func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, error) {
 			Offset: max(0, c.Offset) + format.PreambleSize,
 			Reason: fmt.Sprintf("slot %d (%v) holds a key that is not this container's", i+1, s.Type)})
 	}
-	return nil, nil, nil
+	return nil, nil, nil, nil
 }
 
 // again reports whether the identity was tried on an equal slot before: one that

@@ -38,8 +38,8 @@ type WriterOptions struct {
 	AllowClassical bool
 }
 
-// ReaderOptions are the options of [NewReader], [NewReaderAt] and [Verify]. The
-// zero value, and a nil pointer, are right for most uses.
+// ReaderOptions are the options of [NewReader] and [Salvage]. The zero value,
+// and a nil pointer, are right for most uses.
 type ReaderOptions struct {
 	// Workers is how many batches are opened at a time; 0 means GOMAXPROCS.
 	Workers int
@@ -55,13 +55,42 @@ type ReaderOptions struct {
 	// Raw gives the payload's plaintext as it is, without decompressing it: with
 	// coding 1 a stream that any Zstandard decoder reads.
 	Raw bool
+}
 
-	// Slice is the part of the chunks that Verify authenticates; the zero Slice is
-	// all of them.
-	Slice Slice
+// ReaderAtOptions are the options of [NewReaderAt]. The zero value, and a nil
+// pointer, are right for most uses.
+type ReaderAtOptions struct {
+	ReaderOptions
 
-	// AllowTruncated lets a ReaderAt serve the authentic chunks of a container
-	// whose end is missing. Its size is then unknown.
+	// AllowTruncated serves the authentic chunks of a container whose end is
+	// missing. Its size is then unknown.
+	AllowTruncated bool
+}
+
+// VerifyOptions are the options of [Verify] and [VerifySlice]. The zero value,
+// and a nil pointer, are right for most uses.
+type VerifyOptions struct {
+	// Workers is how many batches are opened at a time; 0 means GOMAXPROCS.
+	Workers int
+
+	// Head is a detached head: an encoded copy that counts beside those in the
+	// container.
+	Head []byte
+
+	// Done, if not nil, grows by the bytes of plaintext that were authenticated:
+	// for showing progress.
+	Done *atomic.Int64
+}
+
+// HeadOptions are the options of [EditHead]. The zero value, and a nil pointer,
+// are right for most uses.
+type HeadOptions struct {
+	// Head is a detached head: an encoded copy that counts beside those in the
+	// container.
+	Head []byte
+
+	// AllowTruncated opens the head of a container whose end is missing, too. It
+	// cannot be saved into that container.
 	AllowTruncated bool
 }
 
@@ -80,16 +109,53 @@ func (o *WriterOptions) orDefault() WriterOptions {
 	return v
 }
 
-func (o *ReaderOptions) orDefault() ReaderOptions {
-	var v ReaderOptions
-	if o != nil {
-		v = *o
+// opening are the options of all that opens a container.
+type opening struct {
+	workers        int
+	head           []byte // detached
+	done           *atomic.Int64
+	raw            bool
+	allowTruncated bool
+}
+
+func (o *ReaderOptions) orDefault() opening {
+	if o == nil {
+		return newOpening(0, nil, nil)
 	}
-	v.Workers = workers(v.Workers)
-	if v.Done == nil {
-		v.Done = new(atomic.Int64)
+	v := newOpening(o.Workers, o.Head, o.Done)
+	v.raw = o.Raw
+	return v
+}
+
+func (o *ReaderAtOptions) orDefault() opening {
+	if o == nil {
+		return newOpening(0, nil, nil)
+	}
+	v := o.ReaderOptions.orDefault()
+	v.allowTruncated = o.AllowTruncated
+	return v
+}
+
+func (o *VerifyOptions) orDefault() opening {
+	if o == nil {
+		return newOpening(0, nil, nil)
+	}
+	return newOpening(o.Workers, o.Head, o.Done)
+}
+
+func (o *HeadOptions) orDefault() opening {
+	v := newOpening(1, nil, nil)
+	if o != nil {
+		v.head, v.allowTruncated = o.Head, o.AllowTruncated
 	}
 	return v
+}
+
+func newOpening(n int, head []byte, done *atomic.Int64) opening {
+	if done == nil {
+		done = new(atomic.Int64)
+	}
+	return opening{workers: workers(n), head: head, done: done}
 }
 
 // maxWorkers bounds what a caller may ask for, and with it memory.

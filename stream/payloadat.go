@@ -17,7 +17,6 @@ import (
 // concurrent use.
 type payloadAt struct {
 	src     io.ReaderAt
-	ctx     context.Context
 	op      *opened
 	copies  *format.Copies
 	layout  format.Layout
@@ -48,13 +47,13 @@ type chunkBuf struct {
 
 // openPayload opens the container of size bytes in src and authenticates its
 // last chunk. See [NewReaderAt].
-func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identity, o *ReaderOptions, keepCEK bool) (*payloadAt, error) {
+func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identity, o *opening, keepCEK bool) (*payloadAt, error) {
 	r, err := openAt(ctx, src, size, format.ReadCopies(src, size), ids, o, keepCEK)
 	if err != nil {
 		return nil, err
 	}
 	if r.partial {
-		if r.cut = r.nameSize(); !o.AllowTruncated {
+		if r.cut = r.nameSize(); !o.allowTruncated {
 			r.Close()
 			return nil, r.cut
 		}
@@ -63,7 +62,7 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 	b := r.getBuf()
 	err = r.openChunk(b.room[:0], b, r.layout.Chunks-1)
 	r.putBuf(b)
-	if isFault(err) && o.AllowTruncated {
+	if isFault(err) && o.allowTruncated {
 		r.truncate()
 		r.cut = err
 		return r, nil
@@ -76,8 +75,8 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 }
 
 // openAt does what of opening needs no chunk.
-func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Copies, ids []Identity, o *ReaderOptions, keepCEK bool) (*payloadAt, error) {
-	usable, err := withDetached(copies.Usable(), o.Head)
+func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Copies, ids []Identity, o *opening, keepCEK bool) (*payloadAt, error) {
+	usable, err := withDetached(copies.Usable(), o.head)
 	if err != nil {
 		return nil, err
 	}
@@ -88,11 +87,11 @@ func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Cop
 	if err != nil {
 		return nil, err
 	}
-	return newPayload(ctx, src, size, op, copies, o), nil
+	return newPayload(src, size, op, copies, o), nil
 }
 
-func newPayload(ctx context.Context, src io.ReaderAt, size int64, op *opened, copies *format.Copies, o *ReaderOptions) *payloadAt {
-	r := &payloadAt{src: src, ctx: ctx, op: op, copies: copies, workers: o.Workers, done: o.Done}
+func newPayload(src io.ReaderAt, size int64, op *opened, copies *format.Copies, o *opening) *payloadAt {
+	r := &payloadAt{src: src, op: op, copies: copies, workers: o.workers, done: o.done}
 	r.scratch.New = func() any { return &chunkBuf{index: -1} }
 	r.last = &chunkBuf{index: -1}
 	var err error
@@ -286,7 +285,7 @@ func (r *payloadAt) fault(i int64) (*fault, error) {
 // writeRange writes the n bytes from offset off on of what was sealed to dst, in
 // order, reading and opening in parallel, until the end of the range or of the
 // payload.
-func (r *payloadAt) writeRange(dst *sink, off, n int64) (int64, error) {
+func (r *payloadAt) writeRange(ctx context.Context, dst *sink, off, n int64) (int64, error) {
 	end := min(off+n, r.layout.PlainSize)
 	if off >= end {
 		return 0, nil
@@ -311,7 +310,7 @@ func (r *payloadAt) writeRange(dst *sink, off, n int64) (int64, error) {
 		if b.err != nil {
 			return written, b.err
 		}
-		if err := context.Cause(r.ctx); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return written, err
 		}
 	}

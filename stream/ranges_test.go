@@ -52,7 +52,7 @@ func TestTenThousandRanges(t *testing.T) {
 								continue
 							}
 							dst.Reset()
-							k, err := r.WriteRange(&dst, off, int64(n))
+							k, err := r.WriteRange(t.Context(), &dst, off, int64(n))
 							if err != nil || k != int64(dst.Len()) || !bytes.Equal(dst.Bytes(), want) {
 								t.Errorf("WriteRange %d+%d: %d bytes, %v", off, n, k, err)
 							}
@@ -82,7 +82,7 @@ func TestRangesReadNoMore(t *testing.T) {
 	v, plain := new(vault), plaintext(20*chunk)
 	container := encrypt(t, plain, v, stream.WriterOptions{})
 	src := &counting{src: bytes.NewReader(container)}
-	r, err := stream.NewReaderAt(t.Context(), src, int64(len(container)), with(v), &stream.ReaderOptions{Workers: 2})
+	r, err := stream.NewReaderAt(t.Context(), src, int64(len(container)), with(v), &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestRangesReadNoMore(t *testing.T) {
 			t.Errorf("ReadAt %d+%d read %d bytes, not %d chunks", c.off, c.n, got, c.chunks)
 		}
 		src.bytes.Store(0)
-		if _, err := r.WriteRange(io.Discard, c.off, c.n); err != nil {
+		if _, err := r.WriteRange(t.Context(), io.Discard, c.off, c.n); err != nil {
 			t.Error(err)
 		}
 		if got := src.bytes.Load(); got != c.chunks*format.SealedChunkSize {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"bulla/format"
 )
@@ -20,16 +21,17 @@ var ErrNotAsWritten = errors.New("what was written does not read back")
 // what open returns, which is called once everything is written, and
 // authenticates all of it with the keys that it was sealed with: no identity is
 // needed. What was compressed is decompressed, so that a fault of the codec or of
-// the memory shows, too: the frames have checksums of their content. open may see to it that it is read from the medium and not from a
-// cache. Of opts, Workers and Done count.
+// the memory shows, too: the frames have checksums of their content. open may see
+// to it that it is read from the medium and not from a cache. done, if not nil,
+// grows by the bytes of plaintext that were authenticated.
 //
 // Its errors are those of Close, of open, of the source and of ctx's end, and
 // ErrNotAsWritten, with the reason: the container must then be thrown away.
-func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt, size int64, err error), opts *ReaderOptions) error {
+func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt, size int64, err error), done *atomic.Int64) error {
 	if w.closed {
 		return w.push.Err()
 	}
-	o := opts.orDefault()
+	o := newOpening(w.workers, nil, done)
 	w.keepKeys = true
 	defer w.keys.Wipe()
 	if err := w.Close(); err != nil {
@@ -42,7 +44,7 @@ func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt
 	return w.readBack(ctx, src, size, &o)
 }
 
-func (w *sealer) readBack(ctx context.Context, src io.ReaderAt, size int64, o *ReaderOptions) error {
+func (w *sealer) readBack(ctx context.Context, src io.ReaderAt, size int64, o *opening) error {
 	c := format.ReadCopies(src, size)
 	if err := cmp.Or(c.HeadErr, c.TailErr); err != nil {
 		return notAsWritten(err)
@@ -50,14 +52,14 @@ func (w *sealer) readBack(ctx context.Context, src io.ReaderAt, size int64, o *R
 	if !bytes.Equal(c.Head.Raw, w.head) || !bytes.Equal(c.Tail.Raw, w.head) {
 		return notAsWritten(&format.ParseError{Clause: format.TAIL2, Kind: format.ErrDamaged, Reason: "a copy of the head differs"})
 	}
-	r := newPayload(ctx, src, size, &opened{keys: w.keys, head: c.Head}, c, o)
+	r := newPayload(src, size, &opened{keys: w.keys, head: c.Head}, c, o)
 	if r.partial {
 		return notAsWritten(&TruncatedError{Offset: size})
 	}
 	rep := &Report{Report: &format.Report{Size: size}}
-	err := rep.checkSlice(r, Slice{})
+	err := rep.checkSlice(ctx, r, Slice{})
 	if err == nil && rep.Failed == 0 {
-		err = rep.checkCoding(r)
+		err = rep.checkCoding(ctx, r)
 	}
 	if len(rep.Findings) > 0 { // whatever else, this is certain
 		return fmt.Errorf("%w: %s", ErrNotAsWritten, rep.Findings[0].Message)

@@ -37,7 +37,7 @@ type Reader struct {
 func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *ReaderOptions) (*Reader, error) {
 	o := opts.orDefault()
 	widenPipe(src)
-	c, err := readHead(src, o.Head)
+	c, err := readHead(src, o.head)
 	if err != nil {
 		return nil, err
 	}
@@ -46,12 +46,12 @@ func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *
 		return nil, err
 	}
 	r := &Reader{ctx: ctx}
-	done := o.Done
-	if op.head.Head.Coding == format.Zstd && !o.Raw {
-		r.given, done = o.Done, new(atomic.Int64)
-		r.z = zseek.NewReader(&r.unsealer, o.Workers)
+	done := o.done
+	if op.head.Head.Coding == format.Zstd && !o.raw {
+		r.given, done = o.done, new(atomic.Int64)
+		r.z = zseek.NewReader(&r.unsealer, o.workers)
 	}
-	r.start(ctx, src, op, o.Workers, done)
+	r.start(ctx, src, op, o.workers, done)
 	return r, nil
 }
 
@@ -68,17 +68,23 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 // WriteTo writes the plaintext to w, straight from the buffers it was opened or
 // decompressed into, until the end (nil) or an error. If w is an *os.File,
-// writeback starts early and a pipe is enlarged.
+// writeback starts early and a pipe is enlarged. If w has a method Abort(error),
+// as a [Writer] has, it is called with any error that is not w's own.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	if r.z == nil {
 		return r.unsealer.WriteTo(w)
 	}
-	return r.z.WriteTo(&meter{r.ctx, newSink(w), r.given})
+	dst := newSink(w)
+	n, err := r.z.WriteTo(&meter{r.ctx, dst, r.given})
+	return n, dst.end(err)
 }
 
-// Coding says what is sealed in the container: the plaintext or, unless the
-// options ask for it raw, what it is decompressed from.
-func (r *Reader) Coding() format.Coding { return r.op.head.Head.Coding }
+// Head returns the copy of the head that counts (READ-1). It must not be changed.
+func (r *Reader) Head() *format.Head { return r.op.head.Head }
+
+// OpenedSlot returns the position in Head().Slots of the slot that was opened,
+// from 0; -1 if only an older copy has it.
+func (r *Reader) OpenedSlot() int { return r.op.openedSlot() }
 
 // Warnings returns what was found amiss that does not touch the plaintext, a
 // wrong or stale tail (TAIL-3): complete once the end was reached.

@@ -130,7 +130,7 @@ func TestWriteToFailingSink(t *testing.T) {
 				r.Close()
 
 				dst = &faultySink{n: n, err: cause}
-				ra, err := stream.NewReaderAt(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+				ra, err := stream.NewReaderAt(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: workers}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -214,7 +214,7 @@ func TestSmallStreamsStartNothing(t *testing.T) {
 				t.Errorf("%d bytes: %d, %v", c.n, n, err)
 			}
 			r.Close()
-			if _, err := stream.Verify(t.Context(), at, int64(dst.Len()), with(v), &stream.ReaderOptions{Workers: c.workers}); err != nil {
+			if _, err := stream.Verify(t.Context(), at, int64(dst.Len()), with(v), &stream.VerifyOptions{Workers: c.workers}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -380,7 +380,7 @@ func TestDone(t *testing.T) {
 			container := encrypt(t, plain, v, stream.WriterOptions{Workers: workers, Done: &write})
 			streamed := ways[0].read(container, v, stream.ReaderOptions{Workers: workers, Done: &read})
 			seeking := ways[1].read(container, v, stream.ReaderOptions{Workers: workers, Done: &readAt})
-			_, err := stream.Verify(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers, Done: &checked})
+			_, err := stream.Verify(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.VerifyOptions{Workers: workers, Done: &checked})
 			if err := firstOf(streamed.err, seeking.err, err); err != nil {
 				t.Fatal(err)
 			}
@@ -425,14 +425,14 @@ func TestContextEnds(t *testing.T) {
 		v := new(vault)
 		c := encrypt(t, plaintext(6<<20), v, stream.WriterOptions{Level: level})
 		for name, work := range map[string]func(context.Context, io.Writer, func()) error{
-			"ReaderAt.WriteTo": func(ctx context.Context, dst io.Writer, cancel func()) error {
+			"ReaderAt.WriteRange": func(ctx context.Context, dst io.Writer, cancel func()) error {
 				r, err := stream.NewReaderAt(ctx, bytes.NewReader(c), int64(len(c)), with(v), nil)
 				if err != nil {
 					return err
 				}
 				defer r.Close()
 				cancel()
-				_, err = r.WriteTo(dst)
+				_, err = r.WriteRange(ctx, dst, 0, int64(len(c)))
 				return err
 			},
 			"Reader.WriteTo": func(ctx context.Context, dst io.Writer, cancel func()) error {

@@ -21,8 +21,8 @@ type ReaderAt struct {
 
 // NewReaderAt opens the container of size bytes in src with one of the
 // identities, calling Unwrap with ctx, and authenticates its last chunk, so
-// that the size of the plaintext is known from the start. ctx also bounds
-// WriteTo and WriteRange.
+// that the size of the plaintext is known from the start. ctx is for opening
+// alone.
 //
 // A head that is damaged or stale is made up for by the tail, and by a detached
 // head in opts (READ-1, READ-2).
@@ -34,7 +34,7 @@ type ReaderAt struct {
 // authentic. With opts.AllowTruncated the last three and the size are no
 // errors, unless the payload is compressed, as then the end has the table that
 // ranges are found by. src is never closed.
-func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*ReaderAt, error) {
+func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderAtOptions) (*ReaderAt, error) {
 	o := opts.orDefault()
 	p, err := openPayload(ctx, src, size, identities, &o, false)
 	if err != nil {
@@ -44,13 +44,13 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []
 	for i := range r.warnings {
 		r.warnings[i].Severity = format.Warning
 	}
-	if p.op.head.Head.Coding == format.Plain || o.Raw {
+	if p.op.head.Head.Coding == format.Plain || o.raw {
 		return r, nil
 	}
 	if p.partial {
 		err = p.cut
 	} else {
-		r.z, err = zseek.NewReaderAt(p, p.layout.PlainSize, o.Workers)
+		r.z, err = zseek.NewReaderAt(p, p.layout.PlainSize, o.workers)
 	}
 	if err != nil {
 		p.Close()
@@ -60,7 +60,8 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []
 }
 
 // Size returns the length of the plaintext in bytes, which is authentic. It
-// returns ErrSizeUnknown if the container is truncated and that is allowed.
+// returns ErrSizeUnknown if the container is truncated and that is allowed:
+// Truncated says why.
 func (r *ReaderAt) Size() (int64, error) {
 	switch {
 	case r.partial:
@@ -70,6 +71,10 @@ func (r *ReaderAt) Size() (int64, error) {
 	}
 	return r.layout.PlainSize, nil
 }
+
+// Truncated returns why the container's end is missing, and so its size unknown:
+// what NewReaderAt would have failed with. It returns nil if the end is there.
+func (r *ReaderAt) Truncated() error { return r.cut }
 
 // ReadAt gives len(p) bytes of plaintext from offset off on, fewer only with an
 // error: io.EOF at the end of the plaintext, a *ChunkError where a chunk is not
@@ -88,36 +93,41 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 
 // WriteTo writes all of the plaintext to w, in order, reading and opening in
 // parallel, until the end (nil) or an error. If w is an *os.File, writeback
-// starts early and a pipe is enlarged.
+// starts early and a pipe is enlarged. If w has a method Abort(error), as a
+// [Writer] has, it is called with any error that is not w's own.
 func (r *ReaderAt) WriteTo(w io.Writer) (int64, error) {
-	return r.WriteRange(w, 0, 1<<63-1)
+	return r.WriteRange(context.Background(), w, 0, 1<<63-1)
 }
 
 // WriteRange is WriteTo for the n bytes of plaintext from offset off on, or as
-// many as there are before its end. If the end is missing, that is an error
-// when the range is not all there.
-func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
+// many as there are before its end, until ctx ends: it then fails with the
+// cause. If the container's end is missing, that is an error when the range is
+// not all there.
+func (r *ReaderAt) WriteRange(ctx context.Context, w io.Writer, off, n int64) (int64, error) {
 	if off < 0 || n < 0 {
 		return 0, errors.New("negative offset or length")
 	}
+	dst := newSink(w)
 	if r.closed.Load() {
-		return 0, ErrClosed
+		return 0, dst.end(ErrClosed)
 	}
 	n = min(n, 1<<63-1-off)
-	dst := newSink(w)
+	var written int64
+	var err error
 	if r.z != nil {
-		return r.z.WriteRange(&meter{r.ctx, dst, r.done}, off, n)
-	}
-	written, err := r.writeRange(dst, off, n)
-	if err == nil && written < n && r.partial {
+		written, err = r.z.WriteRange(&meter{ctx, dst, r.done}, off, n)
+	} else if written, err = r.writeRange(ctx, dst, off, n); err == nil && written < n && r.partial {
 		err = r.cut
 	}
-	return written, err
+	return written, dst.end(err)
 }
 
-// Coding says what is sealed in the container: the plaintext or, unless the
-// options ask for it raw, what it is decompressed from.
-func (r *ReaderAt) Coding() format.Coding { return r.op.head.Head.Coding }
+// Head returns the copy of the head that counts (READ-1). It must not be changed.
+func (r *ReaderAt) Head() *format.Head { return r.op.head.Head }
+
+// OpenedSlot returns the position in Head().Slots of the slot that was opened,
+// from 0; -1 if only an older copy has it.
+func (r *ReaderAt) OpenedSlot() int { return r.op.openedSlot() }
 
 // Warnings returns what was found amiss that does not touch the plaintext: a
 // copy of the head that is damaged, stale, foreign (TAIL-3) or cannot be read.

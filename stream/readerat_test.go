@@ -16,7 +16,7 @@ import (
 
 func newReaderAt(t testing.TB, container []byte, id stream.Identity, workers int) *stream.ReaderAt {
 	t.Helper()
-	r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(container), int64(len(container)), with(id), &stream.ReaderOptions{Workers: workers})
+	r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(container), int64(len(container)), with(id), &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: workers}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestReaderAtFailingSource(t *testing.T) {
 	v, plain := new(vault), plaintext(2*batch+100)
 	container := encrypt(t, plain, v, stream.WriterOptions{})
 	broken := func([]byte, int) (int, error) { return 0, errBroken }
-	for _, o := range []stream.ReaderOptions{{Workers: 1}, {Workers: 2}, {Workers: 1, AllowTruncated: true}} {
+	for _, o := range []stream.ReaderAtOptions{{ReaderOptions: stream.ReaderOptions{Workers: 1}}, {ReaderOptions: stream.ReaderOptions{Workers: 2}}, {ReaderOptions: stream.ReaderOptions{Workers: 1}, AllowTruncated: true}} {
 		for n := range callsOf(t, container, v, plain, readSome) {
 			for _, from := range []bool{false, true} {
 				err := readSome(t, &badReaderAt{b: container, n: n, from: from, fail: broken}, v, plain, o)
@@ -200,10 +200,10 @@ func TestReaderAtFailingSource(t *testing.T) {
 }
 
 // callsOf is how many calls of the source f makes with one worker, if none fails.
-func callsOf(t *testing.T, container []byte, v *vault, plain []byte, f func(*testing.T, io.ReaderAt, *vault, []byte, stream.ReaderOptions) error) int {
+func callsOf(t *testing.T, container []byte, v *vault, plain []byte, f func(*testing.T, io.ReaderAt, *vault, []byte, stream.ReaderAtOptions) error) int {
 	t.Helper()
 	src := &badReaderAt{b: container, n: -1}
-	if err := f(t, src, v, plain, stream.ReaderOptions{Workers: 1}); err != nil {
+	if err := f(t, src, v, plain, stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	return src.calls
@@ -211,7 +211,7 @@ func callsOf(t *testing.T, container []byte, v *vault, plain []byte, f func(*tes
 
 // readSome opens a container, reads it in two ways, and returns the first
 // error. Whatever it gets must be the plaintext's.
-func readSome(t *testing.T, src io.ReaderAt, v *vault, plain []byte, o stream.ReaderOptions) error {
+func readSome(t *testing.T, src io.ReaderAt, v *vault, plain []byte, o stream.ReaderAtOptions) error {
 	t.Helper()
 	r, err := stream.NewReaderAt(t.Context(), src, format.ContainerSize(int64(len(plain)), headSize), with(v), &o)
 	if err != nil {
@@ -235,9 +235,9 @@ func readSome(t *testing.T, src io.ReaderAt, v *vault, plain []byte, o stream.Re
 }
 
 // verifyAll verifies a container, and returns a violation as an error.
-func verifyAll(t *testing.T, src io.ReaderAt, v *vault, plain []byte, o stream.ReaderOptions) error {
+func verifyAll(t *testing.T, src io.ReaderAt, v *vault, plain []byte, o stream.ReaderAtOptions) error {
 	t.Helper()
-	rep, err := stream.Verify(t.Context(), src, format.ContainerSize(int64(len(plain)), headSize), with(v), &o)
+	rep, err := stream.Verify(t.Context(), src, format.ContainerSize(int64(len(plain)), headSize), with(v), &stream.VerifyOptions{Workers: o.Workers})
 	if err == nil && rep.Valid() && rep.Authentic != rep.Layout.Chunks {
 		t.Errorf("Verify: valid, with %d of %d chunks", rep.Authentic, rep.Layout.Chunks)
 	}
@@ -261,7 +261,7 @@ func TestReaderAtShortReads(t *testing.T) {
 	} {
 		for n := range callsOf(t, container, v, plain, readSome) {
 			src := &badReaderAt{b: container, n: n, fail: fail}
-			err := readSome(t, src, v, plain, stream.ReaderOptions{Workers: 1})
+			err := readSome(t, src, v, plain, stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}})
 			if fine := name == "EOF with all bytes"; err != nil && fine || err == nil && !fine && n >= 3 {
 				t.Errorf("%s at call %d: %v", name, n, err)
 			}
@@ -277,11 +277,11 @@ func TestReaderAtShortReads(t *testing.T) {
 	} {
 		opening := &badReaderAt{b: bad, n: -1}
 		size := int64(len(bad))
-		if _, err := stream.NewReaderAt(t.Context(), opening, size, with(v), &stream.ReaderOptions{Workers: 1}); err != nil {
+		if _, err := stream.NewReaderAt(t.Context(), opening, size, with(v), &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}}); err != nil {
 			t.Fatal(err)
 		}
 		src := &badReaderAt{b: bad, n: opening.calls + 1, fail: fail}
-		r, err := stream.NewReaderAt(t.Context(), src, size, with(v), &stream.ReaderOptions{Workers: 1})
+		r, err := stream.NewReaderAt(t.Context(), src, size, with(v), &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}

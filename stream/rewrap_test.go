@@ -58,7 +58,7 @@ func removingSlots(i ...int) *stream.Edit       { return &stream.Edit{RemoveSlot
 // rewrapHead is stream.RewrapHead, which must succeed.
 func rewrapHead(t testing.TB, head []byte, id stream.Identity, edit *stream.Edit) []byte {
 	t.Helper()
-	b, err := stream.RewrapHead(t.Context(), head, with(id), edit)
+	b, err := rewrapDetached(t.Context(), head, with(id), edit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func rewrapHead(t testing.TB, head []byte, id stream.Identity, edit *stream.Edit
 // opens reports whether id opens a head.
 func opens(t testing.TB, head []byte, id stream.Identity) bool {
 	t.Helper()
-	h, err := stream.OpenHead(t.Context(), head, with(id))
+	h, err := stream.EditDetachedHead(t.Context(), head, with(id))
 	if err == nil {
 		h.Close()
 	} else if clauseOf(err) != format.SLOT3 {
@@ -160,7 +160,7 @@ func TestRewrapUnknownSlots(t *testing.T) {
 		t.Errorf("slots: %v", h.Slots)
 	}
 	// What nobody here opens does not count as an opener.
-	if _, err := stream.RewrapHead(t.Context(), head, with(a), removing(a)); !errors.Is(err, stream.ErrLastSlot) {
+	if _, err := rewrapDetached(t.Context(), head, with(a), removing(a)); !errors.Is(err, stream.ErrLastSlot) {
 		t.Errorf("the last of a known type: %v", err)
 	}
 	// Its own recipient does know it.
@@ -177,7 +177,7 @@ func TestRewrapLastSlot(t *testing.T) {
 		"by slot": removingSlots(0, 1),
 		"mixed":   {Remove: []stream.Named{b}, RemoveSlots: []int{0}},
 	} {
-		if _, err := stream.RewrapHead(t.Context(), head, with(a), edit); !errors.Is(err, stream.ErrLastSlot) { // WRAP-3
+		if _, err := rewrapDetached(t.Context(), head, with(a), edit); !errors.Is(err, stream.ErrLastSlot) { // WRAP-3
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -193,11 +193,11 @@ func TestRewrapFullHead(t *testing.T) {
 
 	big.size = room + 1
 	var e *stream.HeadFullError
-	if _, err := stream.RewrapHead(t.Context(), head, with(a), adding(big)); !errors.As(err, &e) || e.Need != e.Room+1 || e.Room != format.Room(1) || e.Slots != 2 {
+	if _, err := rewrapDetached(t.Context(), head, with(a), adding(big)); !errors.As(err, &e) || e.Need != e.Room+1 || e.Room != format.Room(1) || e.Slots != 2 {
 		t.Errorf("one byte too many: %v", err)
 	}
 	b := newKEK(t)
-	if _, err := stream.RewrapHead(t.Context(), full, with(a), adding(b)); !errors.As(err, &e) || !strings.Contains(err.Error(), "full") {
+	if _, err := rewrapDetached(t.Context(), full, with(a), adding(b)); !errors.As(err, &e) || !strings.Contains(err.Error(), "full") {
 		t.Errorf("one slot too many: %v", err)
 	}
 	// What is removed by the same edit makes room.
@@ -215,7 +215,7 @@ func TestRewrapFullHead(t *testing.T) {
 	if n := len(parseHead(t, full).Slots); n != format.MaxSlots {
 		t.Errorf("%d slots", n)
 	}
-	if _, err := stream.RewrapHead(t.Context(), full, with(a), adding(b)); !errors.As(err, &e) || e.Slots != format.MaxSlots+1 || e.Need > e.Room {
+	if _, err := rewrapDetached(t.Context(), full, with(a), adding(b)); !errors.As(err, &e) || e.Slots != format.MaxSlots+1 || e.Need > e.Room {
 		t.Errorf("129 slots: %v", err)
 	}
 }
@@ -224,14 +224,14 @@ func TestRewrapNotThere(t *testing.T) {
 	a, b := newKEK(t), newKEK(t)
 	head := headFor(t, stream.WriterOptions{}, a)
 	for _, n := range []stream.Named{b, named{format.SlotPassphrase, ""}, named{format.SlotHPKE, a.Canonical()}} {
-		var e *stream.NotThereError
-		_, err := stream.RewrapHead(t.Context(), head, with(a), removing(n))
+		var e *stream.RecipientNotFoundError
+		_, err := rewrapDetached(t.Context(), head, with(a), removing(n))
 		if !errors.As(err, &e) || e.Recipient != n || n.Canonical() == "" && !strings.Contains(err.Error(), "no passphrase slot") {
 			t.Errorf("%v: %v", n, err)
 		}
 	}
 	for _, i := range []int{-1, 1, math.MaxInt} {
-		if _, err := stream.RewrapHead(t.Context(), head, with(a), removingSlots(i)); err == nil {
+		if _, err := rewrapDetached(t.Context(), head, with(a), removingSlots(i)); err == nil {
 			t.Errorf("slot %d was removed", i)
 		}
 	}
@@ -258,7 +258,7 @@ func TestRewrapSameName(t *testing.T) {
 	}
 	a := newKEK(t)
 	head := headFor(t, stream.WriterOptions{}, passphrase("one"), a, passphrase("two"), a, &alias{vault{}, a.Canonical()})
-	h, err := stream.OpenHead(t.Context(), head, with(a))
+	h, err := stream.EditDetachedHead(t.Context(), head, with(a))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,7 +305,7 @@ func TestRewrapClasses(t *testing.T) {
 			other = pq
 		}
 		head := headFor(t, stream.WriterOptions{}, start...)
-		if _, err := stream.RewrapHead(t.Context(), head, with(a), adding(other)); !errors.Is(err, format.ErrMixedClasses) {
+		if _, err := rewrapDetached(t.Context(), head, with(a), adding(other)); !errors.Is(err, format.ErrMixedClasses) {
 			t.Errorf("beside %s: %v", name, err)
 		}
 		// In the place of the other it may come.
@@ -315,7 +315,7 @@ func TestRewrapClasses(t *testing.T) {
 		rewrapHead(t, mixed, a, adding(b))
 		rewrapHead(t, mixed, a, removing(other))
 		rewrapHead(t, mixed, a, &stream.Edit{Add: to(b), Remove: []stream.Named{a}, Entropy: osMixer()})
-		if _, err := stream.RewrapHead(t.Context(), mixed, with(a), adding(pq)); !errors.Is(err, format.ErrMixedClasses) {
+		if _, err := rewrapDetached(t.Context(), mixed, with(a), adding(pq)); !errors.Is(err, format.ErrMixedClasses) {
 			t.Errorf("one more in a mixture: %v", err)
 		}
 	}
@@ -341,12 +341,12 @@ func TestRewrapErrors(t *testing.T) {
 		"another's key":       {head, newKEK(t), format.SLOT3},
 		"the last generation": {last, a, format.WRAP1},
 	} {
-		if b, err := stream.RewrapHead(t.Context(), tt.head, with(tt.id), adding(newKEK(t))); clauseOf(err) != tt.clause || b != nil {
+		if b, err := rewrapDetached(t.Context(), tt.head, with(tt.id), adding(newKEK(t))); clauseOf(err) != tt.clause || b != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 
-	h, err := stream.OpenHead(t.Context(), head, with(a))
+	h, err := stream.EditDetachedHead(t.Context(), head, with(a))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +359,7 @@ func TestRewrapErrors(t *testing.T) {
 	if err := h.Apply(done, adding(newKEK(t))); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if !bytes.Equal(h.Encoded, head) || h.Head.Generation != 1 || len(h.Head.Slots) != 2 {
+	if !bytes.Equal(h.Encoded(), head) || h.Head().Generation != 1 || len(h.Head().Slots) != 2 {
 		t.Error("an edit that failed changed the head")
 	}
 	// Two edits before anything is written are one generation (WRAP-1).
@@ -368,8 +368,8 @@ func TestRewrapErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if h.Head.Generation != 2 || len(h.Head.Slots) != 4 || !opens(t, h.Encoded, a) {
-		t.Errorf("generation %d with %d slots", h.Head.Generation, len(h.Head.Slots))
+	if h.Head().Generation != 2 || len(h.Head().Slots) != 4 || !opens(t, h.Encoded(), a) {
+		t.Errorf("generation %d with %d slots", h.Head().Generation, len(h.Head().Slots))
 	}
 	if err := h.Save(&disk{}); err == nil {
 		t.Error("a head by itself was written to a container")

@@ -81,24 +81,24 @@ func salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, id
 	src = &holeReader{src}
 	r, err := openAt(ctx, src, size, format.ReadCopies(src, size), identities, &o, false)
 	var pe *format.ParseError
-	if errors.As(err, &pe) && pe.Clause != format.HEAD13 && o.Head == nil { // no copy at either end
+	if errors.As(err, &pe) && pe.Clause != format.HEAD13 && o.head == nil { // no copy at either end
 		c, ferr := findCopy(ctx, src, size, []byte(format.Magic))
 		if c == nil {
 			return nil, cmp.Or(ferr, fmt.Errorf("%w: %w", ErrNoHead, err))
 		}
-		o.Head = c.Raw
+		o.head = c.Raw
 		r, err = openAt(ctx, src, size, format.ReadCopies(src, size), identities, &o, false)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	s := newSalvager(r, bounds)
+	s := newSalvager(ctx, r, bounds)
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
 	d := s.deliver(dst)
-	if !o.Raw && s.op.head.Head.Coding == format.Zstd {
+	if !o.raw && s.op.head.Head.Coding == format.Zstd {
 		return d.Salvaged, d.frames()
 	}
 	return d.Salvaged, d.chunks()

@@ -40,6 +40,7 @@ const farChunk = format.MaxChunks
 // A salvager finds where the chunks are.
 type salvager struct {
 	*payloadAt
+	ctx    context.Context
 	head   int64 // length of the head
 	tail   int64 // where the tail is, -1 if it was not found
 	base   int64 // by how much the container as a whole has moved
@@ -51,8 +52,8 @@ type salvager struct {
 	missed bool  // a search found nothing where there is room for a chunk
 }
 
-func newSalvager(r *payloadAt, bounds *searchBounds) *salvager {
-	s := &salvager{payloadAt: r, head: int64(r.op.head.Head.HeadSize()), tail: -1, searchBounds: *bounds}
+func newSalvager(ctx context.Context, r *payloadAt, bounds *searchBounds) *salvager {
+	s := &salvager{payloadAt: r, ctx: ctx, head: int64(r.op.head.Head.HeadSize()), tail: -1, searchBounds: *bounds}
 	if c := r.copies.Tail; c != nil {
 		s.tail = c.Offset
 	}

@@ -17,13 +17,14 @@ type sealer struct {
 	segment *seal.Segment // of the last batch numbered
 	next    int64         // index of the next batch's first chunk
 
+	workers  int
 	keepKeys bool // after Close, to read back
 	closed   bool
 }
 
 // start makes w a sealer of a new container and writes its head.
 func (w *sealer) start(dst io.Writer, keys *seal.Keys, head []byte, workers int) error {
-	w.dst, w.head, w.keys = newSink(dst), head, keys
+	w.dst, w.head, w.keys, w.workers = newSink(dst), head, keys, workers
 	if err := w.dst.write(head); err != nil {
 		keys.Wipe()
 		return err

@@ -11,8 +11,9 @@ import (
 
 // A sink is a destination that stays written to in order.
 type sink struct {
-	w    io.Writer
-	back writeback
+	w      io.Writer
+	back   writeback
+	failed bool // w did
 }
 
 func newSink(w io.Writer) *sink {
@@ -27,10 +28,22 @@ func newSink(w io.Writer) *sink {
 // Write writes all of p or fails.
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := ring.WriteAll(s.w, p)
-	if err == nil {
-		s.back.wrote(n)
+	if err != nil {
+		s.failed = true
+		return n, err
 	}
-	return n, err
+	s.back.wrote(n)
+	return n, nil
+}
+
+// end returns err, with which the writing ended. A destination that can be
+// aborted and has not failed itself is: io.Copy into a [Writer] hands the work to
+// the source, so the Writer would otherwise not learn that the source failed.
+func (s *sink) end(err error) error {
+	if a, ok := s.w.(interface{ Abort(error) }); ok && err != nil && !s.failed {
+		a.Abort(err)
+	}
+	return err
 }
 
 // write is Write for those who need no count.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"fmt"
 	"math/bits"
 
@@ -39,17 +40,17 @@ func (s Slice) Chunks(all int64) (first, end int64) {
 
 // checkSlice authenticates the chunks of a slice, and the last chunk, which says
 // whether the container is cut off.
-func (rep *Report) checkSlice(r *payloadAt, s Slice) error {
+func (rep *Report) checkSlice(ctx context.Context, r *payloadAt, s Slice) error {
 	all := r.layout.Chunks
 	first, end := s.Chunks(all)
 	if first < end {
-		if ended, err := rep.checkChunks(r, first, end); ended || err != nil {
+		if ended, err := rep.checkChunks(ctx, r, first, end); ended || err != nil {
 			return err
 		}
 	}
 	if end == all || all == 0 {
 		return nil
 	}
-	_, err := rep.checkChunks(r, all-1, all)
+	_, err := rep.checkChunks(ctx, r, all-1, all)
 	return err
 }

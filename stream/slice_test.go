@@ -54,7 +54,7 @@ func TestVerifySlice(t *testing.T) {
 		for n := 1; n <= of; n++ {
 			t.Run(fmt.Sprintf("chunk %d bad, slice %d", bad, n), func(t *testing.T) {
 				s := stream.Slice{N: n, Of: of}
-				rep, err := stream.Verify(t.Context(), bytes.NewReader(b), int64(len(b)), with(v), &stream.ReaderOptions{Slice: s})
+				rep, err := stream.VerifySlice(t.Context(), bytes.NewReader(b), int64(len(b)), s, with(v), nil)
 				if err != nil || !rep.Keyed {
 					t.Fatal(rep, err)
 				}
@@ -76,12 +76,12 @@ func TestVerifySlice(t *testing.T) {
 	}
 	// A slice before a cut finds the cut.
 	cut := container[:at(500)+1000]
-	rep, err := stream.Verify(t.Context(), bytes.NewReader(cut), int64(len(cut)), with(v), &stream.ReaderOptions{Slice: stream.Slice{N: 1, Of: of}})
+	rep, err := stream.VerifySlice(t.Context(), bytes.NewReader(cut), int64(len(cut)), stream.Slice{N: 1, Of: of}, with(v), nil)
 	if err != nil || rep.Valid() {
 		t.Errorf("a container that is cut off: %v, %v", rep.Findings, err)
 	}
 	for _, s := range []stream.Slice{{0, 3}, {4, 3}, {-1, 3}, {1, 0}, {1, -1}, {0, -1}} {
-		if rep, err := stream.Verify(t.Context(), bytes.NewReader(container), int64(len(container)), with(v), &stream.ReaderOptions{Slice: s}); err == nil || rep == nil {
+		if rep, err := stream.VerifySlice(t.Context(), bytes.NewReader(container), int64(len(container)), s, with(v), nil); err == nil || rep == nil {
 			t.Errorf("slice %v: %v, %v", s, rep, err)
 		}
 	}

@@ -156,7 +156,11 @@ func (f *fetcher) open(b *batch) {
 func (r *unsealer) Read(p []byte) (int, error) { return r.read.Read(p) }
 
 // WriteTo writes what was sealed to w. See [Reader.WriteTo].
-func (r *unsealer) WriteTo(w io.Writer) (int64, error) { return r.read.WriteTo(newSink(w)) }
+func (r *unsealer) WriteTo(w io.Writer) (int64, error) {
+	dst := newSink(w)
+	n, err := r.read.WriteTo(dst)
+	return n, dst.end(err)
+}
 
 // give says what a batch holds.
 func (r *unsealer) give(b *batch) ([]byte, error) {

@@ -116,7 +116,7 @@ func (x *vectorRun) atRandom(t *testing.T) {
 			name := fmt.Sprintf("at random, %d workers", workers)
 			got, want := newReleased(), x.AtRandom()
 			o := &stream.ReaderOptions{Workers: workers, Head: x.Detached, Raw: raw != nil}
-			r, err := stream.NewReaderAt(t.Context(), x.c, x.c.Size(), x.identities(t), o)
+			r, err := stream.NewReaderAt(t.Context(), x.c, x.c.Size(), x.identities(t), &stream.ReaderAtOptions{ReaderOptions: *o})
 			if err == nil {
 				got.warnings = r.Warnings()
 				size, serr := r.Size()
@@ -134,7 +134,7 @@ func (x *vectorRun) inRanges(t *testing.T) {
 	if len(x.Ranges) == 0 {
 		return
 	}
-	o := &stream.ReaderOptions{Workers: 1, Head: x.Detached}
+	o := &stream.ReaderAtOptions{ReaderOptions: stream.ReaderOptions{Workers: 1, Head: x.Detached}}
 	r, err := stream.NewReaderAt(t.Context(), x.c, x.c.Size(), x.identities(t), o)
 	if err != nil {
 		t.Error(err)
@@ -160,7 +160,7 @@ func (x *vectorRun) verify(t *testing.T) {
 		return
 	}
 	for _, workers := range []int{1, 3} {
-		o := &stream.ReaderOptions{Workers: workers, Head: x.Detached}
+		o := &stream.VerifyOptions{Workers: workers, Head: x.Detached}
 		rep, err := stream.Verify(t.Context(), x.c, x.c.Size(), x.identities(t), o)
 		var found []vectors.Finding
 		for _, f := range rep.Findings {

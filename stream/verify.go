@@ -27,18 +27,23 @@ const maxFindings = 1000
 // Verify checks the container of size bytes in src against the specification
 // and authenticates every chunk, releasing nothing. What is wrong with the
 // container is in the report's findings, all of it: a bad chunk does not end
-// the work. With opts.Slice it authenticates some of the chunks.
+// the work.
 //
 // An error means that the work could not be done: an error of src, the cause of
 // ctx's end, or, when no identity opens the container, what NewReaderAt returns
 // then. The report is never nil, and has in any case what could be checked.
-func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderOptions) (*Report, error) {
+func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *VerifyOptions) (*Report, error) {
+	return VerifySlice(ctx, src, size, Slice{}, identities, opts)
+}
+
+// VerifySlice is [Verify] for a part of the chunks, and the last one.
+func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, identities []Identity, opts *VerifyOptions) (*Report, error) {
 	o := opts.orDefault()
 	rep := &Report{Report: format.Check(src, size)}
-	if err := o.Slice.check(); err != nil {
+	if err := slice.check(); err != nil {
 		return rep, err
 	}
-	if len(rep.Copies.Usable()) == 0 && o.Head == nil {
+	if len(rep.Copies.Usable()) == 0 && o.head == nil {
 		return rep, rep.Err // the findings say why
 	}
 	r, err := openAt(ctx, src, size, rep.Copies, identities, &o, false)
@@ -54,14 +59,14 @@ func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Ident
 	rep.Keyed = true
 	rep.Generation = r.op.head.Head.Generation
 	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.op.own(), r.copies, size)...)
-	err = rep.checkSlice(r, o.Slice)
+	err = rep.checkSlice(ctx, r, slice)
 	if r.partial {
 		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {
 			rep.addTrailing(trailing)
 		}
 	}
-	if err == nil && rep.Failed == 0 && !r.partial && o.Slice == (Slice{}) {
-		err = rep.checkCoding(r)
+	if err == nil && rep.Failed == 0 && !r.partial && slice == (Slice{}) {
+		err = rep.checkCoding(ctx, r)
 	}
 	return rep, cmp.Or(err, rep.Err)
 }
@@ -81,7 +86,7 @@ func layoutFindings(all []format.Finding) []format.Finding {
 
 // checkChunks authenticates the chunks first to end-1, of which there is at
 // least one. ended is true if there is no use in going on.
-func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err error) {
+func (rep *Report) checkChunks(ctx context.Context, r *payloadAt, first, end int64) (ended bool, err error) {
 	pull := r.scan(first, end, (*batch).openAll)
 	defer pull.Close()
 	for b := pull.Next(); b != nil; b = pull.Next() {
@@ -98,7 +103,7 @@ func (rep *Report) checkChunks(r *payloadAt, first, end int64) (ended bool, err 
 				return true, err
 			}
 		}
-		if err := context.Cause(r.ctx); err != nil {
+		if err := context.Cause(ctx); err != nil {
 			return true, err
 		}
 	}

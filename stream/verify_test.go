@@ -58,7 +58,7 @@ func TestVerifyFindsEverything(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, workers := range []int{1, 2} {
-				rep, err := stream.Verify(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), with(v), &stream.ReaderOptions{Workers: workers})
+				rep, err := stream.Verify(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), with(v), &stream.VerifyOptions{Workers: workers})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -136,7 +136,7 @@ func TestVerifyCancelled(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		src := &badReaderAt{b: container, n: 5, fail: func(_ []byte, n int) (int, error) { cancel(errBroken); return n, nil }}
-		rep, err := stream.Verify(ctx, src, int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+		rep, err := stream.Verify(ctx, src, int64(len(container)), with(v), &stream.VerifyOptions{Workers: workers})
 		if !errors.Is(err, errBroken) || rep == nil || rep.Authentic > 4*(2*2+1) {
 			t.Errorf("%d workers: %+v, %v", workers, rep, err)
 		}
@@ -175,7 +175,7 @@ func TestVerifyReasonUnreadable(t *testing.T) {
 	off, length := l.Chunk(last)
 	m := &badMedium{Reader: bytes.NewReader(flipped(container, int(off)+100, 0)), sector: 4096, bad: map[int64]bool{(off + length + 4095) / 4096: true}}
 	for _, workers := range []int{1, 2} {
-		rep, err := stream.Verify(t.Context(), m, int64(len(container)), with(v), &stream.ReaderOptions{Workers: workers})
+		rep, err := stream.Verify(t.Context(), m, int64(len(container)), with(v), &stream.VerifyOptions{Workers: workers})
 		if !errors.Is(err, errBroken) || rep.Valid() || rep.Failed != 1 || !slices.Equal(clauses(rep.Findings), []format.Clause{format.CHUNK1}) {
 			t.Errorf("%d workers: %v, %d failed, %v", workers, err, rep.Failed, rep.Findings)
 		}

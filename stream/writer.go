@@ -81,6 +81,11 @@ func (w *Writer) ReadFrom(src io.Reader) (int64, error) {
 // Close seals the last chunk, writes the tail and returns once dst has
 // everything. After any failure it writes nothing further and returns that
 // failure. It does not close dst. A second call returns that failure, or ErrClosed.
+//
+// Close makes the container whole. The Writer knows of a source that failed only
+// if it read it itself (ReadFrom) or was aborted: a caller who gave it less than
+// all, because its own source failed, must call Abort before Close. So `defer
+// w.Close()` alone is wrong after Write.
 func (w *Writer) Close() error {
 	defer w.detached()
 	if w.z != nil && !w.closed {

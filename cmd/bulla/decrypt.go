@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,20 +117,20 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return about(in.name, err)
 	}
 	defer r.Close()
-	if d.raw && r.Coding() == format.Plain {
+	if d.raw && r.Head().Coding == format.Plain {
 		return usage("leave out --raw", "%s is not compressed", in.name)
 	}
 	if d.resume {
 		return a.resume(cmd.Context(), r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
 	}
-	return a.unseal(r, in, out, total, opts, &d.workFlags)
+	return a.unseal(cmd.Context(), r, in, out, total, opts, &d.workFlags)
 }
 
 // An opened container gives its plaintext.
 type opened interface {
 	io.WriterTo
 	io.Closer
-	Coding() format.Coding
+	Head() *format.Head
 	Warnings() []format.Finding
 }
 
@@ -141,7 +142,7 @@ func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOp
 		r, err := stream.NewReader(ctx, in.File, ids.all, opts)
 		return r, -1, ids.explain(err)
 	}
-	ra, err := stream.NewReaderAt(ctx, in.File, in.size, ids.all, opts)
+	ra, err := stream.NewReaderAt(ctx, in.File, in.size, ids.all, &stream.ReaderAtOptions{ReaderOptions: *opts})
 	if err != nil {
 		return nil, 0, ids.explain(err)
 	}
@@ -150,14 +151,14 @@ func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOp
 }
 
 // unseal writes the plaintext.
-func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
 	defer out.Discard()
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
-	n, err := r.WriteTo(out.writer())
+	n, err := writeAll(ctx, r, out.writer())
 	if err == nil {
 		err = out.Commit()
 	}
@@ -168,6 +169,14 @@ func (a *app) unseal(r opened, in *input, out *output, total int64, opts *stream
 	a.tellWarnings(r, in, opts)
 	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
+}
+
+// writeAll writes the plaintext to w until ctx, with which r was opened, ends.
+func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
+	if ra, ok := r.(*stream.ReaderAt); ok {
+		return ra.WriteRange(ctx, w, 0, math.MaxInt64)
+	}
+	return r.WriteTo(w)
 }
 
 // tellWarnings says what is amiss with a container whose content is not (TAIL-3).

@@ -82,11 +82,11 @@ func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) e
 	}
 	defer heads.Close()
 	a.tellFaults(src, heads)
-	if err := a.writeWhole(out, heads.Encoded); err != nil {
+	if err := a.writeWhole(out, heads.Encoded()); err != nil {
 		return err
 	}
-	a.note("%s: the head of generation %d, for %s, is in %s", src.name, heads.Head.Generation, plural(len(heads.Head.Slots), "recipient"), out.name)
-	return a.result(out, exportedHead{src.given.AsFile(), out.given.AsOutput(), heads.Head.Generation, len(heads.Head.Slots), len(heads.Encoded)})
+	a.note("%s: the head of generation %d, for %s, is in %s", src.name, heads.Head().Generation, plural(len(heads.Head().Slots), "recipient"), out.name)
+	return a.result(out, exportedHead{src.given.AsFile(), out.given.AsOutput(), heads.Head().Generation, len(heads.Head().Slots), len(heads.Encoded())})
 }
 
 // exportedHead is what head export --json says.
@@ -182,9 +182,9 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		return err
 	}
 	defer heads.Close()
-	a.warnIfOlder(src, r.head, heads.Head)
-	done := &repaired{FileField: src.given.AsFile(), DryRun: r.dryRun, Generation: heads.Head.Generation,
-		Recipients: len(heads.Head.Slots), Findings: append([]format.Finding{}, heads.Faults...)}
+	a.warnIfOlder(src, r.head, heads.Head())
+	done := &repaired{FileField: src.given.AsFile(), DryRun: r.dryRun, Generation: heads.Head().Generation,
+		Recipients: len(heads.Head().Slots), Findings: append([]format.Finding{}, heads.Faults()...)}
 	if !heads.Sound() && !r.dryRun {
 		if err := saveHeads(src, heads); err != nil {
 			return err

@@ -103,7 +103,7 @@ func (s *headSource) close() {
 
 // open opens the head with one of the identities. That a copy of it is not good,
 // or the file's end missing, is no error where no more than the head is wanted.
-func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Identity) (*stream.Heads, error) {
+func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Identity) (*stream.HeadEditor, error) {
 	h, err := s.openWith(ctx, all)
 	if err != nil {
 		return nil, about(s.name, ids.explain(err))
@@ -111,15 +111,15 @@ func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Ide
 	return h, nil
 }
 
-func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.Heads, error) {
+func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.HeadEditor, error) {
 	if s.in != nil && s.in.regular {
-		return stream.OpenHeads(ctx, s.in.File, s.in.size, all, &stream.ReaderOptions{Head: s.detached, AllowTruncated: !s.whole})
+		return stream.EditHead(ctx, s.in.File, s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole})
 	}
 	b, err := s.single()
 	if err != nil {
 		return nil, err
 	}
-	return stream.OpenHead(ctx, b, all)
+	return stream.EditDetachedHead(ctx, b, all)
 }
 
 // single is the encoded head where there is only one: detached, or at the
@@ -161,13 +161,13 @@ func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
 
 // tellFaults warns of what is wrong with the copies of the head in the file. That
 // a detached head is newer than both is not.
-func (a *app) tellFaults(s *headSource, h *stream.Heads) {
-	if h.Truncated {
+func (a *app) tellFaults(s *headSource, h *stream.HeadEditor) {
+	if h.Truncated() != nil {
 		a.warn(s.name+" is cut off: its end is missing", hintAgain)
 		return
 	}
-	for _, f := range h.Faults {
-		if f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded) {
+	for _, f := range h.Faults() {
+		if f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded()) {
 			continue
 		}
 		a.warn(s.name+": "+f.Message+citing(f), "bulla recipients repair makes both copies good and equal")

@@ -102,7 +102,7 @@ type content struct {
 // whole is all of a file.
 func (r *randomAccess) whole() *content {
 	return &content{name: r.in.name, size: r.size, write: func(w io.Writer, offset, length int64) (int64, error) {
-		n, err := r.WriteRange(w, offset, length)
+		n, err := r.WriteRange(r.ctx, w, offset, length)
 		return n, about(r.in.name, err)
 	}}
 }
@@ -125,7 +125,7 @@ func (r *randomAccess) member(m *archive.Member) (*content, error) {
 		if !ok || m.Checked && length == m.Size {
 			return r.writeOpened(w, m, offset, length)
 		}
-		n, err := r.WriteRange(w, at+offset, length)
+		n, err := r.WriteRange(r.ctx, w, at+offset, length)
 		if err == nil && n < length {
 			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, safetext.Printable(m.Name))
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"math"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -32,7 +31,8 @@ func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 type randomAccess struct {
 	*stream.ReaderAt
 	in   *input
-	size int64 // of the plaintext; -1 if the end is missing
+	ctx  context.Context // of the verb, for what writes from it
+	size int64           // of the plaintext; -1 if the end is missing
 	done *atomic.Int64
 	cut  error // why the end is missing; nil if it is not
 }
@@ -51,7 +51,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	if err != nil {
 		return nil, err
 	}
-	r := &randomAccess{in: in, size: -1, done: new(atomic.Int64)}
+	r := &randomAccess{in: in, ctx: ctx, size: -1, done: new(atomic.Int64)}
 	if err = plan(in); err == nil {
 		r.ReaderAt, err = a.readRandom(ctx, f, ids, r)
 		err = about(in.name, err)
@@ -64,7 +64,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	case err == nil:
 		r.size = size
 	case errors.Is(err, stream.ErrSizeUnknown):
-		_, r.cut = r.ReadAt(make([]byte, 1), math.MaxInt64-1)
+		r.cut = r.Truncated()
 	default:
 		r.Close()
 		return nil, about(in.name, err)
@@ -80,8 +80,9 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if err != nil {
 		return nil, err
 	}
-	ra, err := stream.NewReaderAt(ctx, r.in.File, r.in.size, ids.all, &stream.ReaderOptions{
-		Workers: f.jobs, Head: head, Done: r.done, AllowTruncated: f.truncated,
+	ra, err := stream.NewReaderAt(ctx, r.in.File, r.in.size, ids.all, &stream.ReaderAtOptions{
+		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
+		AllowTruncated: f.truncated,
 	})
 	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without
 		return nil, withHint(about(r.in.name, err),

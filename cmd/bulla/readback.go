@@ -36,14 +36,14 @@ func (o *output) readBack() (io.ReaderAt, int64, error) {
 // closeVerified ends the output and reads it back. It shows how far that has
 // come until the progress it returns is finished.
 func (a *app) closeVerified(ctx context.Context, sw *stream.Writer, out *output, w *workFlags) (bar *progress, err error) {
-	opts := &stream.ReaderOptions{Workers: w.jobs, Done: new(atomic.Int64)}
+	done := new(atomic.Int64)
 	err = sw.CloseVerified(ctx, func() (io.ReaderAt, int64, error) {
 		src, size, err := out.readBack()
 		if err == nil {
-			bar = a.startProgress(w, out.name+", read back", size, opts.Done, out)
+			bar = a.startProgress(w, out.name+", read back", size, done, out)
 		}
 		return src, size, err
-	}, opts)
+	}, done)
 	return bar, explainReadBack(out, err)
 }
 

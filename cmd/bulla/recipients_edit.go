@@ -141,7 +141,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	}
 	defer heads.Close()
 	a.tellFaults(src, heads)
-	c := &change{FileField: src.given.AsFile(), DryRun: e.dryRun, Generation: heads.Head.Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
+	c := &change{FileField: src.given.AsFile(), DryRun: e.dryRun, Generation: heads.Head().Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
 	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
 		return explainEdit(src.name, err)
 	}
@@ -152,9 +152,9 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	if err := heads.Apply(cmd.Context(), edit); err != nil {
 		return explainEdit(src.name, err)
 	}
-	c.Generation = heads.Head.Generation
+	c.Generation = heads.Head().Generation
 	for i := range c.Added {
-		c.Added[i].Number = len(heads.Head.Slots) - len(c.Added) + i + 1
+		c.Added[i].Number = len(heads.Head().Slots) - len(c.Added) + i + 1
 	}
 	a.warnOfRemoval(cmd.Context(), c, heads, ids, seen)
 	if !e.dryRun {
@@ -222,13 +222,13 @@ func (a *app) editPlaces(e *editFlags, file string) (src *headSource, out *outpu
 
 // warnOfRemoval says what removing a recipient does not do, and whether one has
 // locked oneself out.
-func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads, ids *identities, seen []*witness) {
+func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEditor, ids *identities, seen []*witness) {
 	if len(c.Removed) == 0 {
 		return
 	}
 	a.warn("removing a recipient is not revocation: whoever could open "+c.File.String()+" until now may have kept its key, or a copy",
 		"to lock somebody out for good, decrypt it and encrypt the content again")
-	if openedSlot(heads.Head, seen) >= 0 {
+	if openedSlot(heads.Head(), seen) >= 0 {
 		return
 	}
 	// The key that opened it is gone. Another may be at hand that asks nobody.
@@ -238,7 +238,7 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads,
 			quiet = append(quiet, w.Identity)
 		}
 	}
-	if h, err := stream.OpenHead(ctx, heads.Encoded, quiet); err == nil {
+	if h, err := stream.EditDetachedHead(ctx, heads.Encoded(), quiet); err == nil {
 		h.Close()
 		return
 	}
@@ -246,16 +246,16 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.Heads,
 }
 
 // writeChange writes the new head to where it belongs.
-func (a *app) writeChange(src *headSource, out *output, heads *stream.Heads, c *change) error {
+func (a *app) writeChange(src *headSource, out *output, heads *stream.HeadEditor, c *change) error {
 	if out == nil {
 		return saveHeads(src, heads)
 	}
 	c.OutputField = out.given.AsOutput()
-	return a.writeWhole(out, heads.Encoded)
+	return a.writeWhole(out, heads.Encoded())
 }
 
 // saveHeads writes the head to both of its places in the file.
-func saveHeads(src *headSource, heads *stream.Heads) error {
+func saveHeads(src *headSource, heads *stream.HeadEditor) error {
 	f := &begunFile{File: src.in.File}
 	err := heads.Save(f)
 	if err == nil || !f.begun {
@@ -284,7 +284,7 @@ func explainEdit(name string, err error) error {
 		f.hint = "remove somebody, or have the new take another's place with --replace N; for more room encrypt the file again with --reserve N"
 		return f
 	}
-	if e, ok := errors.AsType[*stream.NotThereError](err); ok {
+	if e, ok := errors.AsType[*stream.RecipientNotFoundError](err); ok {
 		f.exit, f.what = exitUsage, fmt.Sprintf("%s is no recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
 		if e.Recipient == (anyPassphrase{}) {
 			f.what = name + " has no passphrase: nothing was removed"

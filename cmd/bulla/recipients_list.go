@@ -146,9 +146,9 @@ func owners(ids []stream.Identity) (all []suspect) {
 }
 
 // keyedListing is what somebody sees who can open the file.
-func keyedListing(file safetext.Name, heads *stream.Heads, seen []*witness, suspects []suspect) *listing {
-	d := newListing(file, heads.Head)
-	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults...)
+func keyedListing(file safetext.Name, heads *stream.HeadEditor, seen []*witness, suspects []suspect) *listing {
+	d := newListing(file, heads.Head())
+	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults()...)
 	for _, s := range suspects {
 		for _, i := range heads.SlotsOf(s) {
 			if d.Slots[i].From == "" {
@@ -156,7 +156,7 @@ func keyedListing(file safetext.Name, heads *stream.Heads, seen []*witness, susp
 			}
 		}
 	}
-	if i := openedSlot(heads.Head, seen); i >= 0 {
+	if i := openedSlot(heads.Head(), seen); i >= 0 {
 		d.Slots[i].Opened = true
 		d.Slots[i].From = orElse(d.Slots[i].From, "the key that opens it")
 	}

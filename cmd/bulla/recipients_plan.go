@@ -49,10 +49,10 @@ func (c *change) presentText() string {
 
 // plan fills in edit, and what c says of it, from what the flags say and what
 // the head is like.
-func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.Heads, whom []keyslot.Recipient, edit *stream.Edit) error {
+func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.HeadEditor, whom []keyslot.Recipient, edit *stream.Edit) error {
 	for _, number := range e.slots {
-		if number < 1 || number > len(heads.Head.Slots) {
-			return usage("bulla recipients list shows the numbers", "there is no slot %d in %s: it has %d", number, c.File, len(heads.Head.Slots))
+		if number < 1 || number > len(heads.Head().Slots) {
+			return usage("bulla recipients list shows the numbers", "there is no slot %d in %s: it has %d", number, c.File, len(heads.Head().Slots))
 		}
 		c.remove(edit, heads, number-1, "")
 	}
@@ -69,7 +69,7 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.Heads, wh
 	for _, n := range gone {
 		theirs := heads.SlotsOf(n)
 		if len(theirs) == 0 {
-			return &stream.NotThereError{Recipient: n}
+			return &stream.RecipientNotFoundError{Recipient: n}
 		}
 		for _, i := range theirs {
 			c.remove(edit, heads, i, n.Canonical())
@@ -79,16 +79,16 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.Heads, wh
 }
 
 // remove plans to remove slot i.
-func (c *change) remove(edit *stream.Edit, heads *stream.Heads, i int, recipient string) {
+func (c *change) remove(edit *stream.Edit, heads *stream.HeadEditor, i int, recipient string) {
 	if !slices.Contains(edit.RemoveSlots, i) {
 		edit.RemoveSlots = append(edit.RemoveSlots, i)
-		c.Removed = append(c.Removed, changedSlot{i + 1, heads.Head.Slots[i].Type.String(), recipient})
+		c.Removed = append(c.Removed, changedSlot{i + 1, heads.Head().Slots[i].Type.String(), recipient})
 	}
 }
 
 // planAdditions plans to add those who are no recipients yet, and asks for a
 // passphrase if one is to be added.
-func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.Heads, whom []keyslot.Recipient, edit *stream.Edit) error {
+func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.HeadEditor, whom []keyslot.Recipient, edit *stream.Edit) error {
 	stays := func(i int) bool { return !slices.Contains(edit.RemoveSlots, i) }
 	var fresh []keyslot.Recipient
 	for _, r := range whom {
@@ -98,7 +98,7 @@ func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.
 		}
 		fresh = append(fresh, r)
 	}
-	if err := fits(heads.Head, fresh, e.passphrase.given(), edit.RemoveSlots); err != nil {
+	if err := fits(heads.Head(), fresh, e.passphrase.given(), edit.RemoveSlots); err != nil {
 		return err
 	}
 	add, err := e.withPassphrase(ctx, fresh, edit.Entropy)
@@ -134,8 +134,8 @@ func fits(h *format.Head, add []keyslot.Recipient, passphrase bool, remove []int
 }
 
 // tellChange says what was done.
-func (a *app) tellChange(c *change, heads *stream.Heads) error {
-	c.Recipients = len(heads.Head.Slots)
+func (a *app) tellChange(c *change, heads *stream.HeadEditor) error {
+	c.Recipients = len(heads.Head().Slots)
 	switch {
 	case a.json:
 		a.printJSON(c)

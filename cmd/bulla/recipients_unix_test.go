@@ -62,10 +62,10 @@ func (p *patient) bytes() []byte {
 
 // look opens the container with kek0 and returns what its heads say, and which
 // of the keys are recipients.
-func (p *patient) look() (h *stream.Heads, members []bool) {
+func (p *patient) look() (h *stream.HeadEditor, members []bool) {
 	p.t.Helper()
 	b := p.bytes()
-	h, err := stream.OpenHeads(p.t.Context(), bytes.NewReader(b), int64(len(b)), []stream.Identity{p.keks[0]}, nil)
+	h, err := stream.EditHead(p.t.Context(), bytes.NewReader(b), int64(len(b)), []stream.Identity{p.keks[0]}, nil)
 	if err != nil {
 		p.t.Fatalf("it no longer opens: %v", err)
 	}
@@ -86,7 +86,7 @@ func TestRecipientsKilled(t *testing.T) {
 	p := newPatient(t, 2, 100_000)
 	was := p.bytes()
 	h, members := p.look()
-	size, H := int64(len(was)), int64(len(h.Encoded))
+	size, H := int64(len(was)), int64(len(h.Encoded()))
 	begin := time.Now()
 	if c := start(t, p.dir, nil, "recipients", "repair", "--kek", "kek0", "f"); c.code() != 0 {
 		t.Fatal(c.errs.String())
@@ -111,27 +111,27 @@ func TestRecipientsKilled(t *testing.T) {
 
 		now, after := p.look()
 		switch changed := after[1] != members[1]; {
-		case now.Head.Generation == h.Head.Generation && !changed:
+		case now.Head().Generation == h.Head().Generation && !changed:
 			outcomes["old"]++
-		case now.Head.Generation == h.Head.Generation+1 && changed && len(now.Faults) == 0:
+		case now.Head().Generation == h.Head().Generation+1 && changed && len(now.Faults()) == 0:
 			outcomes["new"]++
-		case now.Head.Generation == h.Head.Generation+1 && changed:
+		case now.Head().Generation == h.Head().Generation+1 && changed:
 			outcomes["one copy new"]++
 		default:
-			t.Fatalf("generation %d became %d, recipients %v became %v", h.Head.Generation, now.Head.Generation, members, after)
+			t.Fatalf("generation %d became %d, recipients %v became %v", h.Head().Generation, now.Head().Generation, members, after)
 		}
 		if b := p.bytes(); int64(len(b)) != size || !bytes.Equal(b[H:size-H], was[H:size-H]) {
 			t.Fatal("the payload has changed")
 		}
-		if len(now.Faults) > 0 && run%3 == 0 { // otherwise the next change begins with what this one has left
+		if len(now.Faults()) > 0 && run%3 == 0 { // otherwise the next change begins with what this one has left
 			if c := start(t, p.dir, nil, "verify", "-q", "--kek", "kek0", "f"); c.code() != exitBad {
 				t.Errorf("verify does not see that a copy is stale: %s", c.errs.String())
 			}
 			if c := start(t, p.dir, nil, "recipients", "repair", "--kek", "kek0", "f"); c.code() != 0 {
 				t.Fatal(c.errs.String())
 			}
-			if again, _ := p.look(); len(again.Faults) > 0 || !bytes.Equal(again.Encoded, now.Encoded) {
-				t.Fatalf("after repair: %v", again.Faults)
+			if again, _ := p.look(); len(again.Faults()) > 0 || !bytes.Equal(again.Encoded(), now.Encoded()) {
+				t.Fatalf("after repair: %v", again.Faults())
 			}
 		}
 		h, members = now, after
@@ -227,8 +227,8 @@ func TestRecipientsTogether(t *testing.T) {
 		}
 	}
 	h, members := p.look()
-	if !slices.Equal(members, want) || h.Head.Generation != generation || len(h.Faults) > 0 {
-		t.Errorf("recipients %v, want %v; generation %d, want %d; %v", members, want, h.Head.Generation, generation, h.Faults)
+	if !slices.Equal(members, want) || h.Head().Generation != generation || len(h.Faults()) > 0 {
+		t.Errorf("recipients %v, want %v; generation %d, want %d; %v", members, want, h.Head().Generation, generation, h.Faults())
 	}
 }
 

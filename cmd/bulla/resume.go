@@ -40,7 +40,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
 	old := &comparison{file: out.File}
-	_, err = r.WriteRange(old, 0, min(there, total))
+	_, err = r.WriteRange(ctx, old, 0, min(there, total))
 	if errors.Is(err, errDiffers) {
 		err = nil
 	}
@@ -50,7 +50,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	n := old.same
 	if err == nil {
 		var k int64
-		k, err = r.WriteRange(out.writer(), n, total-n)
+		k, err = r.WriteRange(ctx, out.writer(), n, total-n)
 		n += k
 	}
 	if err == nil {

@@ -163,11 +163,11 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	if err != nil {
 		return err
 	}
-	opts := &stream.ReaderOptions{Workers: v.jobs, Head: head, Slice: v.slice, Done: new(atomic.Int64)}
+	opts := &stream.VerifyOptions{Workers: v.jobs, Head: head, Done: new(atomic.Int64)}
 	bar := a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(in.size), opts.Done, nil)
 	var d *verdict
 	if in.regular {
-		d = verifyFile(ctx, in, ids, opts)
+		d = verifyFile(ctx, in, v.slice, ids, opts)
 	} else {
 		d = verifyStream(ctx, in.File, ids, opts)
 	}
@@ -203,13 +203,13 @@ func isNoKey(err error) bool {
 }
 
 // verifyFile checks a file that can be read at any place.
-func verifyFile(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) *verdict {
+func verifyFile(ctx context.Context, in *input, slice stream.Slice, ids *identities, opts *stream.VerifyOptions) *verdict {
 	var report *stream.Report
 	var err error
 	if len(ids.all) == 0 {
 		report = &stream.Report{Report: format.Check(in.File, in.size)}
 	} else {
-		report, err = stream.Verify(ctx, in.File, in.size, ids.all, opts)
+		report, err = stream.VerifySlice(ctx, in.File, in.size, slice, ids.all, opts)
 	}
 	if report.Err != nil {
 		err = report.Err
@@ -220,7 +220,7 @@ func verifyFile(ctx context.Context, in *input, ids *identities, opts *stream.Re
 
 // verifyStream checks what can be read only once. With a key it ends at the
 // first chunk that is not authentic.
-func verifyStream(ctx context.Context, src io.Reader, ids *identities, opts *stream.ReaderOptions) *verdict {
+func verifyStream(ctx context.Context, src io.Reader, ids *identities, opts *stream.VerifyOptions) *verdict {
 	kept := &ends{}
 	src = io.TeeReader(src, kept)
 	var d verdict
@@ -253,8 +253,8 @@ func verifyStream(ctx context.Context, src io.Reader, ids *identities, opts *str
 }
 
 // readAll authenticates a stream and returns what is wrong with it, if anything.
-func (d *verdict) readAll(ctx context.Context, src io.Reader, ids *identities, opts *stream.ReaderOptions) *format.Finding {
-	r, err := stream.NewReader(ctx, src, ids.all, opts)
+func (d *verdict) readAll(ctx context.Context, src io.Reader, ids *identities, opts *stream.VerifyOptions) *format.Finding {
+	r, err := stream.NewReader(ctx, src, ids.all, &stream.ReaderOptions{Workers: opts.Workers, Head: opts.Head, Done: opts.Done})
 	if err == nil {
 		d.Keyed = true
 		defer r.Close()
@@ -269,7 +269,7 @@ func (d *verdict) readAll(ctx context.Context, src io.Reader, ids *identities, o
 	if f == nil {
 		d.err = err
 	} else if d.Keyed {
-		d.count(err, opts.Done.Load(), r.Coding())
+		d.count(err, opts.Done.Load(), r.Head().Coding)
 	}
 	return f
 }

@@ -189,7 +189,7 @@ func agree(t *testing.T, ring []stream.Identity, b []byte, workers int) {
 		s.warnings = r.Warnings()
 		r.Close()
 	}
-	if r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(b), size, ring, o); err != nil {
+	if r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(b), size, ring, &stream.ReaderAtOptions{ReaderOptions: *o}); err != nil {
 		a.err = err
 	} else {
 		var out bytes.Buffer
@@ -200,7 +200,7 @@ func agree(t *testing.T, ring []stream.Identity, b []byte, workers int) {
 		}
 		r.Close()
 	}
-	rep, verr := stream.Verify(t.Context(), bytes.NewReader(b), size, ring, o)
+	rep, verr := stream.Verify(t.Context(), bytes.NewReader(b), size, ring, &stream.VerifyOptions{Workers: workers})
 
 	if h, err := format.ParseHead(b); err == nil {
 		if back, err := h.Append(nil); err != nil || !bytes.HasPrefix(b, back) {

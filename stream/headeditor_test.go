@@ -109,7 +109,7 @@ func TestRewrapInPlace(t *testing.T) {
 			container := encryptTo(t, plain, stream.WriterOptions{Reserve: reserve}, a)
 			size, H := int64(len(container)), parseHead(t, container).HeadSize()
 			d := &disk{b: slices.Clone(container)}
-			h, err := stream.Rewrap(t.Context(), d, size, with(a), &stream.Edit{Add: to(b), Remove: []stream.Named{a}, Entropy: osMixer()}, nil)
+			h, err := rewrap(t.Context(), d, size, with(a), &stream.Edit{Add: to(b), Remove: []stream.Named{a}, Entropy: osMixer()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestRewrapInPlace(t *testing.T) {
 			if !bytes.Equal(d.b[H:len(d.b)-H], container[H:len(container)-H]) {
 				t.Error("the payload was changed")
 			}
-			if !bytes.Equal(d.b[:H], h.Encoded) || !bytes.Equal(d.b[len(d.b)-H:], h.Encoded) || h.Head.Generation != 2 || len(h.Faults) != 0 {
+			if !bytes.Equal(d.b[:H], h.Encoded()) || !bytes.Equal(d.b[len(d.b)-H:], h.Encoded()) || h.Head().Generation != 2 || len(h.Faults()) != 0 {
 				t.Error("it does not say what it wrote")
 			}
 			wantPlain(t, d.b, plain, b, stream.ReaderOptions{}, fewWays)
@@ -165,7 +165,7 @@ func TestRewrapOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &disk{b: joined(t, container, tt.head, tt.tail)}
 			size := int64(len(d.b))
-			h, err := stream.Rewrap(t.Context(), d, size, with(a), adding(newKEK(t)), nil)
+			h, err := rewrap(t.Context(), d, size, with(a), adding(newKEK(t)))
 			if tt.name == "another's head" {
 				// The same key opens the other container's head: which of the two the
 				// payload belongs to, its last chunk says.
@@ -177,8 +177,8 @@ func TestRewrapOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, order := d.written(size); order != tt.order || h.Head.Generation != tt.generation {
-				t.Errorf("%s, generation %d", order, h.Head.Generation)
+			if _, order := d.written(size); order != tt.order || h.Head().Generation != tt.generation {
+				t.Errorf("%s, generation %d", order, h.Head().Generation)
 			}
 			if rep, err := verify(t, d.b, a); err != nil || !rep.Valid() {
 				t.Errorf("%v, %v", rep.Findings, err)
@@ -206,7 +206,7 @@ func TestRewrapInPlaceRefuses(t *testing.T) {
 		"empty":          {nil, a, adding(b), format.HEAD4},
 	} {
 		d := &disk{b: slices.Clone(tt.b)}
-		h, err := stream.Rewrap(t.Context(), d, int64(len(d.b)), with(tt.id), tt.edit, &stream.ReaderOptions{AllowTruncated: true})
+		h, err := rewrap(t.Context(), d, int64(len(d.b)), with(tt.id), tt.edit)
 		if err == nil || h != nil || tt.want != "" && clauseOf(err) != tt.want || len(d.log) != 0 || !bytes.Equal(d.b, tt.b) {
 			t.Errorf("%s: %v, %d events", name, err, len(d.log))
 		}
@@ -215,12 +215,12 @@ func TestRewrapInPlaceRefuses(t *testing.T) {
 	// Who wants to may look at the heads of one that is cut, and not more.
 	cut := container[:headSize+format.SealedChunkSize+50]
 	d := &disk{b: cut}
-	h, err := stream.OpenHeads(t.Context(), d, int64(len(cut)), with(a), &stream.ReaderOptions{AllowTruncated: true})
+	h, err := stream.EditHead(t.Context(), d, int64(len(cut)), with(a), &stream.HeadOptions{AllowTruncated: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	if !h.Truncated || len(h.SlotsOf(a)) != 1 || len(h.Faults) == 0 {
+	if h.Truncated() == nil || len(h.SlotsOf(a)) != 1 || len(h.Faults()) == 0 {
 		t.Errorf("%+v", h)
 	}
 	if err := h.Save(d); err == nil || len(d.log) != 0 {
@@ -235,7 +235,7 @@ func TestRewrapInPlaceFails(t *testing.T) {
 	container := encryptTo(t, plaintext(100), stream.WriterOptions{}, a)
 	size := int64(len(container))
 	check := func(name string, d *disk) {
-		h, err := stream.OpenHeads(t.Context(), d, size, with(a), nil)
+		h, err := stream.EditHead(t.Context(), d, size, with(a), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +266,7 @@ func TestRewrapInPlaceFails(t *testing.T) {
 	}
 	check("what is read is not what was written", &disk{b: slices.Clone(container), onRead: func(p []byte) { p[len(p)/2] ^= 1 }})
 	short := &shortFile{disk{b: slices.Clone(container)}}
-	if _, err := stream.Rewrap(t.Context(), short, size, with(a), adding(b), nil); !errors.Is(err, io.ErrShortWrite) {
+	if _, err := rewrap(t.Context(), short, size, with(a), adding(b)); !errors.Is(err, io.ErrShortWrite) {
 		t.Errorf("a short write without an error: %v", err)
 	}
 }
@@ -317,8 +317,7 @@ func TestRepair(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &disk{b: joined(t, container, tt.head, tt.tail)}
-			o := &stream.ReaderOptions{Head: tt.detached}
-			faults, err := stream.Repair(t.Context(), d, size, with(a), o)
+			faults, err := repair(t.Context(), d, size, with(a), tt.detached)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -333,7 +332,7 @@ func TestRepair(t *testing.T) {
 			}
 			wantPlain(t, d.b, plain, a, stream.ReaderOptions{}, fewWays)
 			d.log = nil
-			if faults, err := stream.Repair(t.Context(), d, size, with(a), o); err != nil || len(faults) != 0 || len(d.log) != 0 {
+			if faults, err := repair(t.Context(), d, size, with(a), tt.detached); err != nil || len(faults) != 0 || len(d.log) != 0 {
 				t.Errorf("a second repair: %v, %v", faults, err)
 			}
 		})
@@ -353,7 +352,7 @@ func TestRepairBadSectors(t *testing.T) {
 		"tail": {size - 1000, format.TAIL1},
 	} {
 		d := &disk{b: slices.Clone(container), bad: map[int64]bool{tt.bad / sector: true}}
-		faults, err := stream.Repair(t.Context(), d, size, with(a), nil)
+		faults, err := repair(t.Context(), d, size, with(a), nil)
 		if err != nil || !slices.Equal(clauses(faults), []format.Clause{tt.clause}) || faults[0].Offset > tt.bad || faults[0].Offset+faults[0].Length <= tt.bad {
 			t.Errorf("%s: %v, %v", name, faults, err)
 		}
@@ -362,7 +361,7 @@ func TestRepairBadSectors(t *testing.T) {
 		}
 		// A rewrap begins with the place that cannot be read.
 		d = &disk{b: slices.Clone(container), bad: map[int64]bool{tt.bad / sector: true}}
-		if _, err := stream.Rewrap(t.Context(), d, size, with(a), adding(newKEK(t)), nil); err != nil {
+		if _, err := rewrap(t.Context(), d, size, with(a), adding(newKEK(t))); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, order := d.written(size); !strings.HasPrefix(order, name) {
@@ -385,7 +384,7 @@ func TestRepairForeignHead(t *testing.T) {
 	} {
 		for _, head := range [][]byte{foreign, rewrapHead(t, foreign, a, &stream.Edit{}), long} {
 			d := &disk{b: slices.Clone(b)}
-			faults, err := stream.Repair(t.Context(), d, int64(len(b)), with(a), &stream.ReaderOptions{Head: head})
+			faults, err := repair(t.Context(), d, int64(len(b)), with(a), head)
 			if name == "another container" && err == nil && len(faults) == 0 {
 				continue // its own copies were enough
 			}
@@ -459,7 +458,7 @@ func TestRewrapTebibyte(t *testing.T) {
 		}
 	}
 	c := &counted{File: f}
-	h, err := stream.Rewrap(t.Context(), c, l.Size, with(a), &stream.Edit{Add: to(b), Remove: []stream.Named{a}, Entropy: osMixer()}, nil)
+	h, err := rewrap(t.Context(), c, l.Size, with(a), &stream.Edit{Add: to(b), Remove: []stream.Named{a}, Entropy: osMixer()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +470,7 @@ func TestRewrapTebibyte(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if n, _ := r.Size(); n != l.PlainSize || len(r.Warnings()) != 0 || h.Head.Generation != 2 {
+	if n, _ := r.Size(); n != l.PlainSize || len(r.Warnings()) != 0 || h.Head().Generation != 2 {
 		t.Errorf("size %d, warnings %v", n, r.Warnings())
 	}
 	if _, err := stream.NewReaderAt(t.Context(), f, l.Size, with(a), nil); clauseOf(err) != format.SLOT3 {

@@ -41,37 +41,14 @@ func (e *HeadFullError) Error() string {
 	return fmt.Sprintf("the head is full: %d slots need %d bytes, it has room for %d and for %d slots", e.Slots, e.Need, e.Room, format.MaxSlots)
 }
 
-// A NotThereError is a recipient to be removed that has no slot.
-type NotThereError struct{ Recipient Named }
+// A RecipientNotFoundError is a recipient to be removed that has no slot.
+type RecipientNotFoundError struct{ Recipient Named }
 
-func (e *NotThereError) Error() string {
+func (e *RecipientNotFoundError) Error() string {
 	if e.Recipient.Canonical() == "" {
 		return fmt.Sprintf("there is no %v slot", e.Recipient.Type())
 	}
 	return "there is no slot of " + e.Recipient.Canonical()
-}
-
-// RewrapHead returns the head that results from an edit: encoded, of the same
-// length and with the next generation (WRAP-1). It opens the encoded head with
-// one of the identities, and is pure: where the head comes from and where the
-// result goes, a container, a file of its own or an object store, is the
-// caller's affair. To change a container in place, use [Rewrap].
-//
-// It fails as NewReaderAt does when the head does not open, with ErrLastSlot, a
-// *HeadFullError, a *NotThereError, or format.ErrMixedClasses.
-//
-// Removing a recipient is not revocation: whoever could open the container
-// once may have kept its key.
-func RewrapHead(ctx context.Context, head []byte, identities []Identity, edit *Edit) ([]byte, error) {
-	h, err := OpenHead(ctx, head, identities)
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close()
-	if err := h.Apply(ctx, edit); err != nil {
-		return nil, err
-	}
-	return h.Encoded, nil
 }
 
 // rewrap applies edit to the head that counts.
@@ -106,7 +83,7 @@ func (op *opened) rewrap(ctx context.Context, edit *Edit) ([]byte, error) {
 	if len(edit.Add) == 0 && !slices.ContainsFunc(h.Slots, known) {
 		return nil, ErrLastSlot // WRAP-3
 	}
-	// Who adds no public key leaves a mixture as it was allowed before.
+	// An edit that adds no public key keeps an existing mixture.
 	if public && !edit.AllowClassical {
 		if err := format.CheckClasses(h.Slots); err != nil { // SLOT-4
 			return nil, err
@@ -131,7 +108,7 @@ func (op *opened) remaining(edit *Edit) ([]format.Slot, error) {
 	for _, n := range edit.Remove {
 		mine := op.slotsOf(n)
 		if len(mine) == 0 {
-			return nil, &NotThereError{n}
+			return nil, &RecipientNotFoundError{n}
 		}
 		for _, i := range mine {
 			remove[i] = true
@@ -156,4 +133,12 @@ func (op *opened) slotsOf(n Named) []int {
 		}
 	}
 	return mine
+}
+
+// openedSlot returns the position in the head that counts of the slot that was
+// opened; -1 if it is not there: it stood in an older copy, or was removed.
+func (op *opened) openedSlot() int {
+	return slices.IndexFunc(op.head.Head.Slots, func(s format.Slot) bool {
+		return op.slot != nil && s.Type == op.slot.Type && bytes.Equal(s.Body, op.slot.Body)
+	})
 }

@@ -1,0 +1,191 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"bulla/format"
+)
+
+// A File is what a container is changed in: an *os.File, for instance.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	Sync() error // returns when what was written is durable
+}
+
+// A HeadEditor holds the head of a container, opened, and changes it. Open it
+// with [EditHead] or [EditDetachedHead], look, edit in memory with [HeadEditor.Apply]
+// any number of times, and write once with [HeadEditor.Save].
+//
+// It is for one goroutine, and holds secrets until Close.
+type HeadEditor struct {
+	layout  format.Layout
+	faults  []format.Finding
+	cut     error // why the container's end is missing; nil if it is there
+	partial bool  // it is
+
+	op     *opened
+	copies *format.Copies // that stand in the container
+	err    error          // of Save
+}
+
+// EditHead opens the copies of the head of the container of size bytes in src
+// with one of the identities, and authenticates the container's last chunk, so
+// that the copies are known to stand where they should. Its errors are those of
+// [NewReaderAt].
+func EditHead(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *HeadOptions) (*HeadEditor, error) {
+	o := opts.orDefault()
+	r, err := openPayload(ctx, src, size, identities, &o, true)
+	if err != nil {
+		return nil, err
+	}
+	return &HeadEditor{
+		layout:  r.layout,
+		faults:  r.faults(r.op.head),
+		cut:     r.cut,
+		partial: r.partial,
+		op:      r.op,
+		copies:  r.copies,
+	}, nil
+}
+
+// EditDetachedHead opens a head by itself, with which encoded begins: a detached
+// one, or that of a container of which no more is at hand. Its errors are those
+// of [NewReaderAt], as far as they do not concern the payload.
+func EditDetachedHead(ctx context.Context, encoded []byte, identities []Identity) (*HeadEditor, error) {
+	h, err := format.ParseHead(encoded)
+	if err != nil {
+		return nil, err
+	}
+	c := &format.Copy{Raw: bytes.Clone(encoded[:h.HeadSize()]), Head: h}
+	op, err := open(ctx, []*format.Copy{c}, identities, true)
+	if err != nil {
+		return nil, err
+	}
+	return &HeadEditor{op: op, copies: &format.Copies{}}, nil
+}
+
+// Close forgets the keys. Head, Encoded, Faults and Truncated still answer; no
+// other method may be called any more. It returns nil.
+func (h *HeadEditor) Close() error {
+	h.op.wipe()
+	return nil
+}
+
+// Head returns the copy that counts (READ-1), or what Apply has made of it. It
+// must not be changed.
+func (h *HeadEditor) Head() *format.Head { return h.op.head.Head }
+
+// Encoded returns the bytes of Head, as they go into a container or a detached
+// head. They must not be changed.
+func (h *HeadEditor) Encoded() []byte { return h.op.head.Raw }
+
+// Faults returns what is wrong with the copies in the container: nothing if
+// both are good and equal.
+func (h *HeadEditor) Faults() []format.Finding { return slices.Clone(h.faults) }
+
+// Truncated returns why the container's end is missing, nil if it is not.
+func (h *HeadEditor) Truncated() error { return h.cut }
+
+// SlotsOf returns the positions in Head().Slots of the slots of n, from 0: none
+// if n is no recipient.
+func (h *HeadEditor) SlotsOf(n Named) []int { return h.op.slotsOf(n) }
+
+// OpenedSlot returns the position in Head().Slots of the slot that was opened,
+// from 0; -1 if Head has it no more.
+func (h *HeadEditor) OpenedSlot() int { return h.op.openedSlot() }
+
+// Apply edits the head in memory: Head and Encoded are then the next generation
+// (WRAP-1), the same one however often Apply is called. It fails with
+// [ErrLastSlot], a [*HeadFullError], a [*RecipientNotFoundError],
+// [format.ErrMixedClasses], or an error of a recipient's Wrap; the head is then
+// as it was.
+//
+// Removing a recipient is not revocation: whoever could open the container
+// once may have kept its key.
+func (h *HeadEditor) Apply(ctx context.Context, edit *Edit) error {
+	b, err := h.op.rewrap(ctx, edit)
+	if err != nil {
+		return err
+	}
+	parsed, err := format.ParseHead(b)
+	if err != nil {
+		return err
+	}
+	h.op.head = &format.Copy{Raw: b, Head: parsed}
+	return nil
+}
+
+// Sound reports whether the head stands in both of its places.
+func (h *HeadEditor) Sound() bool { return h.stands(0) && h.stands(h.layout.TailOffset()) }
+
+// Save writes the head to both of its places in f, which is what the container
+// was opened from, or to the one that does not have it yet. The caller sees to it
+// that nobody else changes f meanwhile.
+//
+// A crash at any moment leaves at least one good copy, the old one or the new:
+// of the two places, the one whose copy is not in use is written first and made
+// durable before the other is touched (WRAP-2). Each is read back.
+//
+// Its errors are those of f, and final: what then stands in f has to be opened
+// anew.
+func (h *HeadEditor) Save(f File) error {
+	switch {
+	case h.layout.Size == 0 || h.partial:
+		return errors.New("there is no whole container to write the head to")
+	case h.err != nil:
+		return h.err
+	}
+	first, second := h.layout.TailOffset(), int64(0)
+	if c := h.copies.Tail; c != nil && c == h.op.stored {
+		first, second = second, first // the tail is the only good copy
+	}
+	for _, at := range []int64{first, second} {
+		if h.stands(at) {
+			continue
+		}
+		if h.err = put(f, h.op.head.Raw, at); h.err != nil {
+			return h.err
+		}
+	}
+	head := &format.Copy{Raw: h.op.head.Raw, Head: h.op.head.Head}
+	h.copies = &format.Copies{Head: head, Tail: &format.Copy{Offset: h.layout.TailOffset(), Raw: head.Raw, Head: head.Head}}
+	h.op.head = head
+	h.op.all, h.op.stored = []*format.Copy{h.copies.Head, h.copies.Tail}, h.copies.Head
+	h.faults = nil
+	return nil
+}
+
+// stands reports whether the head stands in that place already.
+func (h *HeadEditor) stands(at int64) bool {
+	c := h.copies.Head
+	if at != 0 {
+		c = h.copies.Tail
+	}
+	return c != nil && bytes.Equal(c.Raw, h.op.head.Raw)
+}
+
+// put writes b at off, makes it durable and reads it back.
+func put(f File, b []byte, off int64) error {
+	if n, err := f.WriteAt(b, off); err != nil {
+		return err
+	} else if n < len(b) {
+		return io.ErrShortWrite
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	back := make([]byte, len(b))
+	if _, err := f.ReadAt(back, off); err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.Equal(back, b) {
+		return fmt.Errorf("what was written at byte %d did not read back", off)
+	}
+	return nil
+}

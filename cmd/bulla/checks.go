@@ -50,7 +50,7 @@ func (d *verdict) resultOf(c format.Clause) result {
 	}
 	h := copies[0].Head
 	family, _, _ := strings.Cut(string(c), "-")
-	if t, ok := slotFamilies[family]; ok {
+	if t, ok := format.SlotTypeOf(c); ok {
 		has := slices.ContainsFunc(h.Slots, func(s format.Slot) bool { return s.Type == t })
 		switch {
 		case !has:
@@ -71,14 +71,6 @@ func (d *verdict) resultOf(c format.Clause) result {
 		return notChecked
 	}
 	return passed
-}
-
-// slotFamilies are the clauses on the body of each type of slot.
-var slotFamilies = map[string]format.SlotType{
-	"HPKE": format.SlotHPKE,
-	"PASS": format.SlotPassphrase,
-	"AGE":  format.SlotAge,
-	"KEK":  format.SlotKEK,
 }
 
 // keyedClauses are those that nobody can check without a key.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,30 +51,20 @@ the content is encrypted with.`,
 type description struct {
 	Detached bool `json:"detached_head,omitempty"` // it is a head alone
 	safetext.FileField
-	Size       int64             `json:"size"`
-	Version    int               `json:"version"`
-	Suite      string            `json:"suite"`
-	Coding     string            `json:"coding"`
-	Pages      int               `json:"pages"`
-	Generation uint32            `json:"generation"`
-	Slots      []slotDescription `json:"slots"`
-	Room       int               `json:"room_for_hpke_slots"`
-	Head       int64             `json:"head_bytes"`
-	Payload    int64             `json:"payload_bytes"`
-	Tail       int64             `json:"tail_bytes"`
-	Chunks     int64             `json:"chunks"`
-	Plaintext  int64             `json:"plaintext_bytes"`
-	Findings   []format.Finding  `json:"findings"`
-}
-
-type slotDescription struct {
-	Type   string `json:"type"`
-	Number uint16 `json:"type_number"`
-	Length int    `json:"body_bytes"`
-	Class  string `json:"class"`
-	KiB    uint32 `json:"argon2id_kib,omitempty"`
-	Passes uint8  `json:"argon2id_passes,omitempty"`
-	Stanza string `json:"age_stanza,omitempty"`
+	Size       int64                    `json:"size"`
+	Version    int                      `json:"version"`
+	Suite      string                   `json:"suite"`
+	Coding     string                   `json:"coding"`
+	Pages      int                      `json:"pages"`
+	Generation uint32                   `json:"generation"`
+	Slots      []format.SlotDescription `json:"slots"`
+	Room       int                      `json:"room_for_hpke_slots"`
+	Head       int64                    `json:"head_bytes"`
+	Payload    int64                    `json:"payload_bytes"`
+	Tail       int64                    `json:"tail_bytes"`
+	Chunks     int64                    `json:"chunks"`
+	Plaintext  int64                    `json:"plaintext_bytes"`
+	Findings   []format.Finding         `json:"findings"`
 }
 
 // inspect carries out the verb.
@@ -167,7 +155,7 @@ func describe(r *format.Report, h *format.Head) *description {
 		Room: roomForPublic(h),
 	}
 	for i := range h.Slots {
-		d.Slots = append(d.Slots, describeSlot(&h.Slots[i]))
+		d.Slots = append(d.Slots, h.Slots[i].Describe())
 	}
 	// Where the size fits no container, the tail is what remains last.
 	d.Head = min(n, r.Size)
@@ -185,45 +173,6 @@ func describe(r *format.Report, h *format.Head) *description {
 	return d
 }
 
-func describeSlot(s *format.Slot) slotDescription {
-	d := slotDescription{Type: s.Type.String(), Number: uint16(s.Type), Length: len(s.Body), Class: s.Class().String()}
-	switch s.Type {
-	case format.SlotPassphrase:
-		if b, err := format.ParsePassphraseBody(s.Body); err == nil {
-			d.KiB, d.Passes = b.KiB, b.Passes
-		}
-	case format.SlotAge:
-		d.Stanza = ageStanza(s.Body)
-	}
-	return d
-}
-
-// ageStanza is the type of the first stanza of an age file.
-func ageStanza(body []byte) string {
-	for line := range bytes.Lines(body) {
-		if rest, ok := strings.CutPrefix(string(line), "-> "); ok {
-			kind, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-			return safetext.Printable(kind)
-		}
-	}
-	return ""
-}
-
-// text is a slot in words.
-func (s *slotDescription) text() string {
-	switch s.Type {
-	case "hpke":
-		return "post-quantum public key"
-	case "passphrase":
-		return fmt.Sprintf("Argon2id, %s, %s", bytesText(int64(s.KiB)<<10), plural(int(s.Passes), "pass"))
-	case "age":
-		return fmt.Sprintf("%s, %s", s.Stanza, s.Class)
-	case "kek":
-		return "symmetric key"
-	}
-	return "a type that this version does not know"
-}
-
 // describe writes a description for people.
 func (a *app) describe(d *description) {
 	kind := "bulla container"
@@ -237,7 +186,7 @@ func (a *app) describe(d *description) {
 	a.printf("generation  %d\n", d.Generation)
 	a.printf("slots       %d, with room for %d more of type hpke\n", len(d.Slots), d.Room)
 	for i, s := range d.Slots {
-		a.printf("  %3d  %-10s  %s\n", i+1, s.Type, s.text())
+		a.printf("  %3d  %-10s  %s\n", i+1, s.Type, s.Text)
 	}
 	if d.Detached {
 		return

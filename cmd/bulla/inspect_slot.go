@@ -12,7 +12,7 @@ type extractedSlot struct {
 	safetext.FileField
 	safetext.OutputField
 	Number int `json:"number"`
-	slotDescription
+	format.SlotDescription
 }
 
 // extractSlot writes the body of a slot.
@@ -29,7 +29,7 @@ func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 		return err
 	}
 	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, bytesText(int64(len(s.Body))), out.name)
-	return a.result(out, extractedSlot{in.given.AsFile(), out.given.AsOutput(), i.slot, describeSlot(s)})
+	return a.result(out, extractedSlot{in.given.AsFile(), out.given.AsOutput(), i.slot, s.Describe()})
 }
 
 // roomForPublic is for how many more post-quantum keys a head has room.

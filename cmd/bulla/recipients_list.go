@@ -61,7 +61,7 @@ type listing struct {
 
 type listedSlot struct {
 	Number int `json:"number"`
-	slotDescription
+	format.SlotDescription
 	Recipient string `json:"recipient,omitempty"` // whose it is, if that is one of those that were named
 	From      string `json:"from,omitempty"`      // where that one was named
 	Opened    bool   `json:"opened,omitempty"`    // it is the one that opened the file
@@ -167,7 +167,7 @@ func keyedListing(file safetext.Name, heads *stream.HeadEditor, seen []*witness,
 func newListing(file safetext.Name, h *format.Head) *listing {
 	d := &listing{FileField: file.AsFile(), Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
 	for i := range h.Slots {
-		d.Slots = append(d.Slots, listedSlot{Number: i + 1, slotDescription: describeSlot(&h.Slots[i])})
+		d.Slots = append(d.Slots, listedSlot{Number: i + 1, SlotDescription: h.Slots[i].Describe()})
 	}
 	return d
 }
@@ -184,7 +184,7 @@ func (a *app) tellListing(d *listing) error {
 		if s.From != "" {
 			whose += fmt.Sprintf(" (%s)", safetext.Printable(s.From))
 		}
-		line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.text(), strings.TrimSpace(whose))
+		line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.Text, strings.TrimSpace(whose))
 		a.printf("%s\n", strings.TrimRight(line, " "))
 	}
 	a.printf("room for %d more of type hpke\n", d.Room)

@@ -333,7 +333,8 @@ func (d *verdict) failure() error {
 func (d *verdict) onlyCopies() bool {
 	return !slices.ContainsFunc(d.Findings, func(f format.Finding) bool {
 		family, _, _ := strings.Cut(string(f.Clause), "-")
-		return !slices.Contains([]string{"HEAD", "KEY", "TAIL"}, family) && slotFamilies[family] == 0
+		_, ofSlot := format.SlotTypeOf(f.Clause)
+		return !slices.Contains([]string{"HEAD", "KEY", "TAIL"}, family) && !ofSlot
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 // streams, and nothing of the commands. A package that is not here has to be thought about first.
 var mayImport = map[string][]string{
 	"format":            {},
+	"internal/bech32":   {},
 	"internal/ring":     {},
 	"internal/safetext": {},
 	"internal/tpmdev":   {},
@@ -23,7 +24,8 @@ var mayImport = map[string][]string{
 	"internal/zseek":    {"format", "internal/ring"},
 	"entropy":           {"internal/tpmdev"},
 	"slot":              {"entropy", "format"},
-	"keyslot":           {"entropy", "format", "slot"},
+	"internal/xwing":    {"entropy"},
+	"keyslot":           {"entropy", "format", "internal/bech32", "internal/xwing", "slot"},
 	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext", "slot"},
 	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
 	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek", "slot"},

@@ -10,6 +10,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/xwing"
 	"bulla/stream"
 )
 
@@ -74,16 +75,16 @@ func replayed(t *testing.T, r *HPKERecipient) replay {
 	t.Helper()
 	m := osMixer(t)
 	cryptotest.SetGlobalRandom(t, knownStream)
-	a := replay{salt: make([]byte, format.SaltSize), cek: make([]byte, format.CEKSize), scalar: make([]byte, x25519Size)}
+	a := replay{salt: make([]byte, format.SaltSize), cek: make([]byte, format.CEKSize), scalar: make([]byte, xwing.X25519Size)}
 	for _, draw := range []struct {
 		purpose string
 		out     []byte
-	}{{"salt", a.salt}, {"cek", a.cek}, {purposeEphemeral, a.scalar}} {
+	}{{"salt", a.salt}, {"cek", a.cek}, {xwing.Purpose, a.scalar}} {
 		if err := m.Fill(draw.purpose, draw.out); err != nil {
 			t.Fatal(err)
 		}
 	}
-	a.pqSecret, a.pqCipher = r.key.pq.Encapsulate()
+	a.pqSecret, a.pqCipher = r.key.PQ.Encapsulate()
 	return a
 }
 
@@ -94,7 +95,7 @@ func (a replay) open(t *testing.T, r *HPKERecipient, h *format.Head) (cek []byte
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, _, err := r.key.combine(a.scalar, bytes.Clone(a.pqSecret), bytes.Clone(a.pqCipher))
+	secret, _, err := r.key.Combine(a.scalar, bytes.Clone(a.pqSecret), bytes.Clone(a.pqCipher))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func (a replay) open(t *testing.T, r *HPKERecipient, h *format.Head) (cek []byte
 
 func TestHedged(t *testing.T) {
 	source := hardware(t)
-	id, err := NewHPKEIdentity(bytes.Repeat([]byte{5}, xwingSecretSize))
+	id, err := NewHPKEIdentity(bytes.Repeat([]byte{5}, xwing.SeedSize))
 	if err != nil {
 		t.Fatal(err)
 	}

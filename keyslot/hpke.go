@@ -14,16 +14,18 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/bech32"
+	"bulla/internal/xwing"
 	"bulla/slot"
 )
 
 // Slot type 1: RFC 9180, single-shot base mode, with
 //
-//	KEM   0x647a  MLKEM768-X25519, see xwing.go
+//	KEM   0x647a  MLKEM768-X25519, see internal/xwing
 //	KDF   0x0001  HKDF-SHA256
 //	AEAD  0x0003  ChaCha20-Poly1305
 //
-// The sender is this file's own, for the sake of the ephemeral (see xwing.go);
+// The sender is this file's own, for the sake of the ephemeral (see internal/xwing);
 // the receiver is the standard library's.
 const (
 	hpkeKEM  = 0x647a
@@ -40,23 +42,23 @@ const (
 // An HPKERecipient is a post-quantum public key, "age1pq1…". It is safe for
 // concurrent use.
 type HPKERecipient struct {
-	key  *xwingPublic
+	key  *xwing.PublicKey
 	text string
 }
 
 // NewHPKERecipient makes a recipient of a public key of 1,216 bytes: the
 // ML-KEM-768 encapsulation key, then the X25519 public key.
 func NewHPKERecipient(public []byte) (*HPKERecipient, error) {
-	key, err := newXWingPublic(public)
+	key, err := xwing.NewPublicKey(public)
 	if err != nil {
 		return nil, fmt.Errorf("post-quantum recipient: %w", err)
 	}
-	return &HPKERecipient{key, encodeBech32(hpkeRecipientPrefix, public)}, nil
+	return &HPKERecipient{key, bech32.Encode(hpkeRecipientPrefix, public)}, nil
 }
 
 // ParseHPKERecipient reads a recipient in text: "age1pq1…", in lower case.
 func ParseHPKERecipient(s string) (*HPKERecipient, error) {
-	prefix, public, err := decodeBech32(s)
+	prefix, public, err := bech32.Decode(s)
 	if err != nil {
 		return nil, fmt.Errorf("post-quantum recipient: %w", err)
 	}
@@ -86,7 +88,7 @@ func (r *HPKERecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Pr
 	if err := checkWrap(ctx, cek); err != nil {
 		return nil, err
 	}
-	secret, enc, err := r.key.encapsulate(m)
+	secret, enc, err := r.key.Encapsulate(m)
 	if err != nil {
 		return nil, fmt.Errorf("hpke slot: %w", err)
 	}
@@ -170,7 +172,7 @@ type HPKEIdentity struct {
 
 // GenerateIdentity makes a new identity of a seed drawn from m.
 func GenerateIdentity(m *entropy.Mixer) (*HPKEIdentity, error) {
-	seed := make([]byte, xwingSecretSize)
+	seed := make([]byte, xwing.SeedSize)
 	defer clear(seed)
 	if err := m.Fill("identity seed", seed); err != nil {
 		return nil, err
@@ -181,8 +183,8 @@ func GenerateIdentity(m *entropy.Mixer) (*HPKEIdentity, error) {
 // NewHPKEIdentity makes the identity of a seed of 32 bytes, which stays the
 // caller's. Every seed is valid.
 func NewHPKEIdentity(seed []byte) (*HPKEIdentity, error) {
-	if len(seed) != xwingSecretSize {
-		return nil, fmt.Errorf("post-quantum identity: a seed of %d bytes, not %d", len(seed), xwingSecretSize)
+	if len(seed) != xwing.SeedSize {
+		return nil, fmt.Errorf("post-quantum identity: a seed of %d bytes, not %d", len(seed), xwing.SeedSize)
 	}
 	key, err := hpke.MLKEM768X25519().NewPrivateKey(seed)
 	if err != nil {
@@ -198,7 +200,7 @@ func NewHPKEIdentity(seed []byte) (*HPKEIdentity, error) {
 // ParseHPKEIdentity reads an identity in text: "AGE-SECRET-KEY-PQ-1…", in
 // upper case.
 func ParseHPKEIdentity(s string) (*HPKEIdentity, error) {
-	prefix, seed, err := decodeBech32(s)
+	prefix, seed, err := bech32.Decode(s)
 	if err != nil {
 		return nil, fmt.Errorf("post-quantum identity: %w", err)
 	}
@@ -229,7 +231,7 @@ func (i *HPKEIdentity) String() string {
 	if err != nil { // only for keys that were not made of a seed
 		panic("internal error: " + err.Error())
 	}
-	return encodeBech32(hpkeIdentityPrefix, seed)
+	return bech32.Encode(hpkeIdentityPrefix, seed)
 }
 
 // Accepts implements [Identity].

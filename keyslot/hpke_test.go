@@ -13,6 +13,8 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/bech32"
+	"bulla/internal/xwing"
 	"bulla/slot"
 )
 
@@ -102,7 +104,7 @@ func TestEphemeralComesFromMixer(t *testing.T) {
 		}
 		return b
 	}
-	const pq = xwingEncSize - x25519Size
+	const pq = xwing.EncSize - xwing.X25519Size
 	osOnly := &entropy.Options{Sources: []string{}}
 	a, b := body(osOnly), body(osOnly)
 	if !bytes.Equal(a, b) {
@@ -112,7 +114,7 @@ func TestEphemeralComesFromMixer(t *testing.T) {
 	if !bytes.Equal(a[:pq], c[:pq]) {
 		t.Error("the repeated generator did not repeat ML-KEM's coins: this test shows nothing")
 	}
-	if bytes.Equal(a[pq:xwingEncSize], c[pq:xwingEncSize]) {
+	if bytes.Equal(a[pq:xwing.EncSize], c[pq:xwing.EncSize]) {
 		t.Error("the X25519 ephemeral depends on the system's generator alone")
 	}
 }
@@ -139,7 +141,7 @@ func TestHPKENotMine(t *testing.T) {
 		bad := &format.Slot{Type: s.Type, Body: bytes.Clone(s.Body)}
 		bad.Body[i] ^= 0x80
 		cek, err := mine.Unwrap(t.Context(), bad, testPreamble())
-		if i == xwingEncSize-1 && err == nil {
+		if i == xwing.EncSize-1 && err == nil {
 			// The highest bit of an X25519 point is ignored by X25519 but not
 			// by the combiner, which hashes the point as it came.
 			t.Error("the highest bit of the ephemeral does not matter")
@@ -161,7 +163,7 @@ func TestHPKEMalformed(t *testing.T) {
 		}
 	}
 	for _, point := range lowOrder {
-		copy(s.Body[xwingEncSize-x25519Size:], unhex(t, point))
+		copy(s.Body[xwing.EncSize-xwing.X25519Size:], unhex(t, point))
 		if _, err := i.Unwrap(t.Context(), s, testPreamble()); !errors.Is(err, format.ErrMalformed) {
 			t.Errorf("the ephemeral %s: %v", point, err)
 		}
@@ -219,9 +221,9 @@ func TestIdentityText(t *testing.T) {
 		i.String() + "Q",
 		strings.Replace(i.String(), "-PQ-1", "-1", 1),
 		i.Recipient().Canonical(),
-		encodeBech32(hpkeIdentityPrefix, make([]byte, 31)),
-		encodeBech32(hpkeIdentityPrefix, make([]byte, 33)),
-		encodeBech32(hpkeIdentityPrefix[:14], make([]byte, 32)),
+		bech32.Encode(hpkeIdentityPrefix, make([]byte, 31)),
+		bech32.Encode(hpkeIdentityPrefix, make([]byte, 33)),
+		bech32.Encode(hpkeIdentityPrefix[:14], make([]byte, 32)),
 		"AGE-SECRET-KEY-PQ-1" + i.String()[30:40] + "1" + i.String()[41:],
 	} {
 		if _, err := ParseHPKEIdentity(s); err == nil {
@@ -234,8 +236,8 @@ func TestIdentityText(t *testing.T) {
 		"",
 		strings.ToUpper(i.Recipient().Canonical()),
 		i.Recipient().Canonical() + "q",
-		encodeBech32(hpkeRecipientPrefix, make([]byte, xwingPublicSize+1)),
-		encodeBech32("age", make([]byte, 32)),
+		bech32.Encode(hpkeRecipientPrefix, make([]byte, xwing.PublicSize+1)),
+		bech32.Encode("age", make([]byte, 32)),
 		i.String(),
 	} {
 		if _, err := ParseHPKERecipient(s); err == nil {

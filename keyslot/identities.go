@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"bulla/internal/bech32"
 )
 
 // An IdentityParser reads one kind of identity, in text of one line. For a
@@ -23,7 +25,7 @@ func ParseIdentity(s string, more ...IdentityParser) (Identity, error) {
 	if hasPrefixFold(s, ageRecipientPrefix) || strings.HasPrefix(s, sshRecipientPrefix) {
 		return nil, errors.New("this is a recipient where an identity is expected")
 	}
-	return nil, fmt.Errorf("%w: expected an identity, such as %s%s…", err, hpkeIdentityPrefix, bech32Separator)
+	return nil, fmt.Errorf("%w: expected an identity, such as %s%s…", err, hpkeIdentityPrefix, bech32.Separator)
 }
 
 // ParseIdentities reads a file of identities, one a line, each as
@@ -36,7 +38,7 @@ func ParseIdentities(r io.Reader, more ...IdentityParser) ([]Identity, error) {
 }
 
 func parseHPKEIdentity(s string) (Identity, error) {
-	if !strings.HasPrefix(s, hpkeIdentityPrefix+bech32Separator) {
+	if !strings.HasPrefix(s, hpkeIdentityPrefix+bech32.Separator) {
 		return nil, ErrUnknownKey
 	}
 	i, err := ParseHPKEIdentity(s)

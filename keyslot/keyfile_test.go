@@ -11,6 +11,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/bech32"
 )
 
 // fakeKey is a kind of key that another package might bring: "fake:…".
@@ -75,7 +76,7 @@ func TestParseRecipientsRefused(t *testing.T) {
 		{"classical secret", "AGE-SECRET-KEY-1QQQ", 1, ErrSecretKey},
 		{"ssh secret", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n", 1, ErrSecretKey},
 		{"plugin identity", "AGE-PLUGIN-YUBIKEY-1QQQ", 1, nil},
-		{"malformed", r + "\n" + r[:100], 2, errBech32Checksum},
+		{"malformed", r + "\n" + r[:100], 2, bech32.ErrChecksum},
 		{"malformed fake", r + "\n" + "fake:bad", 2, errFake},
 		{"two on a line", r + " " + r, 1, nil},
 		{"comment behind", r + " # alice", 1, nil},
@@ -111,7 +112,7 @@ func TestParseIdentities(t *testing.T) {
 	}{
 		{"empty", "\n", 0, ErrNoKeys},
 		{"unknown", secret + "\n" + "AGE-SECRET-KEY-1QQQ", 2, ErrUnknownKey},
-		{"cut", secret[:60], 1, errBech32Checksum},
+		{"cut", secret[:60], 1, bech32.ErrChecksum},
 		{"lower case", strings.ToLower(secret), 1, ErrUnknownKey},
 		{"recipient", newIdentity(t).Recipient().Canonical(), 1, nil},
 		{"ssh recipient", "ssh-ed25519 AAAA", 1, nil},

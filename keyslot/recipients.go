@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"bulla/internal/bech32"
 )
 
 // A RecipientParser reads one kind of recipient, in text. For a string that is
@@ -42,7 +44,7 @@ func ParseRecipients(r io.Reader, more ...RecipientParser) ([]Recipient, error) 
 }
 
 func parseHPKERecipient(s string) (Recipient, error) {
-	if !strings.HasPrefix(s, hpkeRecipientPrefix+bech32Separator) {
+	if !strings.HasPrefix(s, hpkeRecipientPrefix+bech32.Separator) {
 		return nil, ErrUnknownKey
 	}
 	r, err := ParseHPKERecipient(s)

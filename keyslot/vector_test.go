@@ -7,6 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"testing"
+
+	"bulla/internal/xwing"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -41,17 +43,17 @@ func TestVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := i.recipient.key
-	public := append(key.pq.Bytes(), key.x.Bytes()...)
+	public := append(key.PQ.Bytes(), key.X.Bytes()...)
 	if sum := sha256.Sum256(public); hex.EncodeToString(sum[:]) != vector.public {
 		t.Errorf("SHA-256 of the public key is %x", sum)
 	}
 
 	coins := unhex(t, vector.coins)
-	pqSecret, pqCiphertext, err := mlkemtest.Encapsulate768(key.pq, coins[:32])
+	pqSecret, pqCiphertext, err := mlkemtest.Encapsulate768(key.PQ, coins[:32])
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, enc, err := key.combine(coins[32:], pqSecret, pqCiphertext)
+	secret, enc, err := key.Combine(coins[32:], pqSecret, pqCiphertext)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +105,11 @@ func TestPublicKeyRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := append(i.recipient.key.pq.Bytes(), i.recipient.key.x.Bytes()...)
+	good := append(i.recipient.key.PQ.Bytes(), i.recipient.key.X.Bytes()...)
 	if _, err := NewHPKERecipient(good); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{0, 1, 32, 1184, xwingPublicSize - 1} {
+	for _, n := range []int{0, 1, 32, 1184, xwing.PublicSize - 1} {
 		if _, err := NewHPKERecipient(good[:n]); err == nil {
 			t.Errorf("a public key of %d bytes was taken", n)
 		}
@@ -121,7 +123,7 @@ func TestPublicKeyRefused(t *testing.T) {
 		t.Error("an ML-KEM key that is not reduced was taken")
 	}
 	for _, point := range lowOrder {
-		bad := append(bytes.Clone(good[:len(good)-x25519Size]), unhex(t, point)...)
+		bad := append(bytes.Clone(good[:len(good)-xwing.X25519Size]), unhex(t, point)...)
 		if _, err := NewHPKERecipient(bad); err == nil {
 			t.Errorf("the point %s was taken", point)
 		}

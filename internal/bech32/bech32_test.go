@@ -1,4 +1,4 @@
-package keyslot
+package bech32
 
 import (
 	"bytes"
@@ -7,8 +7,10 @@ import (
 	"testing"
 )
 
+var testData = []byte("thirty-two bytes that are a key.")
+
 // The strings of BIP 173 that are Bech32 and hold whole bytes.
-func TestBech32Valid(t *testing.T) {
+func TestValid(t *testing.T) {
 	for _, s := range []string{
 		"A12UEL5L",
 		"a12uel5l",
@@ -17,45 +19,45 @@ func TestBech32Valid(t *testing.T) {
 		"abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw",
 		"split1checkupstagehandshakeupstreamerranterredcaperred2y9e3w",
 	} {
-		prefix, data, err := decodeBech32(s)
+		prefix, data, err := Decode(s)
 		if err != nil {
 			t.Errorf("%s: %v", s, err)
 			continue
 		}
-		if got := encodeBech32(prefix, data); got != s {
+		if got := Encode(prefix, data); got != s {
 			t.Errorf("%s: encodes to %s", s, got)
 		}
 	}
 }
 
-func TestBech32Invalid(t *testing.T) {
+func TestInvalid(t *testing.T) {
 	for _, tt := range []struct{ s, want string }{
-		{"", errBech32Separator.Error()},
+		{"", errSeparator.Error()},
 		{" 1nwldj5", "character 1 is not printable ASCII"},
 		{"\x7f1axkwrx", "character 1 is not printable ASCII"},
 		{"\x801eym55h", "character 1 is not printable ASCII"},
-		{"pzry9x0s0muk", errBech32Separator.Error()},
-		{"1pzry9x0s0muk", errBech32Separator.Error()},
+		{"pzry9x0s0muk", errSeparator.Error()},
+		{"1pzry9x0s0muk", errSeparator.Error()},
 		{"x1b4n0q5v", "character 3 is none of Bech32's"},
-		{"li1dgmt3", errBech32Separator.Error()},
+		{"li1dgmt3", errSeparator.Error()},
 		{"de1lg7wt\xff", "character 9 is not printable ASCII"},
-		{"A1G7SGD8", errBech32Checksum.Error()},
-		{"10a06t8", errBech32Separator.Error()},
-		{"1qzzfhee", errBech32Separator.Error()},
-		{"a12UEL5L", errBech32Case.Error()},
-		{"A12uEL5L", errBech32Case.Error()},
-		{"a12uel5m", errBech32Checksum.Error()},
+		{"A1G7SGD8", ErrChecksum.Error()},
+		{"10a06t8", errSeparator.Error()},
+		{"1qzzfhee", errSeparator.Error()},
+		{"a12UEL5L", errCase.Error()},
+		{"A12uEL5L", errCase.Error()},
+		{"a12uel5m", ErrChecksum.Error()},
 		{"a12uel5Ł", "character 8 is not printable ASCII"},
 	} {
-		if _, _, err := decodeBech32(tt.s); err == nil || err.Error() != tt.want {
+		if _, _, err := Decode(tt.s); err == nil || err.Error() != tt.want {
 			t.Errorf("%q: %v, want %s", tt.s, err, tt.want)
 		}
 	}
 }
 
-func TestBech32RoundTrip(t *testing.T) {
+func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	sizes := []int{xwingPublicSize, 4096}
+	sizes := []int{1216, 4096}
 	for n := range 65 {
 		sizes = append(sizes, n)
 	}
@@ -65,8 +67,8 @@ func TestBech32RoundTrip(t *testing.T) {
 			data[i] = byte(r.Uint32())
 		}
 		for _, prefix := range []string{"age1pq", "AGE-SECRET-KEY-PQ-"} {
-			s := encodeBech32(prefix, data)
-			p, got, err := decodeBech32(s)
+			s := Encode(prefix, data)
+			p, got, err := Decode(s)
 			if err != nil || p != prefix || !bytes.Equal(got, data) {
 				t.Fatalf("%d bytes: %q %v", n, p, err)
 			}
@@ -76,14 +78,14 @@ func TestBech32RoundTrip(t *testing.T) {
 
 // Bits behind the last byte must be fewer than five and zero, or one key would
 // have several texts.
-func TestBech32Padding(t *testing.T) {
+func TestPadding(t *testing.T) {
 	withChecksum := func(values ...byte) string {
-		sum := bech32Polymod("x", append(bytes.Clone(values), make([]byte, 6)...)) ^ 1
+		sum := polymod("x", append(bytes.Clone(values), make([]byte, 6)...)) ^ 1
 		for i := 5; i >= 0; i-- {
 			values = append(values, byte(sum>>(5*i)&31))
 		}
 		for i, v := range values {
-			values[i] = bech32Alphabet[v]
+			values[i] = alphabet[v]
 		}
 		return "x1" + string(values)
 	}
@@ -101,23 +103,23 @@ func TestBech32Padding(t *testing.T) {
 		{[]byte{0, 0, 0, 0, 0, 0, 0, 0}, true},     // five bytes, nothing left
 		{[]byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, false}, // one character more
 	} {
-		_, _, err := decodeBech32(withChecksum(tt.values...))
-		if tt.ok != (err == nil) || err != nil && err != errBech32Padding {
+		_, _, err := Decode(withChecksum(tt.values...))
+		if tt.ok != (err == nil) || err != nil && err != errPadding {
 			t.Errorf("%v: %v", tt.values, err)
 		}
 	}
 }
 
 // The checksum finds every single wrong character.
-func TestBech32SingleErrors(t *testing.T) {
-	s := encodeBech32("AGE-SECRET-KEY-PQ-", testCEK())
+func TestSingleErrors(t *testing.T) {
+	s := Encode("AGE-SECRET-KEY-PQ-", testData)
 	start := strings.LastIndex(s, "1") + 1
 	for i := start; i < len(s); i++ {
-		for _, c := range strings.ToUpper(bech32Alphabet) {
+		for _, c := range strings.ToUpper(alphabet) {
 			if byte(c) == s[i] {
 				continue
 			}
-			if _, _, err := decodeBech32(s[:i] + string(c) + s[i+1:]); err != errBech32Checksum {
+			if _, _, err := Decode(s[:i] + string(c) + s[i+1:]); err != ErrChecksum {
 				t.Fatalf("character %d as %c: %v", i, c, err)
 			}
 		}
@@ -127,15 +129,15 @@ func TestBech32SingleErrors(t *testing.T) {
 func FuzzBech32(f *testing.F) {
 	f.Add("a12uel5l")
 	f.Add("A12UEL5L")
-	f.Add(encodeBech32("AGE-SECRET-KEY-PQ-", testCEK()))
+	f.Add(Encode("AGE-SECRET-KEY-PQ-", testData))
 	f.Add("split1checkupstagehandshakeupstreamerranterredcaperred2y9e3w")
 	f.Fuzz(func(t *testing.T, s string) {
-		prefix, data, err := decodeBech32(s)
+		prefix, data, err := Decode(s)
 		if err != nil {
 			return
 		}
 		// A prefix without letters does not say which case the data had.
-		if got := encodeBech32(prefix, data); got != s && !strings.EqualFold(got, s) {
+		if got := Encode(prefix, data); got != s && !strings.EqualFold(got, s) {
 			t.Errorf("%q decodes and encodes to %q", s, got)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"format":            {},
 	"internal/bech32":   {},
+	"internal/console":  {},
 	"internal/ring":     {},
 	"internal/safetext": {},
 	"internal/tpmdev":   {},

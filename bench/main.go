@@ -25,14 +25,14 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"bulla/internal/console"
 )
 
 var (
-	size   = flag.String("size", "1GiB", "size of the input, in MiB or GiB")
+	size   = flag.String("size", "1GiB", "size of the input")
 	rounds = flag.Int("rounds", 5, "runs of each command that count")
 	only   = flag.String("run", "", "only cases whose name matches this regular expression")
 	disk   = flag.String("disk", os.TempDir(), "a folder on a disk")
@@ -43,9 +43,9 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: ")
 	flag.Parse()
-	n, err := parseSize(*size)
-	if err != nil {
-		log.Fatal(err)
+	n, ok := console.ParseSize(*size)
+	if !ok {
+		log.Fatalf("-size %s is not a number of bytes, such as 512MiB", *size)
 	}
 	filter, err := regexp.Compile(*only)
 	if err != nil {
@@ -54,16 +54,6 @@ func main() {
 	if err := run(n, filter); err != nil {
 		log.Fatal(err)
 	}
-}
-
-func parseSize(s string) (int64, error) {
-	for unit, shift := range map[string]int{"MiB": 20, "GiB": 30} {
-		if digits, ok := strings.CutSuffix(s, unit); ok {
-			n, err := strconv.ParseInt(digits, 10, 32)
-			return n << shift, err
-		}
-	}
-	return 0, fmt.Errorf("size %q is not a number of MiB or GiB", s)
 }
 
 func run(n int64, filter *regexp.Regexp) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
@@ -163,16 +164,16 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	if err == nil {
 		err = out.Commit()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	if err != nil {
 		return unfinished(err, out, n)
 	}
-	a.note("%s: %s to %s in %v", from.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
+	a.note("%s: %s to %s in %v", from.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
 	if err := a.result(out, catResult{r.in.given.AsInput(), from.member, out.given.AsOutput(), n}); err != nil {
 		return err
 	}
 	if lost != nil {
-		return r.loss(lost, "the "+bytesText(n)+" that came out are authentic, and not all that was asked for")
+		return r.loss(lost, "the "+console.Bytes(n)+" that came out are authentic, and not all that was asked for")
 	}
 	a.tellTruncated(r)
 	return nil

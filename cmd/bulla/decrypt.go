@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -162,12 +163,12 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	if err == nil {
 		err = out.Commit()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	if err != nil {
 		return unfinished(about(in.name, err), out, n)
 	}
 	a.tellWarnings(r, in, opts)
-	a.note("%s: %s decrypted to %s in %v", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond))
+	a.note("%s: %s decrypted to %s in %v", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
 
@@ -202,7 +203,7 @@ func unfinished(err error, out *output, n int64) error {
 	if f.exit != exitBad || out.path != "" || n == 0 {
 		return err
 	}
-	return withHint(f, "the "+bytesText(n)+" that came out are authentic but not all: throw them away; "+f.hint)
+	return withHint(f, "the "+console.Bytes(n)+" that came out are authentic but not all: throw them away; "+f.hint)
 }
 
 // decrypted is what decrypt --json says.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -188,7 +189,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
 	n, err := a.feed(sw, in, from)
 	if err == nil && e.verify {
-		bar.finish(nil)
+		bar.Finish(nil)
 		bar, err = a.closeVerified(ctx, sw, out, &e.workFlags)
 	} else if cerr := sw.Close(); err == nil {
 		err = cerr
@@ -196,11 +197,11 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	if err == nil {
 		err = out.Commit()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	if err != nil {
 		return from.spoiled(err, out)
 	}
-	a.note("%s: %s encrypted to %s for %s in %v", in.name, bytesText(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
+	a.note("%s: %s encrypted to %s for %s in %v", in.name, console.Bytes(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	return a.result(out, encrypted{in.given.AsInput(), out.given.AsOutput(), n, len(to)})
 }
 

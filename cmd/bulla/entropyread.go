@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"io"
-	"math"
-	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
@@ -25,7 +23,7 @@ func entropyReadCommand(a *app) *cobra.Command {
 		Use:   "read N",
 		Short: "Write random bytes, mixed as keys are, to a pipe or a file",
 		Long: `Write N random bytes to standard output, mixed of all sources as keys are. N may end
-in K, M or G, for powers of 1024.
+in K, M, G, T, P or E, for powers of 1024.
 
 With --source, the bytes of one source as they come, unmixed: for statistics only,
 never for keys. They are under the same guard as in the mixer, and end with an error
@@ -52,9 +50,9 @@ if the source gets stuck.`,
 
 // entropyRead carries out the verb.
 func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string) error {
-	n, err := parseCount(count)
-	if err != nil {
-		return err
+	n, ok := console.ParseSize(count)
+	if !ok {
+		return usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", safetext.Printable(count))
 	}
 	if isTerminal(a.out) {
 		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
@@ -69,7 +67,7 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	done := new(atomic.Int64)
 	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
 	err = copyRandom(cmd.Context(), a.out, src, n, done)
-	bar.finish(err)
+	bar.Finish(err)
 	return err
 }
 
@@ -115,17 +113,4 @@ func copyRandom(ctx context.Context, dst io.Writer, src io.Reader, n int64, done
 		done.Add(int64(len(part)))
 	}
 	return nil
-}
-
-// parseCount reads a number of bytes, such as 32, 100K or 8M.
-func parseCount(s string) (int64, error) {
-	digits, shift := s, 0
-	if n := strings.IndexAny("KMG", s[max(len(s)-1, 0):]); n >= 0 && s != "" {
-		digits, shift = s[:len(s)-1], 10*(n+1)
-	}
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n > math.MaxInt64>>shift {
-		return 0, usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", safetext.Printable(s))
-	}
-	return int64(n << shift), nil
 }

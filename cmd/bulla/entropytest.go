@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/console"
 )
 
 func entropyTestCommand(a *app) *cobra.Command {
@@ -48,7 +49,7 @@ func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) e
 		names = nil // all
 	}
 	results, err := entropy.Test(ctx, &entropy.TestOptions{Sources: names, Progress: a.testProgress()})
-	a.con.end()
+	a.con.End()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -64,7 +65,7 @@ func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) e
 		a.showResults(results)
 		for _, r := range results {
 			if histogram && r.Tested > 0 {
-				a.printf("\n%s", histogramText(r.Name, &r.Histogram))
+				a.printf("\n%s", console.Histogram(r.Name, &r.Histogram))
 			}
 		}
 	}
@@ -78,9 +79,9 @@ func (a *app) testProgress() func(entropy.TestProgress) {
 	}
 	var shown time.Time
 	return func(p entropy.TestProgress) {
-		if now := time.Now(); p.Done == p.Total || now.Sub(shown) >= progressStep {
+		if now := time.Now(); p.Done == p.Total || now.Sub(shown) >= console.ProgressStep {
 			shown = now
-			a.con.status(fmt.Sprintf("%s  %2d%%", p.Source, 100*p.Done/max(p.Total, 1)), false)
+			a.con.Status(fmt.Sprintf("%s  %2d%%", p.Source, 100*p.Done/max(p.Total, 1)), false)
 		}
 	}
 }
@@ -99,7 +100,7 @@ func (a *app) showResults(results []entropy.TestResult) {
 		if !r.Passed {
 			detail = r.Reason
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", r.Name, resultText(r), bytesText(int64(r.Tested)), latencyText(r.Elapsed), detail)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", r.Name, resultText(r), console.Bytes(int64(r.Tested)), latencyText(r.Elapsed), detail)
 	}
 	table.Flush()
 	a.printf("%sA source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n", b.String())

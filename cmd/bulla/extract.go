@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
@@ -117,7 +118,7 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err := e.run(cmd.Context(), selected); err != nil {
 		return e.stopped(err)
 	}
-	a.note("%s: %s in %s written to %s in %v", r.in.name, bytesText(e.done.Bytes), plural(e.done.Files, "file"), e.done.Directory, time.Since(start).Round(time.Millisecond))
+	a.note("%s: %s in %s written to %s in %v", r.in.name, console.Bytes(e.done.Bytes), plural(e.done.Files, "file"), e.done.Directory, time.Since(start).Round(time.Millisecond))
 	if a.json {
 		a.printJSON(e.done)
 	}

@@ -53,7 +53,7 @@ func (e *extraction) run(ctx context.Context, members []*archive.Member) error {
 	if err == nil && !e.noSync {
 		err = e.syncDirs()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	return err
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
@@ -28,7 +29,7 @@ func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 	if err := a.writeWhole(out, s.Body); err != nil {
 		return err
 	}
-	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, bytesText(int64(len(s.Body))), out.name)
+	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, console.Bytes(int64(len(s.Body))), out.name)
 	return a.result(out, extractedSlot{in.given.AsFile(), out.given.AsOutput(), i.slot, s.Describe()})
 }
 

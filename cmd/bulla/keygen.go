@@ -157,7 +157,7 @@ func identityText(id *keyslot.HPKEIdentity) []byte {
 // publish shows the recipient of a new identity to whoever sees the command run.
 func (a *app) publish(id *newIdentity) {
 	if !a.quiet && !a.json {
-		a.con.line("public key: " + id.recipient.Canonical())
+		a.con.Line("public key: " + id.recipient.Canonical())
 	}
 }
 
@@ -241,8 +241,8 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 	if a.json {
 		a.printJSON(made{Identity: safetext.Name(secret), Recipients: safetext.Name(public), Recipient: id.recipient.Canonical()})
 	} else if !a.quiet {
-		a.con.line("bulla: the secret key is in " + safetext.Printable(secret))
-		a.con.line("bulla: the public key is in " + safetext.Printable(public))
+		a.con.Line("bulla: the secret key is in " + safetext.Printable(secret))
+		a.con.Line("bulla: the public key is in " + safetext.Printable(public))
 	}
 	if k.tpm {
 		a.urgeSecond()

@@ -59,7 +59,7 @@ func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, er
 	}
 	o := &tpmkey.Options{NoPIN: t.noPIN, PCRs: t.pcrs}
 	if !t.noPIN {
-		pin, err := t.pinFlags.create()
+		pin, err := t.pinFlags.create(ctx)
 		defer clear(pin)
 		if err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 	}
 	var to []keyslot.Recipient
 	for i, s := range k.recipients {
-		r, err := keyslot.ParseRecipient(s, agekey.Recipients(k.app.person()))
+		r, err := keyslot.ParseRecipient(s, agekey.Recipients(k.app.person))
 		if err != nil {
 			return nil, k.explainRecipient(i, s, err)
 		}
@@ -145,6 +145,6 @@ func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
 		return nil, err
 	}
 	defer f.Close()
-	to, err := keyslot.ParseRecipients(f, agekey.Recipients(a.person()))
+	to, err := keyslot.ParseRecipients(f, agekey.Recipients(a.person))
 	return to, keyFileError(name, err)
 }

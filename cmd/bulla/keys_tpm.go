@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
@@ -39,7 +40,7 @@ func (p *pinFlags) register(a *app, cmd *cobra.Command) {
 // it would say the same again, and each wrong PIN counts.
 func (p *pinFlags) open(name string) tpmkey.PINFunc {
 	asked := 0
-	return func(_ context.Context, wrong error) ([]byte, error) {
+	return func(ctx context.Context, wrong error) ([]byte, error) {
 		switch {
 		case wrong != nil && (p.file != "" || asked >= maxPINTries):
 			return nil, wrong
@@ -51,16 +52,16 @@ func (p *pinFlags) open(name string) tpmkey.PINFunc {
 		if wrong != nil {
 			prompt = wrong.Error() + "\n" + prompt
 		}
-		return p.app.askPIN(prompt)
+		return p.app.askPIN(ctx, prompt)
 	}
 }
 
 // create gets the PIN of a new key. Asked for, it is asked for twice.
-func (p *pinFlags) create() ([]byte, error) {
+func (p *pinFlags) create(ctx context.Context) ([]byte, error) {
 	if p.file != "" {
 		return p.app.pinFile(p.file)
 	}
-	first, err := p.app.askPIN("PIN for the new TPM key: ")
+	first, err := p.app.askPIN(ctx, "PIN for the new TPM key: ")
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (p *pinFlags) create() ([]byte, error) {
 		clear(first)
 		return nil, err
 	}
-	again, err := p.app.askPIN("PIN once more: ")
+	again, err := p.app.askPIN(ctx, "PIN once more: ")
 	defer clear(again)
 	if err != nil {
 		return nil, err
@@ -89,10 +90,13 @@ func checkPIN(from string, pin []byte) error {
 }
 
 // askPIN asks the person at the terminal.
-func (a *app) askPIN(prompt string) ([]byte, error) {
-	pin, err := a.person().secret(prompt)
-	if errors.Is(err, errNoTerminal) {
+func (a *app) askPIN(ctx context.Context, prompt string) ([]byte, error) {
+	pin, err := a.person.Secret(ctx, prompt)
+	switch {
+	case errors.Is(err, console.ErrNoTerminal):
 		err = &failure{exit: exitNoKey, err: err, what: "cannot ask for the PIN: there is no terminal", hint: "say where it comes from with --pin-file"}
+	case errors.Is(err, console.ErrNoAnswer):
+		err = noPassphrase("type it and press Enter", "no PIN was given")
 	}
 	return pin, err
 }
@@ -125,7 +129,7 @@ func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslo
 		return nil, err
 	}
 	if !tpmkey.IsKeyFile(file) {
-		ids, err := agekey.ParseIdentityFile(name, bytes.NewReader(file), a.person())
+		ids, err := agekey.ParseIdentityFile(name, bytes.NewReader(file), a.person)
 		return ids, keyFileError(name, err)
 	}
 	k, err := tpmkey.Parse(bytes.NewReader(file))

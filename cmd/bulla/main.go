@@ -8,11 +8,11 @@
 //	report.go      how everything is said, to people and to programs
 //	keys.go        files of keys; recipients and identities in keys_*.go
 //	passphrase.go  where passphrases come from
-//	terminal.go    asking the person at the terminal
+//	terminal.go    asking a person on behalf of keys
 //	input.go       what is read
 //	output.go      what is written: whole or not at all
 //	partial.go     what it is called until then, and whose it is
-//	progress.go    how far it has come
+//	progress.go    how many pieces at a time, and whether progress is shown
 //	signals.go     being interrupted
 //	system_*.go    what differs from system to system
 //	topics.go      the help that belongs to no verb

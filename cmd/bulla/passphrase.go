@@ -90,7 +90,7 @@ func (p *passphraseFlags) open(ctx context.Context) ([]byte, error) {
 	if b, err := p.silent(ctx); b != nil || err != nil {
 		return b, err
 	}
-	return p.app.person().secret(orElse(p.prompt, askPassphrase) + ": ")
+	return p.app.person.secret(ctx, orElse(p.prompt, askPassphrase)+": ")
 }
 
 // create returns the passphrase for a new slot. Asked for, it is asked for
@@ -99,8 +99,8 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 	if b, err := p.silent(ctx); b != nil || err != nil {
 		return b, err
 	}
-	who, ask := p.app.person(), orElse(p.prompt, askPassphrase)
-	first, err := who.secret(ask + " (leave it empty to have one made): ")
+	who, ask := p.app.person, orElse(p.prompt, askPassphrase)
+	first, err := who.secret(ctx, ask+" (leave it empty to have one made): ")
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +109,9 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 		if err != nil {
 			return nil, err
 		}
-		return made, who.show(fmt.Sprintf("The passphrase is below. Write it down now: it is shown this once.\n\n    %s\n\n", made))
+		return made, who.Show(fmt.Sprintf("The passphrase is below. Write it down now: it is shown this once.\n\n    %s\n\n", made))
 	}
-	again, err := who.secret(ask + " once more: ")
+	again, err := who.secret(ctx, ask+" once more: ")
 	defer clear(again)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -84,7 +85,7 @@ func (p *producer) interrupt() error {
 	sig := syscall.SIGTERM
 	if s, ok := errors.AsType[*signalError](context.Cause(p.ctx)); ok {
 		sig = s.sig
-		if sig == syscall.SIGINT && inForeground() {
+		if sig == syscall.SIGINT && console.InForeground() {
 			return nil
 		}
 	}

@@ -2,10 +2,9 @@ package main
 
 import (
 	"math"
-	"slices"
-	"strconv"
 	"strings"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
@@ -33,8 +32,8 @@ func parseRange(s string) (byteRange, error) {
 	r := byteRange{text: s, length: math.MaxInt64}
 	if i := strings.LastIndexByte(s, '+'); i >= 0 {
 		from, negative := strings.CutPrefix(s[:i], "-")
-		offset, ok1 := parseSize(from)
-		length, ok2 := parseSize(s[i+1:])
+		offset, ok1 := console.ParseSize(from)
+		length, ok2 := console.ParseSize(s[i+1:])
 		if !ok1 || !ok2 {
 			return r, bad
 		}
@@ -45,7 +44,7 @@ func parseRange(s string) (byteRange, error) {
 	if !ok || first == "" && last == "" {
 		return r, bad
 	}
-	from, ok := parseSize(orElse(first, "0"))
+	from, ok := console.ParseSize(orElse(first, "0"))
 	if !ok {
 		return r, bad
 	}
@@ -53,7 +52,7 @@ func parseRange(s string) (byteRange, error) {
 		r.offset = from
 		return r, nil
 	}
-	to, ok := parseSize(last)
+	to, ok := console.ParseSize(last)
 	switch {
 	case !ok:
 		return r, bad
@@ -94,21 +93,4 @@ func (r byteRange) resolve(size int64) (offset, length int64, err error) {
 		return 0, 0, usage(hint, "the range %s begins behind the end: there are %d bytes", safetext.Printable(r.text), size)
 	}
 	return offset, min(r.length, size-offset), nil
-}
-
-// parseSize reads a number of bytes: digits, and perhaps a unit, K or KiB and so
-// on, which are powers of 1024. KB and the like are none: to some they mean 1000.
-func parseSize(s string) (int64, bool) {
-	units := []string{"", "K", "M", "G", "T", "P", "E"}
-	digits := strings.TrimLeft(s, "0123456789")
-	n, err := strconv.ParseInt(s[:len(s)-len(digits)], 10, 64)
-	unit := strings.ToUpper(digits)
-	if digits != "" {
-		unit = strings.TrimSuffix(unit, "IB")
-	}
-	power := slices.Index(units, unit)
-	if err != nil || power < 0 || unit == "" && digits != "" || n > math.MaxInt64>>(10*power) {
-		return 0, false
-	}
-	return n << (10 * power), true
 }

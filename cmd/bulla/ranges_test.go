@@ -6,24 +6,6 @@ import (
 	"testing"
 )
 
-func TestParseSize(t *testing.T) {
-	for s, want := range map[string]int64{
-		"0": 0, "1": 1, "010": 10, "1K": 1024, "1k": 1024, "1KiB": 1024, "1kib": 1024, "3M": 3 << 20, "3MiB": 3 << 20,
-		"2G": 2 << 30, "2T": 2 << 40, "2P": 2 << 50, "7E": 7 << 60, "9223372036854775807": math.MaxInt64,
-		"8191P": 8191 << 50, "0E": 0,
-	} {
-		if got, ok := parseSize(s); got != want || !ok {
-			t.Errorf("%s is %d, %v", s, got, ok)
-		}
-	}
-	for _, s := range []string{"", "K", "iB", "1iB", "1B", "1KB", "1Ki", "1 K", " 1", "1K ", "+1", "-1", "1.5K", "1e3", "0x10", "1_000", "1Z",
-		"8E", "8192P", "9223372036854775808", "99999999999999999999", "1KK", "١"} {
-		if got, ok := parseSize(s); ok {
-			t.Errorf("%q is %d", s, got)
-		}
-	}
-}
-
 func TestRanges(t *testing.T) {
 	const huge = math.MaxInt64
 	for _, c := range []struct {

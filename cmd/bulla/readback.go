@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"bulla/internal/console"
 	"bulla/stream"
 )
 
@@ -35,7 +36,7 @@ func (o *output) readBack() (io.ReaderAt, int64, error) {
 
 // closeVerified ends the output and reads it back. It shows how far that has
 // come until the progress it returns is finished.
-func (a *app) closeVerified(ctx context.Context, sw *stream.Writer, out *output, w *workFlags) (bar *progress, err error) {
+func (a *app) closeVerified(ctx context.Context, sw *stream.Writer, out *output, w *workFlags) (bar *console.Progress, err error) {
 	done := new(atomic.Int64)
 	err = sw.CloseVerified(ctx, func() (io.ReaderAt, int64, error) {
 		src, size, err := out.readBack()

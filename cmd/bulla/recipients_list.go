@@ -115,7 +115,7 @@ func (l *listFlags) suspects() (all []suspect, err error) {
 		}
 	}
 	for i, s := range l.whom.recipients {
-		r, err := keyslot.ParseRecipient(s, agekey.Recipients(l.whom.app.person()))
+		r, err := keyslot.ParseRecipient(s, agekey.Recipients(l.whom.app.person))
 		if err != nil {
 			return nil, l.whom.explainRecipient(i, s, err)
 		}

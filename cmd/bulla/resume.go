@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -56,7 +57,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	if err == nil {
 		err = out.commit()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	if err == nil || ctx.Err() == nil { // of an interrupted run err is not said
 		kept()
 	}
@@ -65,7 +66,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		return unresumed(about(in.name, err), out)
 	}
 	a.tellWarnings(r, in, opts)
-	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, bytesText(n), out.name, time.Since(start).Round(time.Millisecond), bytesText(old.same))
+	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.same))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
 

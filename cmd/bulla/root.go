@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
@@ -37,8 +38,9 @@ var verbs = []func(*app) *cobra.Command{
 // An app is one run of the program, as every verb sees it.
 type app struct {
 	stdio
-	con  *console
-	left leftovers
+	con    *console.Console
+	person person
+	left   leftovers
 
 	quiet, verbose, json bool
 
@@ -53,7 +55,8 @@ type app struct {
 }
 
 func newApp(std stdio) *app {
-	a := &app{stdio: std, con: &console{w: std.err}, envPassphrase: os.Getenv(envPassphrase)}
+	a := &app{stdio: std, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
+	a.person = person{a.con.Terminal(), a.con}
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it
 	return a
 }

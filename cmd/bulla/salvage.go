@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -185,7 +185,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err == nil {
 		err = out.Commit()
 	}
-	bar.finish(err)
+	bar.Finish(err)
 	if errors.Is(err, stream.ErrNoHead) {
 		return errNoHead(about(in.name, err))
 	}
@@ -236,26 +236,26 @@ func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Durati
 	if a.quiet || a.json {
 		return
 	}
-	of, rest := " of "+bytesText(r.Size), ""
+	of, rest := " of "+console.Bytes(r.Size), ""
 	if !r.SizeKnown {
 		of, rest = "", ": how much there was is not known"
 	}
-	a.con.line(fmt.Sprintf("bulla: %s: %s%s salvaged to %s in %v%s", r.Input, bytesText(r.Intact), of, r.Output, took.Round(time.Millisecond), rest))
+	a.con.Line(fmt.Sprintf("bulla: %s: %s%s salvaged to %s in %v%s", r.Input, console.Bytes(r.Intact), of, r.Output, took.Round(time.Millisecond), rest))
 	if found.Whole() {
 		return
 	}
-	columns := 72
-	if w, _, err := term.GetSize(int(a.err.Fd())); err == nil && w > 0 {
-		columns = w
-	}
-	columns -= len("bulla: []") + 1 // in the last column some terminals wrap
+	columns := a.con.Columns(71) - len("bulla: []")
 	end := ""
 	if !r.SizeKnown {
 		columns, end = columns-1, "?"
 	}
-	a.con.line("bulla: [" + damageMap(r.Lost, r.Size, columns, mapScale()) + end + "]")
+	var gaps []console.Gap
+	for _, l := range r.Lost {
+		gaps = append(gaps, console.Gap(l))
+	}
+	a.con.Line("bulla: [" + console.Map(gaps, r.Size, columns) + end + "]")
 	for _, s := range r.Shifts {
-		a.con.line(fmt.Sprintf("bulla: from byte %d of %s on, all is %s", s.Offset, r.Input, movedText(s.By)))
+		a.con.Line(fmt.Sprintf("bulla: from byte %d of %s on, all is %s", s.Offset, r.Input, movedText(s.By)))
 	}
 }
 
@@ -302,7 +302,7 @@ func (r *salvaged) loss(found *stream.Salvaged, listed bool) error {
 	}
 	switch {
 	case lost > 0:
-		f.what = fmt.Sprintf("%s%s in %s of %s are lost and filled with zeros: %s", least, bytesText(lost), plural(len(r.Lost), "place"), r.Output, strings.Join(where, ", "))
+		f.what = fmt.Sprintf("%s%s in %s of %s are lost and filled with zeros: %s", least, console.Bytes(lost), plural(len(r.Lost), "place"), r.Output, strings.Join(where, ", "))
 		if !r.SizeKnown {
 			f.what += "; and more may be missing at the end"
 		}

@@ -12,27 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTTY opens the controlling terminal.
-func openTTY() (*tty, error) {
-	f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	return &tty{f, f}, nil
-}
-
-// inForeground reports whether Ctrl-C at the terminal reaches this program, and
-// with it every command that it runs.
-func inForeground() bool {
-	t, err := openTTY()
-	if err != nil {
-		return false
-	}
-	defer t.close()
-	group, err := unix.IoctlGetInt(int(t.in.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
-}
-
 // shell is a command that the user's shell carries out.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "/bin/sh", "-c", command)

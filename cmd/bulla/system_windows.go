@@ -9,24 +9,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// openTTY opens the console.
-func openTTY() (*tty, error) {
-	in, err := os.OpenFile("CONIN$", os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	out, err := os.OpenFile("CONOUT$", os.O_RDWR, 0)
-	if err != nil {
-		in.Close()
-		return nil, err
-	}
-	return &tty{in, out}, nil
-}
-
-// inForeground reports that Ctrl-C reaches every program of a console: nothing else
-// is a SIGINT here.
-func inForeground() bool { return true }
-
 // shell is a command that the system's shell carries out.
 func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/C", command)

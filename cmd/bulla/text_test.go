@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"bulla/format"
@@ -40,25 +38,6 @@ func TestEditDistance(t *testing.T) {
 	} {
 		if got := editDistance(c.a, c.b); got != c.want {
 			t.Errorf("%q, %q: %d, want %d", c.a, c.b, got, c.want)
-		}
-	}
-}
-
-func TestBytesText(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.0 KiB", 1536: "1.5 KiB", 1<<20 - 1: "1.0 MiB",
-		1 << 30: "1.0 GiB", 5 << 40: "5.0 TiB", 1 << 62: "4.0 EiB",
-	} {
-		if got := bytesText(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestDurationText(t *testing.T) {
-	for s, want := range map[float64]string{0: "0s", 7.4: "7s", 200: "3m20s", 3720: "1h2m", 7200: "2h0m", 1e12: "days"} {
-		if got := durationText(s); got != want {
-			t.Errorf("%v s: %q, want %q", s, got, want)
 		}
 	}
 }
@@ -171,103 +150,5 @@ func TestEndsCheck(t *testing.T) {
 	got, want := format.Check(e, e.size), format.Check(bytes.NewReader(whole), int64(len(whole)))
 	if len(got.Findings) != 0 || len(want.Findings) != 0 || got.Layout != want.Layout {
 		t.Errorf("got %+v, %+v", got.Layout, got.Findings)
-	}
-}
-
-// A recorder is a console whose output can be looked at.
-func recorder(t *testing.T) (*console, func() string) {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "console"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return &console{w: f}, func() string {
-		b, err := os.ReadFile(f.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-}
-
-func TestConsole(t *testing.T) {
-	c, text := recorder(t)
-	c.status("12345", false)
-	c.status("123", false)
-	c.line("a line")
-	c.line("another")
-	c.status("x", false)
-	c.status("xy", true)
-	c.end()
-	c.status("z", false)
-	c.end()
-	want := "\r12345" + "\r123  " + "\r   \ra line\n" + "another\n" + "\rx" + "\rxy\n" + "\rz\n"
-	if got := text(); got != want {
-		t.Errorf("%q\nwant %q", got, want)
-	}
-}
-
-func TestProgressLine(t *testing.T) {
-	p := &progress{name: "x", total: 4 << 20}
-	for _, c := range []struct {
-		total, done int64
-		rate        float64
-		want        string
-	}{
-		{4 << 20, 1 << 20, 1 << 20, "x  25%  1.0 MiB of 4.0 MiB  1.0 MiB/s  3s left"},
-		{4 << 20, 1 << 20, 0, "x  25%  1.0 MiB of 4.0 MiB  0 bytes/s  stalled"},
-		{4 << 20, 5 << 20, 1 << 20, "x  99%  5.0 MiB of 4.0 MiB  1.0 MiB/s  0s left"},
-		{-1, 1 << 20, 1 << 20, "x  1.0 MiB  1.0 MiB/s"},
-		{0, 1 << 20, 1 << 20, "x  1.0 MiB  1.0 MiB/s"},
-	} {
-		p.total = c.total
-		if got := p.line(c.done, c.rate); got != c.want {
-			t.Errorf("%q, want %q", got, c.want)
-		}
-	}
-}
-
-func TestProgressRate(t *testing.T) {
-	p := &progress{}
-	for i := range int64(100) {
-		got := p.rate((i + 1) * 200) // 200 bytes in a fifth of a second
-		if got < 999 || got > 1001 {
-			t.Fatalf("step %d: %v", i, got)
-		}
-	}
-	for range rateWindow {
-		p.rate(100 * 200)
-	}
-	if got := p.rate(100 * 200); got != 0 {
-		t.Errorf("after nothing for the whole window: %v", got)
-	}
-}
-
-func TestProgressLast(t *testing.T) {
-	c, text := recorder(t)
-	done := new(atomic.Int64)
-	for _, fails := range []error{nil, io.EOF} {
-		p := &progress{con: c, name: "x", total: 10, done: done, log: true, shown: true, stop: make(chan struct{}), ended: make(chan struct{})}
-		go p.run()
-		done.Store(10)
-		p.finish(fails)
-	}
-	if got := text(); strings.Count(got, "x  10 bytes  ") != 1 || !strings.HasSuffix(got, "\n") {
-		t.Errorf("%q", got)
-	}
-	var none *progress
-	none.finish(nil)
-}
-
-func TestClip(t *testing.T) {
-	for _, c := range []struct {
-		s       string
-		columns int
-		want    string
-	}{{"abcdef", 6, "abcdef"}, {"abcdef", 5, "…cdef"}, {"äöü", 2, "…ü"}, {"abc", 0, "abc"}} {
-		if got := clip(c.s, c.columns); got != c.want {
-			t.Errorf("%q in %d: %q", c.s, c.columns, got)
-		}
 	}
 }

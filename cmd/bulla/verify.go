@@ -171,7 +171,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	} else {
 		d = verifyStream(ctx, in.File, ids, opts)
 	}
-	bar.finish(d.err)
+	bar.Finish(d.err)
 	d.Sample = v.sampleFlag.of(d)
 	d.FileField, d.Valid = in.given.AsFile(), !slices.ContainsFunc(d.Findings, isViolation)
 	d.Checks = checksOf(d)
@@ -347,7 +347,7 @@ func (a *app) tell(d *verdict) {
 		a.printJSON(d)
 		return
 	}
-	a.con.end()
+	a.con.End()
 	for _, f := range d.Findings {
 		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
 	}

@@ -1,25 +1,32 @@
-package main
+package console
 
 import (
 	"os"
 	"runtime"
 	"strings"
-
-	"bulla/stream"
 )
 
-// A damage map is one line that shows which part of a file is lost: each column
-// is an equal share of it, and its character how much of that is there.
-//
-//	████████▓░   ▒██████
+// A Gap is a part of a file that is lost, in bytes.
+type Gap struct{ Offset, Length int64 }
+
+// Shades of a map: all lost, up to a third there, up to two, nearly all, all.
 var (
-	blockMap = []rune(" ░▒▓█") // all lost, up to a third, up to two, nearly all, all there
+	blockMap = []rune(" ░▒▓█")
 	asciiMap = []rune(".-=+#")
 )
 
-// damageMap draws the map of size bytes in that many columns. A column that
-// lacks one byte does not look whole, and one that has one does not look lost.
-func damageMap(lost []stream.Range, size int64, columns int, scale []rune) string {
+// Map is one line that shows which part of a file of size bytes is lost: each
+// column is an equal share of it, and its character how much of that is there.
+//
+//	████████▓░   ▒██████
+//
+// A column that lacks one byte does not look whole, and one that has one does not
+// look lost. The gaps are in order and apart.
+func Map(lost []Gap, size int64, columns int) string {
+	return drawMap(lost, size, columns, mapShades())
+}
+
+func drawMap(lost []Gap, size int64, columns int, scale []rune) string {
 	if size <= 0 || columns < 1 {
 		return ""
 	}
@@ -54,9 +61,9 @@ func shade(there, whole int64, most int) int {
 	return 1 + min(most-2, int(float64(there)/float64(whole)*float64(most-1)))
 }
 
-// mapScale is what the terminal can show: the locale says whether it knows more
+// mapShades is what the terminal can show: the locale says whether it knows more
 // than ASCII.
-func mapScale() []rune {
+func mapShades() []rune {
 	if os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" && os.Getenv("WT_SESSION") == "" {
 		return asciiMap
 	}

@@ -1,23 +1,21 @@
-package main
+package console
 
 import (
 	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
-
-	"bulla/stream"
 )
 
-func TestDamageMap(t *testing.T) {
-	lost := func(of ...int64) (all []stream.Range) {
+func TestMap(t *testing.T) {
+	lost := func(of ...int64) (all []Gap) {
 		for i := 0; i < len(of); i += 2 {
-			all = append(all, stream.Range{Offset: of[i], Length: of[i+1]})
+			all = append(all, Gap{Offset: of[i], Length: of[i+1]})
 		}
 		return all
 	}
 	for _, c := range []struct {
-		lost    []stream.Range
+		lost    []Gap
 		size    int64
 		columns int
 		want    string
@@ -40,19 +38,19 @@ func TestDamageMap(t *testing.T) {
 		{nil, 100, 0, ""},
 		{nil, 100, -5, ""},
 	} {
-		if got := damageMap(c.lost, c.size, c.columns, asciiMap); got != c.want {
+		if got := drawMap(c.lost, c.size, c.columns, asciiMap); got != c.want {
 			t.Errorf("%v of %d in %d columns: %s, not %s", c.lost, c.size, c.columns, got, c.want)
 		}
 	}
 	for columns := range 200 {
-		line := damageMap(lost(100, 23, 200, 1), 12345, columns, blockMap)
+		line := drawMap(lost(100, 23, 200, 1), 12345, columns, blockMap)
 		if n := utf8.RuneCountInString(line); n != columns {
 			t.Errorf("%d columns are %d", columns, n)
 		}
 	}
 }
 
-func TestMapScale(t *testing.T) {
+func TestMapShades(t *testing.T) {
 	set := func(pairs ...string) string {
 		for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG", "TERM"} {
 			t.Setenv(name, "")
@@ -61,7 +59,7 @@ func TestMapScale(t *testing.T) {
 		for i := 0; i < len(pairs); i += 2 {
 			t.Setenv(pairs[i], pairs[i+1])
 		}
-		return string(mapScale())
+		return string(mapShades())
 	}
 	blocks, ascii := string(blockMap), string(asciiMap)
 	for _, c := range []struct{ got, want string }{

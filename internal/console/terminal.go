@@ -1,0 +1,143 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+)
+
+var (
+	// ErrNoTerminal means that there is nobody to ask.
+	ErrNoTerminal = errors.New("there is no terminal")
+
+	// ErrNoAnswer means that the person ended the input (Ctrl-D) instead of
+	// answering.
+	ErrNoAnswer = errors.New("there was no answer")
+)
+
+// maxAnswer is how many bytes one line of an answer can have. Terminals end a line
+// sooner.
+const maxAnswer = 64 << 10
+
+// A Terminal is the controlling terminal, whatever standard input, output and
+// error are connected to. It asks one question at a time and is safe for
+// concurrent use.
+type Terminal struct {
+	con *Console
+	mu  sync.Mutex
+}
+
+// Terminal is the controlling terminal that c is also seen on.
+func (c *Console) Terminal() *Terminal { return &Terminal{con: c} }
+
+// A tty is the controlling terminal, opened.
+type tty struct{ in, out *os.File }
+
+func (t *tty) close() {
+	t.in.Close()
+	if t.out != t.in {
+		t.out.Close()
+	}
+}
+
+// Secret asks for something that does not show on the screen. The result is the
+// caller's. The error is ErrNoTerminal, ErrNoAnswer, the cause of ctx's end or one
+// of reading. However it ends, the terminal is as it was before it returns.
+func (t *Terminal) Secret(ctx context.Context, prompt string) ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tty, err := openTTY()
+	if err != nil {
+		return nil, ErrNoTerminal
+	}
+	defer tty.close()
+	t.con.End()
+	// Before the prompt: people who see it may type at once.
+	restore, err := tty.hush(prompt)
+	if err != nil {
+		return nil, ErrNoTerminal
+	}
+	io.WriteString(tty.out, prompt)
+	b, err := tty.readLine(ctx)
+	restore()
+	io.WriteString(tty.out, "\n")
+	return b, err
+}
+
+// Line asks for a line that does show. Errors are as those of Secret.
+func (t *Terminal) Line(ctx context.Context, prompt string) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tty, err := openTTY()
+	if err != nil {
+		return "", ErrNoTerminal
+	}
+	defer tty.close()
+	t.con.End()
+	io.WriteString(tty.out, prompt)
+	b, err := tty.readLine(ctx)
+	return string(b), err
+}
+
+// Show writes to the terminal and nowhere else.
+func (t *Terminal) Show(text string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tty, err := openTTY()
+	if err != nil {
+		return ErrNoTerminal
+	}
+	defer tty.close()
+	_, err = io.WriteString(tty.out, text)
+	return err
+}
+
+// readLine reads a line, without its end. When ctx ends it no longer waits: the
+// read goes on until the program ends.
+func (t *tty) readLine(ctx context.Context) ([]byte, error) {
+	type answer struct {
+		line []byte
+		err  error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		line, err := readLine(t.in)
+		done <- answer{line, err}
+	}()
+	select {
+	case a := <-done:
+		return a.line, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// readLine takes no byte beyond the line's end, which belongs to the next question.
+func readLine(r io.Reader) ([]byte, error) {
+	line := make([]byte, 0, maxAnswer) // never moved: what is typed is in memory once
+	for b := make([]byte, 1); ; {
+		n, err := r.Read(b)
+		switch {
+		case n == 1 && b[0] == '\n':
+			if n := len(line); n > 0 && line[n-1] == '\r' {
+				line = line[:n-1]
+			}
+			return line, nil
+		case n == 1 && len(line) == maxAnswer:
+			clear(line)
+			return nil, fmt.Errorf("reading from the terminal: more than %d bytes", maxAnswer)
+		case n == 1:
+			line = append(line, b[0])
+		case errors.Is(err, io.EOF) && len(line) == 0:
+			return nil, ErrNoAnswer
+		case errors.Is(err, io.EOF):
+			return line, nil
+		case err != nil:
+			clear(line)
+			return nil, fmt.Errorf("reading from the terminal: %w", err)
+		}
+	}
+}

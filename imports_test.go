@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	// Beside the container.
 	"spec":             {},
 	"internal/archive": {},
-	"internal/storage": {},
+	"internal/storage": {"internal/safetext"},
 
 	// For tests.
 	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},

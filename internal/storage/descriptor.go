@@ -1,5 +1,3 @@
-// Package storage reads and writes what lies outside the program: files,
-// standard streams, pipes, descriptors and devices.
 package storage
 
 import (

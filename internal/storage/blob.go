@@ -1,0 +1,138 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// A Version tells one state of a file from others; "" if that cannot be told.
+type Version string
+
+// A Blob is something that is read. Its methods but Close do not change it.
+type Blob struct {
+	file   *os.File
+	name   string // as given
+	path   string // "" if it is a descriptor
+	ours   bool   // Close closes it
+	stat   fs.FileInfo
+	size   int64
+	seeks  bool
+	handed int64 // where a descriptor stood
+}
+
+// Open opens what is of that name to be read: "-" is standard input. The
+// caller closes it. Its errors are those of the operating system, and *Error of
+// the kinds IsDirectory, Closed, NoScheme and NoDescriptor.
+func (r *Run) Open(ctx context.Context, name string) (*Blob, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	at, err := locate(name, 0)
+	if err != nil {
+		return nil, err
+	}
+	b := &Blob{name: name, path: at.path, ours: true, size: -1}
+	if at.path == "" {
+		b.file, b.ours, err = r.stream(at.fd, name)
+	} else {
+		b.file, err = os.Open(at.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.look(); err != nil {
+		b.Close()
+		return nil, err
+	}
+	r.reads(b.stat)
+	return b, nil
+}
+
+// look finds out what kind of file it is.
+func (b *Blob) look() (err error) {
+	if b.stat, err = b.file.Stat(); err != nil {
+		return err
+	}
+	switch mode := b.stat.Mode(); {
+	case mode.IsDir():
+		return &Error{Kind: IsDirectory, Name: b.name}
+	case mode.IsRegular():
+		if at, err := b.file.Seek(0, io.SeekCurrent); err == nil {
+			b.size, b.handed, b.seeks = max(0, b.stat.Size()-at), at, at == 0
+		}
+	case isBlockDevice(mode):
+		if end, err := b.file.Seek(0, io.SeekEnd); err == nil {
+			b.size = end
+		}
+		if _, err := b.file.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Path is the path of the file; "" of a descriptor that the caller opened.
+func (b *Blob) Path() string { return b.path }
+
+// Size is how many bytes there are to read; -1 if only reading tells.
+func (b *Blob) Size() int64 { return b.size }
+
+// Regular reports whether it is a regular file from its beginning: what can be
+// read at any place, and has a Version.
+func (b *Blob) Regular() bool { return b.seeks }
+
+// Stream reads it from the beginning to the end.
+func (b *Blob) Stream() io.Reader { return b.file }
+
+// At reads it at any place, if it has a size.
+func (b *Blob) At() io.ReaderAt { return b.file }
+
+// Mode is its kind and permissions.
+func (b *Blob) Mode() fs.FileMode { return b.stat.Mode() }
+
+// Terminal reports whether a person types it.
+func (b *Blob) Terminal() bool { return term.IsTerminal(int(b.file.Fd())) }
+
+// Version is what it was when it was opened.
+func (b *Blob) Version() Version {
+	if !b.seeks {
+		return ""
+	}
+	return versionOf(b.stat)
+}
+
+func versionOf(st fs.FileInfo) Version {
+	return Version(fmt.Sprintf("%s-%d-%d", fileID(st), st.Size(), st.ModTime().UnixNano()))
+}
+
+// Recheck looks again at what was read. Its errors are *Error of the kinds
+// Shrunk, if there is less now than there was when it was opened, and
+// Changed, if something else has changed. Of a stream it knows nothing.
+func (b *Blob) Recheck() error {
+	if b.size < 0 || !b.stat.Mode().IsRegular() {
+		return nil
+	}
+	st, err := b.file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case st.Size() < b.handed+b.size:
+		return &Error{Kind: Shrunk, Name: b.name}
+	case versionOf(st) != versionOf(b.stat):
+		return &Error{Kind: Changed, Name: b.name}
+	}
+	return nil
+}
+
+// Close closes a file; what the caller opened stays open.
+func (b *Blob) Close() error {
+	if !b.ours {
+		return nil
+	}
+	return b.file.Close()
+}

@@ -1,0 +1,456 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A backend is a kind of place, as the contract sees it. Names are of one level.
+type backend struct {
+	run    *Run
+	create func(name string, opts Options) (*Pending, error)
+	name   func(name string) string // what Open and Patch take
+	get    func(name string) (string, bool)
+	put    func(name, content string)
+	list   func() []string // the names there are, also hidden ones
+	left   string          // what a killed writer of "out" leaves
+}
+
+// backends are all that there are: a new one is one more here.
+var backends = map[string]func(t *testing.T) *backend{
+	"paths": func(t *testing.T) *backend {
+		b := inDir(t)
+		b.left = ".out.partial"
+		b.create = func(name string, opts Options) (*Pending, error) {
+			return b.run.Create(t.Context(), b.name(name), opts)
+		}
+		return b
+	},
+	"tree": func(t *testing.T) *backend {
+		b := inDir(t)
+		b.left = ".bulla-out.partial"
+		root, err := os.OpenRoot(b.name(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { root.Close() })
+		b.create = func(name string, opts Options) (*Pending, error) {
+			return b.run.Below(root).Create(t.Context(), name, opts)
+		}
+		return b
+	},
+}
+
+func inDir(t *testing.T) *backend {
+	dir := t.TempDir()
+	b := &backend{run: testRun(t)}
+	b.name = func(name string) string { return filepath.Join(dir, name) }
+	b.get = func(name string) (string, bool) {
+		c, err := os.ReadFile(b.name(name))
+		return string(c), err == nil
+	}
+	b.put = func(name, content string) {
+		if err := os.WriteFile(b.name(name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.list = func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	return b
+}
+
+// testRun is a run whose standard streams are empty files.
+func testRun(t *testing.T) *Run {
+	t.Helper()
+	std := func(name string) *os.File {
+		f, err := os.OpenFile(filepath.Join(t.TempDir(), name), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	return &Run{In: std("in"), Out: std("out"), Err: std("err")}
+}
+
+// contract runs a test of what every backend promises.
+func contract(t *testing.T, test func(t *testing.T, b *backend)) {
+	for kind, of := range backends {
+		t.Run(kind, func(t *testing.T) { test(t, of(t)) })
+	}
+}
+
+// holds checks what there is: a name, and its content after a colon.
+func (b *backend) holds(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for _, name := range b.list() {
+		content, _ := b.get(name)
+		got = append(got, name+":"+content)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("there is %q, want %q", got, want)
+	}
+}
+
+// begin creates out and writes some of it.
+func (b *backend) begin(t *testing.T, opts Options) *Pending {
+	t.Helper()
+	opts.Mode = 0o600
+	p, err := b.create("out", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Abort)
+	if _, err := io.WriteString(p, "new"); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestContractCommit(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		for _, opts := range []Options{{}, {NoSync: true}, {Force: true}} {
+			p := b.begin(t, opts)
+			if _, there := b.get("out"); there {
+				t.Error("it has its name before it is complete")
+			}
+			if err := p.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			p.Abort()
+			b.holds(t, "out:new")
+			os.Remove(b.name("out"))
+		}
+	})
+}
+
+func TestContractAbort(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		p := b.begin(t, Options{})
+		p.Abort() // as an interruption does, while another goroutine writes
+		b.holds(t)
+		if err := p.Commit(); err == nil {
+			t.Error("what was aborted was committed")
+		}
+		p.Abort()
+		b.holds(t)
+	})
+}
+
+func TestContractNoClobber(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		b.put("out", "theirs")
+		if _, err := b.create("out", Options{}); !errors.Is(err, Exists) {
+			t.Errorf("got %v", err)
+		}
+		b.holds(t, "out:theirs")
+		os.Remove(b.name("out"))
+		p := b.begin(t, Options{})
+		b.put("out", "theirs") // meanwhile
+		if err := p.Commit(); !errors.Is(err, Exists) {
+			t.Errorf("got %v", err)
+		}
+		b.holds(t, "out:theirs")
+	})
+}
+
+func TestContractForce(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		b.put("out", "theirs")
+		p := b.begin(t, Options{Force: true})
+		if got, _ := b.get("out"); got != "theirs" {
+			t.Error("it was replaced before its successor was complete")
+		}
+		if err := p.Commit(); err != nil {
+			t.Error(err)
+		}
+		b.holds(t, "out:new")
+	})
+}
+
+// Of many that create one output at once, one gets it, whole; the others are
+// told, and leave nothing.
+func TestContractWriters(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		const writers = 20
+		var all sync.WaitGroup
+		errs := make([]error, writers)
+		for i := range writers {
+			all.Go(func() {
+				p, err := b.create("out", Options{Mode: 0o600, NoSync: true})
+				if err == nil {
+					fmt.Fprintf(p, "%02d", i)
+					time.Sleep(time.Millisecond)
+					fmt.Fprintf(p, "%02d", i)
+					err = p.Commit()
+				}
+				errs[i] = err
+			})
+		}
+		all.Wait()
+		won := -1
+		for i, err := range errs {
+			switch {
+			case err == nil && won < 0:
+				won = i
+			case err == nil:
+				t.Error("two got it")
+			case !errors.Is(err, Exists) && !errors.Is(err, InUse) && !errors.Is(err, Lost):
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		if won < 0 {
+			t.Fatal("nobody got it")
+		}
+		b.holds(t, fmt.Sprintf("out:%02d%02d", won, won))
+	})
+}
+
+func TestContractStale(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		b.put(b.left, "what a killed run left")
+		if err := b.begin(t, Options{}).Commit(); err != nil {
+			t.Fatal(err)
+		}
+		b.holds(t, "out:new")
+	})
+}
+
+// What a run reads it neither replaces nor removes, whatever it is called.
+func TestContractInputs(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		for _, name := range []string{"out", b.left} {
+			b.put(name, "the input")
+			in, err := b.run.Open(t.Context(), b.name(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			_, err = b.create("out", Options{Force: true})
+			if !errors.Is(err, IsInput) && !errors.Is(err, InTheWay) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			b.holds(t, name+":the input")
+			os.Remove(b.name(name))
+		}
+		// Opened after the output was begun.
+		b.put("out", "the input")
+		p := b.begin(t, Options{Force: true})
+		in, err := b.run.Open(t.Context(), b.name("out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		if err := p.Commit(); !errors.Is(err, IsInput) {
+			t.Errorf("got %v", err)
+		}
+		b.holds(t, "out:the input")
+	})
+}
+
+func TestContractVersion(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		version := func() Version {
+			t.Helper()
+			in, err := b.run.Open(t.Context(), b.name("f"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			if err := in.Recheck(); err != nil {
+				t.Errorf("nothing has changed: %v", err)
+			}
+			return in.Version()
+		}
+		b.put("f", "one")
+		first := version()
+		if first == "" || version() != first {
+			t.Errorf("the same file: %q, then %q", first, version())
+		}
+		b.put("f", "more")
+		if version() == first {
+			t.Error("a changed file has the same version")
+		}
+		in, err := b.run.Open(t.Context(), b.name("f"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		b.put("f", "longer")
+		if err := in.Recheck(); !errors.Is(err, Changed) {
+			t.Errorf("longer: %v", err)
+		}
+		b.put("f", "mor")
+		if err := in.Recheck(); !errors.Is(err, Shrunk) {
+			t.Errorf("shorter: %v", err)
+		}
+	})
+}
+
+func TestContractPatch(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		open := func() *Patch {
+			t.Helper()
+			p, err := b.run.Patch(t.Context(), b.name("f"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { p.Close() })
+			return p
+		}
+		edit := []Change{{0, []byte("head"), []byte("HEAD")}, {8, []byte("tail"), []byte("TAIL")}}
+		b.put("f", "head----tail")
+		p := open()
+		if p.Unlocked == nil {
+			if _, err := b.run.Patch(t.Context(), b.name("f")); !errors.Is(err, InUse) {
+				t.Errorf("a second patch: %v", err)
+			}
+		}
+		if err := p.Apply(t.Context(), edit...); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+		b.holds(t, "f:HEAD----TAIL")
+
+		// Somebody who knows of no lock came between: by a change that shows in the
+		// version, and by one that only the bytes show.
+		for _, between := range []string{"head++++tail", "HEAd----tail", "head----tai"} {
+			b.put("f", "head----tail")
+			p := open()
+			b.put("f", between)
+			if len(between) == len("head----tail") {
+				os.Chtimes(b.name("f"), time.Time{}, p.stat.ModTime())
+			}
+			err := p.Apply(t.Context(), edit...)
+			if between[4] == '+' && err == nil { // which is not what the patch is about
+				p.Close()
+				continue
+			}
+			if !errors.Is(err, Changed) {
+				t.Errorf("%s: %v", between, err)
+			}
+			p.Close()
+			b.holds(t, "f:"+between)
+		}
+	})
+}
+
+// A failing call has its own error, and leaves nothing.
+func TestContractFails(t *testing.T) {
+	contract(t, func(t *testing.T, b *backend) {
+		p := b.begin(t, Options{})
+		p.file.Close()
+		if err := p.Commit(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("a failing fsync: %v", err)
+		}
+		if _, there := b.get("out"); there {
+			t.Error("it has its name")
+		}
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the reason")
+	cancel(why)
+	r := testRun(t)
+	if _, err := r.Open(ctx, "x"); err != why {
+		t.Error(err)
+	}
+	if _, err := r.Create(ctx, "x", Options{}); err != why {
+		t.Error(err)
+	}
+	if _, err := r.Patch(ctx, "x"); err != why {
+		t.Error(err)
+	}
+}
+
+func TestContractResume(t *testing.T) {
+	b := backends["paths"](t)
+	reopen := func() (*Pending, int64, error) {
+		p, err := b.run.Plan(t.Context(), b.name("out"), Options{Mode: 0o600, NoSync: true})
+		if err != nil {
+			return nil, 0, err
+		}
+		n, err := p.Reopen()
+		return p, n, err
+	}
+	p, n, err := reopen()
+	if err != nil || n != 0 {
+		t.Fatal(n, err)
+	}
+	io.WriteString(p, "half!")
+	p.Abort()
+	b.holds(t, ".out.partial:half!")
+
+	p, n, err = reopen()
+	if err != nil || n != 5 {
+		t.Fatal(n, err)
+	}
+	back := make([]byte, 4)
+	if _, err := p.ReadAt(back, 0); err != nil || !bytes.Equal(back, []byte("half")) {
+		t.Errorf("%q, %v", back, err)
+	}
+	if err := p.CutAt(4); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(p, " and half")
+	if err := p.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	b.holds(t, "out:half and half")
+
+	// One that another run has overtaken leaves nothing.
+	os.Remove(b.name("out"))
+	if p, _, err = reopen(); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(p, "late")
+	b.put("out", "theirs")
+	if err := p.Commit(); !errors.Is(err, Exists) {
+		t.Error(err)
+	}
+	b.holds(t, "out:theirs")
+	os.Remove(b.name("out"))
+	late, err := b.run.Plan(t.Context(), b.name("out"), Options{Mode: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.put("out", "theirs")
+	b.put(".out.partial", "of a run that was killed")
+	if _, err := late.Reopen(); !errors.Is(err, Exists) {
+		t.Error(err)
+	}
+	b.holds(t, "out:theirs")
+}
+
+func TestErrors(t *testing.T) {
+	for k := Exists; k <= Closed; k++ {
+		if strings.HasPrefix(k.Error(), "storage error") {
+			t.Errorf("kind %d has no text", k)
+		}
+	}
+	e := &Error{Kind: Undurable, Name: "a\x1bb", Err: io.ErrShortWrite}
+	if want := `"a\x1bb" is complete, but its directory could not be synchronized: short write`; e.Error() != want {
+		t.Error(e)
+	}
+	if !errors.Is(e, Undurable) || errors.Is(e, Exists) || !errors.Is(e, io.ErrShortWrite) {
+		t.Error("errors.Is does not tell its kind and cause")
+	}
+}

@@ -1,0 +1,126 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+)
+
+// A Patch is a regular file that is about to be changed in place, locked against
+// other runs that would.
+type Patch struct {
+	*Blob
+
+	// Unlocked is why the file has no lock: the file system knows none. Others may
+	// change it then, which Apply sees if it was before Apply.
+	Unlocked error
+}
+
+// A Change replaces bytes at one place by as many others.
+type Change struct {
+	Offset int64
+	Old    []byte // what the change was worked out from; nil if nothing there counted
+	New    []byte
+}
+
+// Patch opens a file to be changed. The caller closes it. Its errors are those
+// of the operating system, and *Error of the kinds InUse, NotPatchable,
+// IsDirectory, NoScheme and NoDescriptor.
+func (r *Run) Patch(ctx context.Context, name string) (*Patch, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	at, err := locate(name, 0)
+	switch {
+	case err != nil:
+		return nil, err
+	case at.path == "":
+		return nil, &Error{Kind: NotPatchable, Name: name}
+	}
+	f, err := os.OpenFile(at.path, os.O_RDWR|openNoWait, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &Patch{Blob: &Blob{file: f, name: name, path: at.path, ours: true, size: -1}}
+	err = lockForChange(f)
+	if errors.Is(err, errInUse) {
+		p.Close()
+		return nil, &Error{Kind: InUse, Name: name}
+	}
+	p.Unlocked = err
+	if err := p.look(); err != nil { // under the lock, so that it is the last state
+		p.Close()
+		return nil, err
+	}
+	if !p.Regular() {
+		p.Close()
+		return nil, &Error{Kind: NotPatchable, Name: name}
+	}
+	r.reads(p.stat)
+	return p, nil
+}
+
+// Apply makes the changes in their order: each is durable before the next begins.
+// It fails with Changed, and has written nothing, if the file is not what it was
+// when it was opened. Every other *Error is of kind HalfPatched: the file has
+// some of the changes, or something else has changed it at the same time.
+func (p *Patch) Apply(ctx context.Context, changes ...Change) error {
+	if err := p.check(changes); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if ctx.Err() != nil && i == 0 {
+			return context.Cause(ctx)
+		}
+		_, err := p.file.WriteAt(c.New, c.Offset)
+		if err == nil {
+			err = p.file.Sync()
+		}
+		if err != nil {
+			return &Error{Kind: HalfPatched, Name: p.name, Err: err}
+		}
+	}
+	for _, c := range changes {
+		if err := p.holds(c.New, c.Offset); err != nil {
+			return &Error{Kind: HalfPatched, Name: p.name, Err: err}
+		}
+	}
+	return nil
+}
+
+// check refuses changes of what has changed.
+func (p *Patch) check(changes []Change) error {
+	st, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	if versionOf(st) != p.Version() {
+		return &Error{Kind: Changed, Name: p.name}
+	}
+	for _, c := range changes {
+		switch err := p.holds(c.Old, c.Offset); {
+		case errors.Is(err, errDiffers):
+			return &Error{Kind: Changed, Name: p.name}
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+var errDiffers = errors.New("what was written did not read back")
+
+// holds fails with errDiffers if the file has other bytes than want at off.
+func (p *Patch) holds(want []byte, off int64) error {
+	got := make([]byte, len(want))
+	n, err := p.file.ReadAt(got, off)
+	switch {
+	case err != nil && err != io.EOF:
+		return err
+	case !bytes.Equal(got[:n], want):
+		return errDiffers
+	}
+	return nil
+}

@@ -62,7 +62,7 @@ authenticated before it gets its name; it is waited for to get there, --no-sync 
 		ValidArgsFunction: completeFiles,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) },
 	}
-	e.recipientFlags.register(a, cmd)
+	e.recipientFlags.register(a, cmd, toEncrypt)
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
 	f := cmd.Flags()

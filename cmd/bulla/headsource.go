@@ -219,7 +219,7 @@ func (h *headFlag) read(a *app, in *input) ([]byte, error) {
 // readHead reads a detached head: a copy of a head in a file of its own. What
 // follows it is ignored, so that the head of a copy of the container will do.
 func (a *app) readHead(name string) ([]byte, error) {
-	f, err := a.openKeyFile(name, "the detached head")
+	f, err := a.openFor(name, "the detached head")
 	if err != nil {
 		return nil, err
 	}

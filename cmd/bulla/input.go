@@ -38,36 +38,25 @@ func newInput(f *os.File, given safetext.Name) *input {
 func isStdio(name string) bool { return name == "-" }
 
 // readsStdin reports whether an input of that name is standard input.
-func readsStdin(name string) bool { return name == "" || isStdio(name) }
-
-// claimInput takes standard input for the inputs of these names, before keys and
-// passphrases can be read from it.
-func (a *app) claimInput(names ...string) error {
-	for _, name := range names {
-		if !readsStdin(name) {
-			continue
-		}
-		if err := a.claimStdin("the data"); err != nil {
-			return err
-		}
-	}
-	return nil
+func (a *app) readsStdin(name string) bool {
+	n, ok := a.descriptor(orElse(name, "-"))
+	return ok && n == 0
 }
 
 // openInput opens the file of that name: "" stands for standard input, unless
 // that is a terminal, and "-" for standard input, whatever it is.
 func (a *app) openInput(name string) (*input, error) {
 	in := newInput(a.in, stdinName)
-	if readsStdin(name) {
+	if a.readsStdin(name) {
 		if name == "" && isTerminal(a.in) {
 			return nil, usage("name a file, or - for what you type", "standard input is a terminal")
 		}
 	} else {
-		f, err := os.Open(name)
+		r, err := a.open(name)
 		if err != nil {
 			return nil, err
 		}
-		in = newInput(f, safetext.Name(name))
+		in = newInput(r.(*os.File), safetext.Name(name))
 		in.path = name
 	}
 	if err := in.look(); err != nil {
@@ -110,19 +99,6 @@ func (in *input) Close() error {
 		return nil
 	}
 	return in.File.Close()
-}
-
-// claimStdin takes standard input for one use; a second is refused.
-func (a *app) claimStdin(what string) error {
-	switch a.stdinFor {
-	case "":
-	case what:
-		return usage("name a file instead of one of them", "standard input is named twice for %s", what)
-	default:
-		return usage("name a file for one of them", "standard input cannot be both %s and %s", a.stdinFor, what)
-	}
-	a.stdinFor = what
-	return nil
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -45,14 +45,6 @@ func configFile(name string) string {
 	return ""
 }
 
-// openKeyFile opens a file of keys; "-" is standard input.
-func (a *app) openKeyFile(name, what string) (io.ReadCloser, error) {
-	if isStdio(name) {
-		return io.NopCloser(a.in), a.claimStdin(what)
-	}
-	return os.Open(name)
-}
-
 // keyFileError says which file of keys err is about.
 func keyFileError(name string, err error) error {
 	var pe *fs.PathError
@@ -68,12 +60,12 @@ func keyFileError(name string, err error) error {
 
 // readKEK reads a symmetric key.
 func (a *app) readKEK(name string) (*keyslot.KEK, error) {
-	f, err := os.Open(name)
+	f, err := a.openFor(name, "the symmetric key")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	a.warnReadable(f, "key file")
+	a.warnReadable(f, name, "key file")
 	b, err := io.ReadAll(io.LimitReader(f, int64(keyslot.MaxKEKFile)+1))
 	defer clear(b)
 	if err != nil {
@@ -87,9 +79,13 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 }
 
 // warnReadable warns if a file with a secret is for everybody to read.
-func (a *app) warnReadable(f *os.File, what string) {
+func (a *app) warnReadable(r io.Reader, name, what string) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return
+	}
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && readableByOthers(st.Mode()) {
-		a.warn(fmt.Sprintf("the %s %s is readable by others (mode %04o)", what, safetext.Printable(f.Name()), st.Mode().Perm()),
-			"chmod 600 "+safetext.Printable(f.Name()))
+		a.warn(fmt.Sprintf("the %s %s is readable by others (mode %04o)", what, safetext.Printable(name), st.Mode().Perm()),
+			"chmod 600 "+safetext.Printable(name))
 	}
 }

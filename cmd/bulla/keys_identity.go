@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -17,16 +16,16 @@ type identityFlags struct {
 	keks       []string
 	passphrase passphraseFlags
 	pin        pinFlags
-	prefix     string // of the flags' names, but for -i
 }
 
-func (k *identityFlags) register(a *app, cmd *cobra.Command) {
-	k.app = a
-	f := cmd.Flags()
-	f.StringArrayVarP(&k.files, "identity", "i", nil, "open it with the identities in `FILE` (repeatable)")
-	f.StringArrayVar(&k.keks, "kek", nil, "open it with the symmetric key in `FILE` (repeatable)")
+func (k *identityFlags) register(a *app, cmd *cobra.Command) { k.registerFor(a, cmd, toOpen) }
+
+func (k *identityFlags) registerFor(a *app, cmd *cobra.Command, use keyUse) {
+	k.app, k.passphrase.app = a, a
+	use.registerFiles(cmd, identityFlag, &k.files)
+	use.registerFiles(cmd, kekFlag, &k.keks)
 	k.pin.register(a, cmd)
-	k.passphrase.register(a, cmd, "open it with a passphrase, and ask for it")
+	use.registerPassphrase(cmd, &k.passphrase)
 }
 
 // Identities are the keys there are to open files with.
@@ -49,7 +48,10 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 	if err := k.passphrase.check(); err != nil {
 		return nil, err
 	}
-	ids := &identities{prefix: k.prefix}
+	if err := k.pin.check(); err != nil {
+		return nil, err
+	}
+	ids := &identities{prefix: k.passphrase.prefix}
 	files := k.files
 	if path := configFile(identityFile); !k.given() && path != "" {
 		files = []string{path}
@@ -77,14 +79,12 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 
 // readIdentities reads an identity file.
 func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, error) {
-	f, err := a.openKeyFile(name, "the identities")
+	f, err := a.openFor(name, "the identities")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if f, ok := f.(*os.File); ok {
-		a.warnReadable(f, "identity file")
-	}
+	a.warnReadable(f, name, "identity file")
 	return a.parseIdentities(name, f, pin)
 }
 

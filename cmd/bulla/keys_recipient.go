@@ -26,14 +26,18 @@ type recipientFlags struct {
 	allowClassical bool
 }
 
-func (k *recipientFlags) register(a *app, cmd *cobra.Command) {
-	k.app = a
-	f := cmd.Flags()
-	f.StringArrayVarP(&k.recipients, "recipient", "r", nil, "encrypt to `RECIPIENT`, a public key (repeatable)")
-	f.StringArrayVarP(&k.files, "recipients-file", "R", nil, "encrypt to every recipient listed in `FILE` (repeatable)")
-	f.StringArrayVar(&k.keks, "kek", nil, "encrypt to the symmetric key in `FILE` (repeatable)")
-	k.passphrase.register(a, cmd, "encrypt to a passphrase, and ask for it")
-	f.BoolVar(&k.allowClassical, "allow-classical", false, "allow classical recipients beside post-quantum ones")
+func (k *recipientFlags) register(a *app, cmd *cobra.Command, use keyUse) {
+	k.registerPublic(a, cmd, use)
+	use.registerFiles(cmd, kekFlag, &k.keks)
+	use.registerPassphrase(cmd, &k.passphrase)
+	cmd.Flags().BoolVar(&k.allowClassical, "allow-classical", false, "allow classical recipients beside post-quantum ones")
+}
+
+// registerPublic registers the flags that name public keys.
+func (k *recipientFlags) registerPublic(a *app, cmd *cobra.Command, use keyUse) {
+	k.app, k.passphrase.app = a, a
+	use.registerFiles(cmd, recipientFlag, &k.recipients)
+	use.registerFiles(cmd, recipientsFileFlag, &k.files)
 }
 
 // check refuses what is wrong with the flags, and finds the recipients that
@@ -140,7 +144,7 @@ func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
 
 // readRecipients reads a recipients file.
 func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
-	f, err := a.openKeyFile(name, "the recipients")
+	f, err := a.openFor(name, "the recipients")
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +33,14 @@ type pinFlags struct {
 func (p *pinFlags) register(a *app, cmd *cobra.Command) {
 	p.app = a
 	cmd.Flags().StringVar(&p.file, "pin-file", "", "read the PIN of a TPM key from `FILE` instead of asking for it")
+}
+
+// check claims the file.
+func (p *pinFlags) check() error {
+	if p.file == "" {
+		return nil
+	}
+	return p.app.claim(p.file, "the PIN")
 }
 
 // open asks for the PIN of the key in a file. What a file says is tried once:
@@ -103,12 +110,12 @@ func (a *app) askPIN(ctx context.Context, prompt string) ([]byte, error) {
 
 // pinFile reads the PIN in a file; one line end behind it is not part of it.
 func (a *app) pinFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := a.open(name)
 	if err != nil {
 		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
 	}
 	defer f.Close()
-	a.warnReadable(f, "PIN file")
+	a.warnReadable(f, name, "PIN file")
 	pin, err := io.ReadAll(io.LimitReader(f, int64(tpmkey.MaxPIN+len("\r\n")+1)))
 	if err != nil {
 		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))

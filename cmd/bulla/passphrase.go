@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"bulla/entropy"
 	"bulla/keyslot"
 )
@@ -33,49 +31,35 @@ const (
 type passphraseFlags struct {
 	app *app
 
-	ask        bool // -p
-	fd         int
-	file       string
-	command    string
-	credential string
+	ask     bool          // -p
+	sources []*sourceFlag // as given; more than one is refused
 
+	prefix string // of the flags' names
 	prompt string // what a person is asked for; "" for a passphrase
 	named  bool   // the environment's is for something else
-}
-
-func (p *passphraseFlags) register(a *app, cmd *cobra.Command, ask string) {
-	p.app = a
-	f := cmd.Flags()
-	f.BoolVarP(&p.ask, "passphrase", "p", false, ask)
-	f.IntVar(&p.fd, "passphrase-fd", -1, "read the passphrase from file descriptor `N`")
-	f.Lookup("passphrase-fd").DefValue = "0" // none: what help then leaves out
-	f.StringVar(&p.file, "passphrase-file", "", "read the passphrase from `FILE`")
-	f.StringVar(&p.command, "passphrase-command", "", "run `COMMAND` in a shell and take what it prints for the passphrase")
-	f.StringVar(&p.credential, "passphrase-credential", "", "read the passphrase from the systemd credential `NAME`")
 }
 
 // given reports whether the user asked for a passphrase: with -p, or by saying
 // where it comes from. The environment alone does not: it may be meant for
 // other files.
-func (p *passphraseFlags) given() bool { return p.ask || p.sources() > 0 }
+func (p *passphraseFlags) given() bool { return p.ask || len(p.sources) > 0 }
 
-func (p *passphraseFlags) sources() int {
-	n := 0
-	for _, set := range []bool{p.fd >= 0, p.file != "", p.command != "", p.credential != ""} {
-		if set {
-			n++
-		}
-	}
-	return n
-}
-
-// check refuses flags that contradict each other, before anything is done.
+// check refuses flags that contradict each other, before anything is done, and
+// claims the descriptor that the passphrase is read from.
 func (p *passphraseFlags) check() error {
-	if p.sources() > 1 {
+	switch len(p.sources) {
+	case 0:
+		return nil
+	case 1:
+	default:
 		return usage("leave all but one out", "more than one source for the passphrase")
 	}
-	if p.fd == 0 {
-		return p.app.claimStdin("the passphrase")
+	const use = "the passphrase"
+	switch s := p.sources[0]; s.kind {
+	case fromDescriptor:
+		return p.app.claimDescriptor(s.descriptor(), use)
+	case fromFile:
+		return p.app.claim(s.value, use)
 	}
 	return nil
 }
@@ -90,7 +74,11 @@ func (p *passphraseFlags) open(ctx context.Context) ([]byte, error) {
 	if b, err := p.silent(ctx); b != nil || err != nil {
 		return b, err
 	}
-	return p.app.person.secret(ctx, orElse(p.prompt, askPassphrase)+": ")
+	b, err := p.app.person.secret(ctx, orElse(p.prompt, askPassphrase)+": ")
+	if err == errNoTerminal && p.prefix != "" { // the flags that it names are for another passphrase
+		err = withHint(err, "say where it comes from with --"+p.prefix+"passphrase-file, --"+p.prefix+"passphrase-fd or --"+p.prefix+"passphrase-command")
+	}
+	return b, err
 }
 
 // create returns the passphrase for a new slot. Asked for, it is asked for
@@ -123,32 +111,17 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 	return first, nil
 }
 
-// silent gets the passphrase from where it comes without asking anybody: nil if
-// a person must be asked.
+// silent gets the passphrase without asking a person. The result is nil if only
+// a person can tell.
 func (p *passphraseFlags) silent(ctx context.Context) ([]byte, error) {
-	switch {
-	case p.fd >= 0:
-		f := os.NewFile(uintptr(p.fd), fmt.Sprintf("file descriptor %d", p.fd))
-		if f == nil {
-			return nil, noPassphrase("--passphrase-fd names a descriptor that the caller has opened", "no file descriptor %d", p.fd)
-		}
-		defer f.Close()
-		return readPassphrase(f)
-	case p.file != "":
-		return p.app.passphraseFile(p.file)
-	case p.command != "":
-		return commandPassphrase(ctx, p.command, p.app.err)
-	case p.credential != "":
-		path := credentialPath(p.credential)
-		if path == "" {
-			return nil, noPassphrase("systemd sets it for a service with LoadCredential=", "no credentials: $%s is not set", envCredentials)
-		}
-		return p.app.passphraseFile(path)
-	case p.named:
+	if len(p.sources) > 0 {
+		return p.app.passphraseFrom(ctx, p.sources[0])
+	}
+	if p.named {
 		return nil, nil
 	}
 	if path := credentialPath(credentialName); path != "" && exists(path) {
-		return p.app.passphraseFile(path)
+		return p.app.passphraseFile(path, "the systemd credential "+credentialName)
 	}
 	if s := p.app.envPassphrase; s != "" {
 		return []byte(s), nil
@@ -156,34 +129,70 @@ func (p *passphraseFlags) silent(ctx context.Context) ([]byte, error) {
 	return nil, nil
 }
 
+// passphraseFrom gets the passphrase from where a flag says.
+func (a *app) passphraseFrom(ctx context.Context, s *sourceFlag) ([]byte, error) {
+	flag := "--" + s.name
+	switch s.kind {
+	case fromDescriptor:
+		f, err := a.openDescriptor(s.descriptor())
+		if err != nil {
+			return nil, noPassphrase(fmt.Sprintf("%s %s needs a redirection, such as %[2]s< FILE", flag, s.value), "cannot read the passphrase: %v", causeOf(err))
+		}
+		defer f.Close()
+		return readPassphrase(f)
+	case fromFile:
+		return a.passphraseFile(s.value, flag)
+	case fromCommand:
+		return commandPassphrase(ctx, s.value, a.err)
+	}
+	path := credentialPath(s.value)
+	switch {
+	case path == "" && os.Getenv(envCredentials) == "":
+		return nil, noPassphrase("systemd sets it for a service with LoadCredential=", "no credentials: $%s is not set", envCredentials)
+	case path == "":
+		return nil, noPassphrase("name a credential as LoadCredential= does; --"+strings.TrimSuffix(s.name, string(s.kind))+"file reads any file",
+			"%s takes the name of a credential, not a path", flag)
+	}
+	return a.passphraseFile(path, flag)
+}
+
 func noPassphrase(hint, format string, args ...any) error {
 	return &failure{exit: exitNoKey, what: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// passphraseFile reads the passphrase in a file.
-func (a *app) passphraseFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// passphraseFile reads the passphrase in a file that source names.
+func (a *app) passphraseFile(name, source string) ([]byte, error) {
+	f, err := a.open(name)
 	if err != nil {
-		return nil, noPassphrase("check --passphrase-file, and who may read it", "cannot read the passphrase: %v", causeOf(err))
+		return nil, noPassphrase("check "+source+", and who may read it", "cannot read the passphrase: %v", causeOf(err))
 	}
 	defer f.Close()
-	a.warnReadable(f, "passphrase file")
+	a.warnReadable(f, name, "passphrase file")
 	return readPassphrase(f)
 }
 
-// readPassphrase reads a passphrase to the end of r. One line end behind it is
-// not part of it. It is not empty: an empty source is more likely a mistake than
-// a wish.
+// readPassphrase reads a passphrase to the end of r. A byte order mark before it
+// and one line end after it are not part of it. It is not empty: an empty source
+// is more likely a mistake than intended.
 func readPassphrase(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxPassphrase+1))
 	if err != nil {
 		return nil, noPassphrase("check where the passphrase comes from", "cannot read the passphrase: %v", causeOf(err))
 	}
-	if len(b) > maxPassphrase {
+	return checkPassphrase(b)
+}
+
+// checkPassphrase returns the passphrase in what a source gave.
+func checkPassphrase(b []byte) ([]byte, error) {
+	switch {
+	case len(b) > maxPassphrase:
 		clear(b)
-		return nil, noPassphrase("check that it is the file you mean", "no passphrase has more than %d bytes", maxPassphrase)
+		return nil, noPassphrase("check that the source is the one you mean", "a passphrase has at most %d bytes, and this one is longer", maxPassphrase)
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		clear(b)
+		return nil, noPassphrase("a shell or an editor may have re-encoded it; save it as UTF-8", "the passphrase is in UTF-16")
 	}
-	if b = stripLineEnd(b); len(b) == 0 {
+	if b = stripLineEnd(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))); len(b) == 0 {
 		return nil, keyslot.ErrEmptyPassphrase
 	}
 	return b, nil
@@ -197,29 +206,49 @@ func stripLineEnd(b []byte) []byte {
 }
 
 // commandPassphrase is what a command prints. Its standard input is empty, so
-// that it does not eat the data; it may use the terminal.
+// that it does not eat the data; it may use the terminal. A command that prints
+// more than a passphrase is stopped.
 func commandPassphrase(ctx context.Context, command string, stderr io.Writer) ([]byte, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	out := &bounded{buf: make([]byte, 0, maxPassphrase+1), full: stop}
 	cmd := shell(ctx, command)
-	cmd.Stderr = stderr
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	defer func() { clear(out.Bytes()) }()
-	if err := cmd.Run(); err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			return nil, noPassphrase("run the command by itself and see what it says", "the passphrase command failed (%v)", exit)
-		}
+	cmd.Stdout, cmd.Stderr = out, stderr
+	err := cmd.Run()
+	switch exit, failed := errors.AsType[*exec.ExitError](err); {
+	case len(out.buf) > maxPassphrase: // which is why it was stopped
+	case failed:
+		clear(out.buf)
+		return nil, noPassphrase("run the command by itself and see what it says", "the passphrase command failed (%v)", exit)
+	case err != nil:
+		clear(out.buf)
 		return nil, noPassphrase("check --passphrase-command", "cannot run the passphrase command: %v", err)
 	}
-	b, err := readPassphrase(&out)
-	return bytes.Clone(b), err
+	return checkPassphrase(out.buf)
+}
+
+// Bounded keeps what is written to it until its buffer is full. Then writing
+// fails.
+type bounded struct {
+	buf  []byte
+	full func() // is told
+}
+
+func (w *bounded) Write(p []byte) (int, error) {
+	n := min(len(p), cap(w.buf)-len(w.buf))
+	w.buf = append(w.buf, p[:n]...)
+	if n < len(p) {
+		w.full()
+		return n, io.ErrShortWrite
+	}
+	return n, nil
 }
 
 // credentialPath is where systemd puts a credential of that name; "" if it does
 // not, or the name is none.
 func credentialPath(name string) string {
 	dir := os.Getenv(envCredentials)
-	if dir == "" || name == "" || strings.ContainsAny(name, `/\`) {
+	if dir == "" || name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
 		return ""
 	}
 	return filepath.Join(dir, name)

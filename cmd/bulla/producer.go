@@ -103,7 +103,7 @@ func (p *producer) start(a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.claimStdin("the command's input") == nil {
+	if a.claimDescriptor(0, "the command's input") == nil {
 		p.cmd.Stdin = a.in
 	}
 	p.cmd.Stdout, p.cmd.Stderr = w, a.err

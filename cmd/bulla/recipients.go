@@ -60,25 +60,6 @@ copy is good, a detached head may serve: bulla help head restore.`,
 	return cmd
 }
 
-// OpenerFlags say with what to open a file where the usual flags name those
-// whom a change is about.
-type openerFlags struct{ identityFlags }
-
-func (k *openerFlags) register(a *app, cmd *cobra.Command) {
-	k.app, k.prefix = a, "open-"
-	f := cmd.Flags()
-	f.StringArrayVarP(&k.files, "identity", "i", nil, "open the file with the identities in `FILE` (repeatable)")
-	f.StringArrayVar(&k.keks, "open-kek", nil, "open the file with the symmetric key in `FILE` (repeatable)")
-	k.pin.register(a, cmd)
-	p := &k.passphrase
-	p.app, p.prompt = a, "Passphrase that opens the file now"
-	f.IntVar(&p.fd, "open-passphrase-fd", -1, "read the passphrase that opens the file from file descriptor `N`")
-	f.Lookup("open-passphrase-fd").DefValue = "0" // none: what help then leaves out
-	f.StringVar(&p.file, "open-passphrase-file", "", "read the passphrase that opens the file from `FILE`")
-	f.StringVar(&p.command, "open-passphrase-command", "", "run `COMMAND` and take what it prints for the passphrase that opens the file")
-	f.StringVar(&p.credential, "open-passphrase-credential", "", "read the passphrase that opens the file from the systemd credential `NAME`")
-}
-
 // A witness stands between a container and an identity, and remembers the slot
 // that was opened last: the one whose key fitted.
 type witness struct {

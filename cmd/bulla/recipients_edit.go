@@ -16,7 +16,7 @@ import (
 type editFlags struct {
 	recipientFlags
 	entropyFlags
-	opener openerFlags
+	opener identityFlags
 	output outputFlags
 	head   string // a detached one
 	slots  []int  // to remove, from 1
@@ -47,15 +47,7 @@ then be left out if --head names one to begin with (bulla help head).`,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
 	}
-	e.recipientFlags.register(a, cmd)
-	reword(cmd, "recipient", "add `RECIPIENT`, a public key (repeatable)")
-	reword(cmd, "recipients-file", "add every recipient listed in `FILE` (repeatable)")
-	reword(cmd, "kek", "add the symmetric key in `FILE` (repeatable)")
-	reword(cmd, "passphrase", "add a passphrase, and ask for it")
-	reword(cmd, "passphrase-fd", "read the passphrase to add from file descriptor `N`")
-	reword(cmd, "passphrase-file", "read the passphrase to add from `FILE`")
-	reword(cmd, "passphrase-command", "run `COMMAND` and take what it prints for the passphrase to add")
-	reword(cmd, "passphrase-credential", "read the passphrase to add from the systemd credential `NAME`")
+	e.recipientFlags.register(a, cmd, toAdd)
 	e.passphrase.prompt, e.passphrase.named = "New passphrase", true
 	cmd.Flags().IntSliceVar(&e.slots, "replace", nil, "remove slot `N` in the same step (repeatable; recipients list shows the numbers)")
 	e.registerRest(a, cmd)
@@ -85,12 +77,10 @@ then be left out if --head names one to begin with (bulla help head).`,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
 	}
-	e.app, e.passphrase.fd = a, -1
 	e.allowClassical = true // whoever goes takes nothing with him
+	e.recipientFlags.registerPublic(a, cmd, toRemove)
+	toRemove.registerFiles(cmd, kekFlag, &e.keks)
 	f := cmd.Flags()
-	f.StringArrayVarP(&e.recipients, "recipient", "r", nil, "remove `RECIPIENT`, a public key (repeatable)")
-	f.StringArrayVarP(&e.files, "recipients-file", "R", nil, "remove every recipient listed in `FILE` (repeatable)")
-	f.StringArrayVar(&e.keks, "kek", nil, "remove the symmetric key in `FILE` (repeatable)")
 	f.BoolVarP(&e.all, "passphrase", "p", false, "remove every passphrase")
 	f.IntSliceVar(&e.slots, "slot", nil, "remove slot `N` (repeatable; recipients list shows the numbers)")
 	e.registerRest(a, cmd)
@@ -101,7 +91,8 @@ then be left out if --head names one to begin with (bulla help head).`,
 func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVarP(&e.dryRun, "dry-run", "n", false, "say what would be done, and write nothing")
-	e.opener.register(a, cmd)
+	e.opener.registerFor(a, cmd, toEdit)
+	e.opener.passphrase.prompt = "Passphrase that opens the file now"
 	f.StringVar(&e.head, "head", "", "use the detached head in `FILE`, if it is newer than the file's own")
 	e.output.register(cmd, "write the result to the detached head `FILE`, and leave the container as it is")
 	reword(cmd, "force", "replace an existing detached head")
@@ -180,8 +171,8 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 	case file == "" && e.output.name == "":
 		return nil, usage("name the file whose head it is, or another detached head to write with -o", "a detached head is not changed in place")
 	}
-	if isStdio(file) {
-		if err := e.app.claimStdin("the data"); err != nil {
+	if file != "" {
+		if err := e.app.claimInput(file); err != nil {
 			return nil, err
 		}
 	}

@@ -41,11 +41,8 @@ nothing of it is authenticated.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) },
 	}
 	l.identityFlags.register(a, cmd)
-	f := cmd.Flags()
-	l.whom.app = a
-	f.StringArrayVarP(&l.whom.recipients, "recipient", "r", nil, "look for the slot of `RECIPIENT`, a public key (repeatable)")
-	f.StringArrayVarP(&l.whom.files, "recipients-file", "R", nil, "look for the slot of every recipient listed in `FILE` (repeatable)")
-	f.StringVar(&l.head, "head", "", "look at the detached head in `FILE`; beside a file, at the newer")
+	l.whom.registerPublic(a, cmd, toFind)
+	cmd.Flags().StringVar(&l.head, "head", "", "look at the detached head in `FILE`; beside a file, at the newer")
 	return cmd
 }
 
@@ -75,11 +72,13 @@ type suspect struct {
 
 // listRecipients carries out the verb.
 func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) error {
-	if readsStdin(file) && (file != "" || l.head == "") {
-		if err := a.claimStdin("the data"); err != nil {
+	if file == "" && l.head == "" {
+		file = "-"
+	}
+	if file != "" {
+		if err := a.claimInput(file); err != nil {
 			return err
 		}
-		file = orElse(file, "-")
 	}
 	suspects, err := l.suspects()
 	if err != nil {

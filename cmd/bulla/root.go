@@ -44,8 +44,8 @@ type app struct {
 
 	quiet, verbose, json bool
 
-	outErr   error  // the first failure to write to standard output
-	stdinFor string // what standard input has been taken for, if anything
+	outErr  error  // the first failure to write to standard output
+	claimed claims // what descriptors are read for
 
 	envPassphrase string // what $BULLA_PASSPHRASE was
 
@@ -107,11 +107,11 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 		SilenceUsage:          true,
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                  cobra.ArbitraryArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if a.quiet && a.verbose {
 				return usage("leave out one of them", "--quiet and --verbose contradict each other")
 			}
-			return nil
+			return checkFlags(cmd)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -167,9 +167,6 @@ func notEmpty(cmd *cobra.Command, args []string) error {
 	if slices.Contains(args, "") {
 		return usage("is a variable not set? leave it out, or name - for standard input", "the name of a file is empty")
 	}
-	if f := cmd.Flags().Lookup("output"); f != nil && f.Changed && f.Value.String() == "" {
-		return usage("is a variable not set? leave -o out, or name - for standard output", "the name of the output is empty")
-	}
 	return nil
 }
 
@@ -193,6 +190,8 @@ func kindOf(f *pflag.Flag) string {
 		return "a number"
 	case "intSlice":
 		return "numbers, with commas between them"
+	case "descriptor":
+		return "the number of a file descriptor"
 	case "bool":
 		return "no value, or true or false"
 	}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"bulla/internal/storage"
+)
+
+// Claims are what the descriptors that the caller passed on are taken for.
+// What has been read from one is gone, so each serves one use.
+type claims map[int]string
+
+// claim takes what a name stands for, if that is standard input or another
+// descriptor. What counts is what it is, whatever the name says.
+func (a *app) claim(name, what string) error {
+	if n, ok := a.descriptor(name); ok {
+		return a.claimDescriptor(n, what)
+	}
+	return nil
+}
+
+// claimInput claims the inputs of these names, before keys and passphrases can
+// be read from the same place.
+func (a *app) claimInput(names ...string) error {
+	for _, name := range names {
+		if err := a.claim(orElse(name, "-"), "the data"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) claimDescriptor(n int, what string) error {
+	name := "standard input"
+	if n > 0 {
+		name = fmt.Sprint("file descriptor ", n)
+	}
+	switch before := a.claimed[n]; before {
+	case "":
+	case what:
+		return usage("name a file instead of one of them", "%s is named twice for %s", name, what)
+	default:
+		return usage("name a file for one of them", "%s cannot be both %s and %s", name, before, what)
+	}
+	if a.claimed == nil {
+		a.claimed = make(claims)
+	}
+	a.claimed[n] = what
+	return nil
+}
+
+// descriptor is the number of the descriptor that a name stands for, if it does:
+// "-" and all names of standard input, and those of other descriptors.
+func (a *app) descriptor(name string) (n int, ok bool) {
+	if isStdio(name) {
+		return 0, true
+	}
+	if n, ok := storage.Descriptor(name); ok {
+		return n, true
+	}
+	// The pipe or terminal that standard input is may have a name of its own.
+	in, err := a.in.Stat()
+	if err != nil || in.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 && !isTerminal(a.in) {
+		return 0, false
+	}
+	st, err := os.Stat(name)
+	return 0, err == nil && os.SameFile(in, st)
+}
+
+// open opens a file for reading, or the descriptor that its name stands for.
+// Standard input stays open when the result is closed.
+func (a *app) open(name string) (io.ReadCloser, error) {
+	n, ok := a.descriptor(name)
+	if !ok {
+		return os.Open(name)
+	}
+	return a.openDescriptor(n)
+}
+
+func (a *app) openDescriptor(n int) (io.ReadCloser, error) {
+	if n == 0 {
+		return io.NopCloser(a.in), nil
+	}
+	return storage.Inherited(n)
+}
+
+// openFor claims what a name stands for, and opens it.
+func (a *app) openFor(name, what string) (io.ReadCloser, error) {
+	if err := a.claim(name, what); err != nil {
+		return nil, err
+	}
+	return a.open(name)
+}

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -13,34 +14,38 @@ func TestForeignFiles(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
 		input      []byte
+		seems      Foreign
 	}{
-		{"age", "age file", []byte("age-encryption.org/v1\n-> X25519 ")},
-		{"armored age", "armored age", []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")},
-		{"armored PGP", "armored OpenPGP", []byte("-----BEGIN PGP MESSAGE-----\n")},
-		{"a key", "PEM", []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n")},
-		{"openssl enc", "openssl", []byte("Salted__12345678")},
-		{"gzip", "gzip", []byte{0x1f, 0x8b, 8, 0}},
-		{"zstd", "Zstandard", []byte{0x28, 0xb5, 0x2f, 0xfd}},
-		{"xz", "xz", []byte("\xfd7zXZ\x00\x00")},
-		{"bzip2", "bzip2", []byte("BZh91AY&SY")},
-		{"zip", "zip", []byte("PK\x03\x04")},
-		{"7z", "7-Zip", []byte("7z\xbc\xaf\x27\x1c")},
-		{"UTF-16, little-endian", "UTF-16", asUTF16(head, true)},
-		{"UTF-16, big-endian", "UTF-16", asUTF16(head, false)},
-		{"UTF-8 from Latin-1", "UTF-8", []byte(string([]rune{0x89, 'b', 'u', 'l', 'l', 'a', '\r', '\n'}))},
-		{"UTF-8 with the replacement character", "UTF-8", []byte(strings.ToValidUTF8(string(head), "\ufffd"))},
-		{"ASCII with a question mark", "ASCII", append([]byte{'?'}, head[1:]...)},
-		{"CRLF to LF", "line ends", bytes.ReplaceAll(head, []byte("\r\n"), []byte("\n"))},
-		{"LF to CRLF", "line ends", bytes.ReplaceAll(head, []byte("\n"), []byte("\r\n"))},
-		{"bare LF to CRLF", "line ends", bytes.ReplaceAll(head, []byte("\x1a\n"), []byte("\x1a\r\n"))},
-		{"anything else", "magic", []byte("anything else")},
-		{"nearly the magic", "magic", []byte(Magic[:9] + "x")},
-		{"a byte", "magic", []byte{0}},
+		{"age", "age file", []byte("age-encryption.org/v1\n-> X25519 "), ForeignAge},
+		{"armored age", "armored age", []byte("-----BEGIN AGE ENCRYPTED FILE-----\n"), ForeignAge},
+		{"armored PGP", "armored OpenPGP", []byte("-----BEGIN PGP MESSAGE-----\n"), ForeignOther},
+		{"a key", "PEM", []byte("-----BEGIN OPENSSH PRIVATE KEY-----\n"), ForeignOther},
+		{"openssl enc", "openssl", []byte("Salted__12345678"), ForeignOther},
+		{"gzip", "gzip", []byte{0x1f, 0x8b, 8, 0}, ForeignOther},
+		{"zstd", "Zstandard", []byte{0x28, 0xb5, 0x2f, 0xfd}, ForeignOther},
+		{"xz", "xz", []byte("\xfd7zXZ\x00\x00"), ForeignOther},
+		{"bzip2", "bzip2", []byte("BZh91AY&SY"), ForeignOther},
+		{"zip", "zip", []byte("PK\x03\x04"), ForeignOther},
+		{"7z", "7-Zip", []byte("7z\xbc\xaf\x27\x1c"), ForeignOther},
+		{"UTF-16, little-endian", "UTF-16", asUTF16(head, true), ForeignConverted},
+		{"UTF-16, big-endian", "UTF-16", asUTF16(head, false), ForeignConverted},
+		{"UTF-8 from Latin-1", "UTF-8", []byte(string([]rune{0x89, 'b', 'u', 'l', 'l', 'a', '\r', '\n'})), ForeignConverted},
+		{"UTF-8 with the replacement character", "UTF-8", []byte(strings.ToValidUTF8(string(head), "\ufffd")), ForeignConverted},
+		{"ASCII with a question mark", "ASCII", append([]byte{'?'}, head[1:]...), ForeignConverted},
+		{"CRLF to LF", "line ends", bytes.ReplaceAll(head, []byte("\r\n"), []byte("\n")), ForeignConverted},
+		{"LF to CRLF", "line ends", bytes.ReplaceAll(head, []byte("\n"), []byte("\r\n")), ForeignConverted},
+		{"bare LF to CRLF", "line ends", bytes.ReplaceAll(head, []byte("\x1a\n"), []byte("\x1a\r\n")), ForeignConverted},
+		{"anything else", "magic", []byte("anything else"), ForeignUnknown},
+		{"nearly the magic", "magic", []byte(Magic[:9] + "x"), ForeignUnknown},
+		{"a byte", "magic", []byte{0}, ForeignUnknown},
 	} {
 		_, err := ParseHead(c.input)
 		wantError(t, err, HEAD1, ErrNotBulla, 0)
 		if err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %q does not say %q", c.name, err, c.want)
+		}
+		if e, ok := errors.AsType[*ForeignError](err); !ok || e.Seems != c.seems {
+			t.Errorf("%s: %#v, want %d", c.name, err, c.seems)
 		}
 	}
 }

@@ -212,18 +212,3 @@ type encrypted struct {
 	Plaintext  int64 `json:"plaintext_bytes"`
 	Recipients int   `json:"recipients"`
 }
-
-// result says with --json what was done, unless the data went where it would be said.
-func (a *app) result(out *output, v any) error {
-	if a.json && out.File != a.out {
-		a.printJSON(v)
-	}
-	return a.outErr
-}
-
-func first(args []string) string {
-	if len(args) == 0 {
-		return ""
-	}
-	return args[0]
-}

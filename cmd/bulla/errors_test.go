@@ -24,6 +24,9 @@ func TestExplain(t *testing.T) {
 	parse := func(kind error, c format.Clause, reason string) error {
 		return &format.ParseError{Clause: c, Field: "field", Offset: 7, Kind: kind, Reason: reason}
 	}
+	foreign := func(seems format.Foreign, reason string) error {
+		return &format.ForeignError{ParseError: &format.ParseError{Clause: format.HEAD1, Kind: format.ErrNotBulla, Reason: reason}, Seems: seems}
+	}
 	noKey := func(named int, slots, tried []format.SlotType, causes ...error) error {
 		return &keysError{&stream.NoKeyError{Slots: slots, Tried: tried, Identities: named, Causes: causes}, &identities{named: named}}
 	}
@@ -37,9 +40,9 @@ func TestExplain(t *testing.T) {
 		what string
 		hint string
 	}{
-		{parse(format.ErrNotBulla, format.HEAD1, "it looks like a gzip file"), 7, "x is not a bulla file: it looks like a gzip file", "bulla opens what"},
-		{parse(format.ErrNotBulla, format.HEAD1, "it looks like an age file"), 7, "x is not a bulla file", "age -d"},
-		{parse(format.ErrNotBulla, format.HEAD1, "it looks like text in UTF-16: a shell"), 7, "x is not a bulla file", "binary"},
+		{foreign(format.ForeignOther, "it looks like a gzip file"), 7, "x is not a bulla file: it looks like a gzip file", "bulla opens what"},
+		{foreign(format.ForeignAge, "it looks like an age file"), 7, "x is not a bulla file", "age -d"},
+		{foreign(format.ForeignConverted, "it looks like text in UTF-16: a shell"), 7, "x is not a bulla file", "binary"},
 		{parse(format.ErrTruncated, format.HEAD4, "the input is empty"), 3, "x is truncated: the input is empty", "copy it again"},
 		{parse(format.ErrDamaged, format.HEAD5, "sum"), 3, "x is damaged: ", "--head FILE"},
 		{parse(format.ErrDamaged, format.TAIL1, "sum"), 3, "x is damaged: ", "copy it again"},

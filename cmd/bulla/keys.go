@@ -89,3 +89,8 @@ func (a *app) warnReadable(r io.Reader, name, what string) {
 			"chmod 600 "+safetext.Printable(name))
 	}
 }
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -88,6 +88,14 @@ func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, er
 	return a.parseIdentities(name, f, pin)
 }
 
+// A keysError is a container that none of the keys opens.
+type keysError struct {
+	*stream.NoKeyError
+	keys *identities
+}
+
+func (e *keysError) Unwrap() error { return e.NoKeyError }
+
 // explain adds to an error that no key fits which keys there were.
 func (ids *identities) explain(err error) error {
 	if nk, ok := errors.AsType[*stream.NoKeyError](err); ok {

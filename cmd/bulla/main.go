@@ -4,11 +4,13 @@
 // Every verb has a file of its own. What they share is one idea a file:
 //
 //	root.go        the verbs, the flags they all have, the run itself
-//	errors.go      every error's message, hint and exit code
+//	errors.go      every error's message, hint and exit code; of containers and keys in explain.go
 //	report.go      how everything is said, to people and to programs
-//	keys.go        files of keys; recipients and identities in keys_*.go
+//	keyflags.go    the flags that name keys; files of keys in keys.go, recipients and
+//	               identities in keys_*.go
 //	passphrase.go  where passphrases come from
 //	terminal.go    asking a person on behalf of keys
+//	claims.go      what standard input and other descriptors are read for
 //	input.go       what is read
 //	output.go      what is written: whole or not at all
 //	partial.go     what it is called until then, and whose it is

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -252,18 +251,4 @@ func credentialPath(name string) string {
 		return ""
 	}
 	return filepath.Join(dir, name)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// causeOf is err without what an *fs.PathError says besides the path and the
-// cause.
-func causeOf(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s: %w", plainName(pe.Path), pe.Err)
-	}
-	return err
 }

@@ -93,3 +93,23 @@ func plural(n int, word string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, word)
 }
+
+// result says with --json what was done, unless the data went where it would be said.
+func (a *app) result(out *output, v any) error {
+	if a.json && out.File != a.out {
+		a.printJSON(v)
+	}
+	return a.outErr
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -161,6 +161,14 @@ func atMostOne(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// first is the first argument; "" if there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
 // notEmpty accepts any arguments with something in them. One that is empty comes
 // of a variable in a script that is: it must not stand for standard input.
 func notEmpty(cmd *cobra.Command, args []string) error {

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/stream"
+)
+
+// Hints that more than one problem has.
+const (
+	hintReport     = "if this makes no sense to you, it may be a mistake in bulla: please report it"
+	hintCopy       = "copy it again from where it came"
+	hintAgain      = hintCopy + "; bulla verify lists all that is wrong with it"
+	hintNewer      = "a newer bulla may know it; bulla version says which this is"
+	hintPassphrase = "check the keyboard layout and try again; bulla verify without a key says whether the head is damaged"
+)
+
+// orSalvage goes on with a hint about a file that is damaged or cut. What came
+// through a pipe is gone.
+func orSalvage(hint, name string) string {
+	if name == stdinName {
+		return hint
+	}
+	return hint + "; bulla salvage gets back what is still authentic"
+}
+
+// explainContainer explains what is wrong with a container, or with the keys
+// for it.
+func explainContainer(name string, err error) *failure {
+	if e, ok := errors.AsType[*keysError](err); ok {
+		return explainNoKey(name, e)
+	}
+	if e, ok := errors.AsType[*stream.LimitError](err); ok {
+		return &failure{what: name + ": " + e.Error(), hint: "the file was made to keep its readers busy; do not trust where it came from", exit: exitUnsupported}
+	}
+	if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
+		f := &failure{what: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), hint: hintCopy, exit: exitBad}
+		if e.Chunks > 0 {
+			f.hint = orSalvage(hintCopy, name)
+		}
+		return f
+	}
+	if e, ok := errors.AsType[*stream.ChunkError](err); ok {
+		return &failure{what: name + ": " + e.Error() + ": damaged, or changed by somebody", hint: orSalvage(hintCopy, name), exit: exitBad}
+	}
+	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
+		return &failure{what: fmt.Sprintf("%s goes on after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it there, or " + hintAgain, exit: exitBad}
+	}
+	if e, ok := errors.AsType[*format.ForeignError](err); ok {
+		return explainForeign(name, e)
+	}
+	if e, ok := errors.AsType[*format.ParseError](err); ok {
+		return explainParse(name, e)
+	}
+	if errors.Is(err, format.ErrMixedClasses) {
+		return &failure{what: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
+			hint: "choose one kind, or --allow-classical if that is what you want", exit: exitRefused}
+	}
+	return nil
+}
+
+// explainForeign explains an input that is something else.
+func explainForeign(name string, e *format.ForeignError) *failure {
+	f := &failure{what: name + " is not a bulla file: " + e.Reason, exit: exitUnsupported, hint: "bulla opens what bulla encrypt has made"}
+	switch e.Seems {
+	case format.ForeignAge:
+		f.hint = "age -d opens it"
+	case format.ForeignConverted:
+		f.hint = "transfer it again as binary; in PowerShell name the output with -o, not with >"
+	}
+	return f
+}
+
+// explainParse explains a container that is not as the specification demands.
+func explainParse(name string, e *format.ParseError) *failure {
+	f := &failure{what: name + ": " + e.Error(), exit: exitBad, hint: hintAgain}
+	if e.Clause == format.READ4 {
+		return &failure{what: "the detached head is not that of " + name, hint: "name the one that was exported from this file", exit: exitUsage}
+	}
+	switch e.Kind {
+	case format.ErrNotBulla:
+		return explainForeign(name, &format.ForeignError{ParseError: e})
+	case format.ErrTruncated:
+		f.what = name + " is truncated: " + e.Reason
+	case format.ErrDamaged:
+		f.what = name + " is " + e.Error()
+		switch {
+		case e.Clause != format.HEAD5:
+			f.hint = orSalvage(hintCopy, name)
+		case name == stdinName:
+			f.hint = "if it came through a pipe, open it as a file: the copy of the head at its end may serve"
+		default: // and so is the one at its end
+			f.hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintCopy
+		}
+	case format.ErrUnsupported:
+		f.exit, f.hint = exitUnsupported, hintNewer
+	}
+	return f
+}
+
+func explainNoKey(name string, e *keysError) *failure {
+	causes := errors.Join(e.Causes...)
+	if f, ok := errors.AsType[*failure](causes); ok { // such as that nobody could be asked
+		same := *f
+		return &same
+	}
+	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
+		return emptyPassphrase()
+	}
+	asked := slices.Contains(e.Tried, format.SlotPassphrase)
+	f := &failure{exit: exitNoKey}
+	census := " (its slots: " + slotCensus(e.Slots) + ")"
+	switch n := e.keys.named; {
+	case n == 0 && asked:
+		f.what = "wrong passphrase for " + name
+	case n == 0:
+		f.what = "no key to open " + name + " with" + census
+	case asked:
+		f.what = "neither the passphrase nor a key of " + plural(n, "identity") + " opens " + name + census
+	case n == 1:
+		f.what = "the key does not open " + name + census
+	default:
+		f.what = fmt.Sprintf("none of %d keys opens %s%s", n, name, census)
+	}
+	for _, c := range e.Causes {
+		f.what += "; " + firstLine(c.Error())
+	}
+	f.hint = hintNoKey(e, causes, asked)
+	return f
+}
+
+// hintNoKey says what else could open the container.
+func hintNoKey(e *keysError, causes error, asked bool) string {
+	if m, ok := errors.AsType[*agekey.PluginMissingError](causes); ok {
+		return "install age-plugin-" + m.Name + ", and see that it is on the PATH"
+	}
+	if errors.Is(causes, agekey.ErrWrongPassphrase) {
+		return "that was the passphrase of the key, not of the file; try again"
+	}
+	if asked {
+		return hintPassphrase
+	}
+	hints := []string{"name an identity of one of its recipients with -i FILE"}
+	if slices.Contains(e.Slots, format.SlotKEK) && !slices.Contains(e.Tried, format.SlotKEK) {
+		hints = append(hints, "a symmetric key with --"+e.keys.prefix+"kek FILE")
+	}
+	if slices.Contains(e.Slots, format.SlotPassphrase) {
+		hint := "give a passphrase with -p"
+		if e.keys.prefix != "" {
+			hint = "say where its passphrase is with --" + e.keys.prefix + "passphrase-file FILE"
+		}
+		hints = append(hints, hint)
+	}
+	return strings.Join(hints, ", or ")
+}
+
+// slotCensus is the types of some slots with their numbers: "2 hpke, 1 kek".
+func slotCensus(slots []format.SlotType) string {
+	var parts []string
+	for i, t := range slots {
+		if slices.Index(slots, t) < i {
+			continue
+		}
+		n := 0
+		for _, u := range slots {
+			if u == t {
+				n++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d %v", n, t))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func emptyPassphrase() *failure {
+	return &failure{what: "the passphrase is empty", exit: exitNoKey, hint: "check where it comes from"}
+}
+
+// explainKeys explains what is wrong with keys before any file is opened.
+func explainKeys(err error) *failure {
+	if e, ok := errors.AsType[*entropy.RequireError](err); ok {
+		return &failure{what: e.Error(), exit: exitEntropy,
+			hint: orElse(e.Hint, "leave out --require "+e.Source+", or run this where it is to be had")}
+	}
+	if e, ok := errors.AsType[*entropy.UnknownSourceError](err); ok {
+		return &failure{what: fmt.Sprintf("no entropy source is called %q", e.Name), exit: exitUsage,
+			hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}
+	}
+	if errors.Is(err, keyslot.ErrSecretKey) {
+		return &failure{what: err.Error(), exit: exitUsage, // err says where, and to treat it as exposed
+			hint: "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"}
+	}
+	if errors.Is(err, keyslot.ErrEmptyPassphrase) {
+		return emptyPassphrase()
+	}
+	if errors.Is(err, keyslot.ErrUnknownKey) || errors.Is(err, keyslot.ErrNoKeys) {
+		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
+	}
+	if m, ok := errors.AsType[*agekey.PluginMissingError](err); ok {
+		return &failure{what: m.Error(), exit: exitUnsupported, hint: "install it, and see that it is on the PATH"}
+	}
+	if e, ok := errors.AsType[*agekey.SizeError](err); ok {
+		return &failure{what: e.Error(), exit: exitUnsupported, hint: "use a smaller key, or one of another kind"}
+	}
+	if _, ok := errors.AsType[*keyslot.LineError](err); ok {
+		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
+	}
+	return nil
+}

@@ -145,11 +145,12 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	defer out.Discard()
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
+	dst := out.writer() // of all parts: what is split between two of them may be no text
 	var n int64
 	var err, lost error
 	for i := 0; i < len(parts) && err == nil; i++ {
 		var k int64
-		k, err = from.write(out.writer(), parts[i].offset, parts[i].length)
+		k, err = from.write(dst, parts[i].offset, parts[i].length)
 		n += k
 		if err != nil && r.atEnd(err) {
 			lost, err = err, nil

@@ -150,7 +150,7 @@ func (o *output) toTerminal() bool { return o.File != nil && isTerminal(o.File) 
 // writer is what to write the output to, once it is created.
 func (o *output) writer() io.Writer {
 	if o.plan.text && o.plan.name == "" && o.toTerminal() {
-		return textOnly{o.File}
+		return &textOnly{terminal: o.File}
 	}
 	return o.File // as it is: package stream treats files and pipes well
 }
@@ -337,10 +337,13 @@ func (o *output) keep() {
 
 // textOnly is a terminal that only text may reach: by Write alone, as the other
 // methods of a file, such as ReadFrom, would go past it.
-type textOnly struct{ terminal *os.File }
+type textOnly struct {
+	terminal *os.File
+	filter   safetext.Filter
+}
 
-func (t textOnly) Write(p []byte) (int, error) {
-	if !safetext.IsText(p) {
+func (t *textOnly) Write(p []byte) (int, error) {
+	if !t.filter.Accept(p) {
 		return 0, refuse("name a file with -o FILE, or force it with -o -", "the output is not text and would go to the terminal")
 	}
 	return t.terminal.Write(p)

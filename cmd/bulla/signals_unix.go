@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// endingSignals ask a program to end.
-var endingSignals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+// endingSignals ask a program to end. Left to the Go runtime, SIGQUIT (Ctrl-\) would
+// print every goroutine and leave behind what was begun.
+var endingSignals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
 const pipeSignal = syscall.SIGPIPE
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -142,7 +143,9 @@ func TestTerminalOutput(t *testing.T) {
 	dir := workDir(t)
 	write(t, filepath.Join(dir, "text"), "Dear reader\n")
 	write(t, filepath.Join(dir, "binary"), "be\x01ep\n")
-	for _, name := range []string{"text", "binary"} {
+	write(t, filepath.Join(dir, "c1"), "\u009b2J\n")
+	write(t, filepath.Join(dir, "raw"), "\x9b2J\n")
+	for _, name := range []string{"text", "binary", "c1", "raw"} {
 		if c := start(t, dir, nil, "encrypt", name); c.code() != 0 {
 			t.Fatal(c.errs.String())
 		}
@@ -161,6 +164,9 @@ func TestTerminalOutput(t *testing.T) {
 		{"text", []string{"encrypt", "-o", "-"}, exitOK, "bulla", ""},
 		{"text.bulla", []string{"decrypt"}, exitOK, "Dear reader\r\n", ""},
 		{"binary.bulla", []string{"decrypt"}, exitRefused, "", "the output is not text and would go to the terminal"},
+		{"c1.bulla", []string{"decrypt"}, exitRefused, "", "the output is not text and would go to the terminal"},
+		{"raw.bulla", []string{"decrypt"}, exitRefused, "", "the output is not text and would go to the terminal"},
+		{"text", []string{"cat", "--range", "0+1", "--range", "1+4", "c1.bulla"}, exitRefused, "\xc2", "the output is not text and would go to the terminal"},
 		{"binary.bulla", []string{"decrypt", "-o", "-"}, exitOK, "be\x01ep\r\n", ""},
 	} {
 		s := newScreen(t)
@@ -240,38 +246,48 @@ func TestInterruptAtPrompt(t *testing.T) {
 	}
 }
 
-// TestProgressOnTerminal watches a run that takes its time.
+// TestProgressOnTerminal watches a run that takes its time, on terminals of every
+// width.
 func TestProgressOnTerminal(t *testing.T) {
-	dir := workDir(t)
-	s := newScreen(t)
-	if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
-		t.Fatal(err)
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	c := s.run(dir, "encrypt", "-o", "out")
-	c.Stdin, c.Stderr = r, s.tty
-	c.begin()
-	w.Write(make([]byte, 100_000))
-	waitFor(t, "progress shows", func() bool { return strings.Contains(s.text(), "standard input  97.7 KiB") })
-	w.Write(make([]byte, 100_000))
-	w.Close()
-	if got := c.code(); got != 0 {
-		t.Fatalf("exit code %d: %s", got, s.text())
-	}
-	waitFor(t, "the last line is complete", func() bool { return strings.HasSuffix(s.text(), "\r\n") })
-	lines := strings.Split(strings.TrimRight(strings.ReplaceAll(s.text(), "\r\n", ""), " "), "\r")
-	last := lines[len(lines)-1]
-	if !strings.HasPrefix(last, "standard input  195.3 KiB  ") || !strings.Contains(last, " in ") {
-		t.Errorf("the last line is %q", last)
-	}
-	for _, line := range lines {
-		if len([]rune(line)) > 79 {
-			t.Errorf("a line of %d columns would wrap: %q", len(line), line)
-		}
+	for columns, want := range map[int]struct{ running, last string }{
+		80: {"standard input  97.7 KiB  ", "standard input  195.3 KiB  "},
+		40: {"standard input  97.7 KiB  ", "standard input  195.3 KiB"},
+		20: {"stan…nput  97.7 KiB", "stan…put  195.3 KiB"},
+	} {
+		t.Run(strconv.Itoa(columns), func(t *testing.T) {
+			t.Parallel()
+			dir := workDir(t)
+			s := newScreen(t)
+			if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
+				t.Fatal(err)
+			}
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			c := s.run(dir, "encrypt", "-o", "out")
+			c.Stdin, c.Stderr = r, s.tty
+			c.begin()
+			w.Write(make([]byte, 100_000))
+			waitFor(t, "progress shows", func() bool { return strings.Contains(s.text(), want.running) })
+			w.Write(make([]byte, 100_000))
+			w.Close()
+			if got := c.code(); got != 0 {
+				t.Fatalf("exit code %d: %s", got, s.text())
+			}
+			waitFor(t, "the last line is complete", func() bool { return strings.HasSuffix(s.text(), "\r\n") })
+			lines := strings.Split(strings.TrimRight(strings.ReplaceAll(s.text(), "\r\n", ""), " "), "\r")
+			last := lines[len(lines)-1]
+			if !strings.HasPrefix(last, want.last) || columns == 80 && !strings.Contains(last, " in ") {
+				t.Errorf("the last line is %q", last)
+			}
+			for _, line := range lines {
+				if len([]rune(line)) > columns-1 {
+					t.Errorf("a line of %d columns would wrap: %q", len(line), line)
+				}
+			}
+		})
 	}
 }
 

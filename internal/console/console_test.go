@@ -143,3 +143,38 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 }
+
+// TestProgressNarrow has the name and the percentage on every terminal.
+func TestProgressNarrow(t *testing.T) {
+	for _, c := range []struct {
+		columns int
+		name    string
+		want    string
+	}{
+		{80, "backup.tar", "backup.tar  25%  1.0 GiB of 4.0 GiB  12.0 MiB/s  4m16s left"},
+		{80, "a/very/long/path/to/a/backup.tar", "a/very/long/path/to/a/backup.tar  25%  12.0 MiB/s  4m16s left"},
+		{40, "backup.tar", "backup.tar  25%  12.0 MiB/s  4m16s left"},
+		{40, "another-backup.tar", "another-backup.tar  25%  4m16s left"},
+		{40, "a/very/long/path/to/a/backup.tar", "a/very/long/path/to/a/backup.tar  25%"},
+		{40, "an/even/longer/path/to/another/backup.tar", "an/even/longer/pa…nother/backup.tar  25%"},
+		{20, "backup.tar", "backup.tar  25%"},
+		{20, "a/very/long/path/to/a/backup.tar", "a/very/…kup.tar  25%"},
+		{10, "backup.tar", "ba…ar  25%"},
+		{4, "backup.tar", "25%"},
+		{1, "backup.tar", "2"},
+	} {
+		p := &Progress{Work: Work{Name: c.name, Total: 4 << 30}}
+		for _, columns := range []int{c.columns - 1, c.columns} {
+			got := p.line(columns, 1<<30, 12<<20)
+			if width(got) > columns {
+				t.Errorf("%d columns: %q has %d", columns, got, width(got))
+			}
+			if columns >= 19 && (!strings.HasPrefix(got, c.name[:4]) || !strings.Contains(got, "25%")) {
+				t.Errorf("%d columns: %q", columns, got)
+			}
+			if columns == c.columns && got != c.want {
+				t.Errorf("%d columns: %q, want %q", columns, got, c.want)
+			}
+		}
+	}
+}

@@ -60,8 +60,8 @@ func (t *tty) hush(prompt string) (restore func(), err error) {
 	if err := unix.IoctlSetTermios(fd, setTermios, &quiet); err != nil {
 		return nil, err
 	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGCONT)
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, syscall.SIGCONT)
 	stops := make(chan os.Signal, 1)
 	if !signal.Ignored(syscall.SIGTSTP) { // where job control is off it stays off
 		signal.Notify(stops, syscall.SIGTSTP)
@@ -73,10 +73,10 @@ func (t *tty) hush(prompt string) (restore func(), err error) {
 			select {
 			case <-over:
 				return
-			case <-signals:
+			case <-goesOn:
 			case <-stops:
 				unix.IoctlSetTermios(fd, setTermios, before)
-				suspend(stops, signals)
+				suspend(goesOn)
 			}
 			drain(fd) // as above
 			unix.IoctlSetTermios(fd, setTermios, &quiet)
@@ -84,7 +84,7 @@ func (t *tty) hush(prompt string) (restore func(), err error) {
 		}
 	}()
 	return func() {
-		signal.Stop(signals)
+		signal.Stop(goesOn)
 		signal.Stop(stops)
 		close(over)
 		<-ended
@@ -94,11 +94,12 @@ func (t *tty) hush(prompt string) (restore func(), err error) {
 	}, nil
 }
 
-// suspend stops the process as the terminal wants it, and returns when it goes on.
-func suspend(stops, goesOn chan os.Signal) {
-	signal.Reset(syscall.SIGTSTP)
-	defer signal.Notify(stops, syscall.SIGTSTP)
-	syscall.Kill(syscall.Getpid(), syscall.SIGTSTP)
+// suspend stops the process and returns when it goes on. It is SIGTTIN that stops
+// it, as nothing catches that: Go cannot give SIGTSTP its default action back once
+// it was caught. Unlike SIGSTOP, both leave a process alone that no shell could
+// wake.
+func suspend(goesOn chan os.Signal) {
+	syscall.Kill(syscall.Getpid(), syscall.SIGTTIN)
 	select {
 	case <-goesOn:
 	case <-time.After(suspendTime):

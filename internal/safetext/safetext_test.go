@@ -54,19 +54,6 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestIsText(t *testing.T) {
-	euro := "€"
-	for s, want := range map[string]bool{
-		"": true, "hello\n\tworld\r\n": true, "größe": true, "a\x00b": false, "\x1b[2J": false, "a\x7f": false,
-		"\xc2\x9b": false, "\xff\xfe": false, "abc" + euro[:1]: true, "abc" + euro[:2]: true, euro[1:] + "abc": true,
-		euro[:1] + "abc": false,
-	} {
-		if got := IsText([]byte(s)); got != want {
-			t.Errorf("%q: %v", s, got)
-		}
-	}
-}
-
 func TestOneLine(t *testing.T) {
 	for s, want := range map[string]string{
 		"": "", " touch\nthe key\t ": "touch the key", "a\x1b[2Jb": "a\ufffd[2Jb", "c\u009bd": "c\ufffdd", "größe": "größe", "\xff": "\ufffd",

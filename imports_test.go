@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/xwing":    {"entropy"},
 	"keyslot":           {"entropy", "format", "internal/bech32", "internal/xwing", "slot"},
 	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext", "slot"},
+	"keyslot/keyfile":   {"format", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
 	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
 	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek", "slot"},
 

@@ -2,6 +2,7 @@ package keyslot
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +21,10 @@ var (
 	ErrUnknownKey = errors.New("not a key of a known kind")
 
 	// ErrSecretKey is what a secret key is refused with where a recipient is
-	// expected. It was meant to be seen by others, or has been: on a command
-	// line it is in the shell's history.
-	ErrSecretKey = errors.New("this is a secret key where a recipient is expected; treat it as exposed and make a new one")
+	// expected. Whether others have seen it depends on how it came: what was in
+	// a file comes in a [*LineError]; on a command line it is in the shell's
+	// history.
+	ErrSecretKey = errors.New("this is a secret key where a recipient is expected")
 
 	// ErrNoKeys is what a file without any key is refused with.
 	ErrNoKeys = errors.New("no key in the file")
@@ -40,6 +42,15 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns e.Err.
 func (e *LineError) Unwrap() error { return e.Err }
 
+// A PassOverError is what a parser returns for a line of a file that is to be
+// passed over if there is a key in any other.
+type PassOverError struct{ Err error }
+
+func (e *PassOverError) Error() string { return e.Err.Error() }
+
+// Unwrap returns e.Err.
+func (e *PassOverError) Unwrap() error { return e.Err }
+
 // parseKeys reads one key a line. Lines that are blank or begin with "#" are
 // passed over, as is white space around a key and a byte order mark.
 func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, error) {
@@ -55,6 +66,7 @@ func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, err
 		return nil, errors.New("the file is in UTF-16: a shell may have re-encoded it; save it as UTF-8")
 	}
 	var keys []T
+	var none error // why there is no key
 	for n, line := range lines(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf"))) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -63,13 +75,17 @@ func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, err
 			return nil, &LineError{n, errors.New("not text")}
 		}
 		key, err := parse(line)
+		if over, ok := errors.AsType[*PassOverError](err); ok {
+			none = cmp.Or(none, error(&LineError{n, over.Err}))
+			continue
+		}
 		if err != nil {
 			return nil, &LineError{n, err}
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, ErrNoKeys
+		return nil, cmp.Or(none, ErrNoKeys)
 	}
 	return keys, nil
 }

@@ -194,7 +194,7 @@ func explainKeys(err error) *failure {
 			hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}
 	}
 	if errors.Is(err, keyslot.ErrSecretKey) {
-		return &failure{what: err.Error(), exit: exitUsage, // err says where, and to treat it as exposed
+		return &failure{what: err.Error(), exit: exitUsage,
 			hint: "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"}
 	}
 	if errors.Is(err, keyslot.ErrEmptyPassphrase) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/format"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
+	"bulla/keyslot/keyfile"
 	"bulla/slot"
 )
 
@@ -134,7 +135,8 @@ func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newId
 	if err != nil {
 		return nil, err
 	}
-	return &newIdentity{identityText(id), id.Recipient()}, nil
+	file, err := keyfile.Encode(id, time.Now())
+	return &newIdentity{file, id.Recipient()}, err
 }
 
 // made is what keygen --json says.
@@ -143,15 +145,6 @@ type made struct {
 	Recipients safetext.Name `json:"recipients_file,omitempty"`
 	KEK        safetext.Name `json:"kek_file,omitempty"`
 	Recipient  string        `json:"recipient,omitempty"`
-}
-
-// identityText is an identity file, of the form that age-keygen gives its own.
-func identityText(id *keyslot.HPKEIdentity) []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "# created: %s\n", time.Now().UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "# public key: %s\n", id.Recipient().Canonical())
-	b.WriteString(id.String() + "\n") // in so many words: formatted, an identity does not show its secret
-	return b.Bytes()
 }
 
 // publish shows the recipient of a new identity to whoever sees the command run.
@@ -266,7 +259,7 @@ func (a *app) showRecipients(name string) error {
 	}
 	for _, id := range ids {
 		r := slot.RecipientOf(id)
-		if r == nil {
+		if r == nil || r.Type() != format.SlotHPKE {
 			return &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
 				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
 		}

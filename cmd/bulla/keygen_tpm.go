@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/keyslot/keyfile"
 	"bulla/keyslot/tpmkey"
 )
 
@@ -73,24 +71,8 @@ func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, er
 	if err != nil {
 		return nil, tpmFailure(exitIO, "cannot seal a key", err)
 	}
-	text, err := tpmKeyText(k)
-	return &newIdentity{text, k.Recipient()}, err
-}
-
-// tpmKeyText is the file of a TPM key, with what it takes to open it.
-func tpmKeyText(k *tpmkey.Key) ([]byte, error) {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "# created: %s\n", time.Now().UTC().Format(time.RFC3339))
-	takes := []string{"the TPM it was made with"}
-	if k.NeedsPIN() {
-		takes = append(takes, "its PIN")
-	}
-	for _, n := range k.PCRs() {
-		takes = append(takes, fmt.Sprintf("PCR %d unchanged", n))
-	}
-	fmt.Fprintf(&b, "# opens with: %s\n", strings.Join(takes, ", "))
-	file, err := k.Encode()
-	return append(b.Bytes(), file...), err
+	file, err := keyfile.Encode(k, time.Now())
+	return &newIdentity{file, k.Recipient()}, err
 }
 
 // urgeSecond warns that a TPM is one device, and mortal.

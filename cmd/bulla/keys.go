@@ -52,6 +52,7 @@ func keyFileError(name string, err error) error {
 		return err
 	}
 	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla help keys shows what key files look like"}
+	f.hint = orElse(hintOf(err), f.hint)
 	if errors.Is(err, keyslot.ErrSecretKey) {
 		f.hint = "a recipients file holds public keys, which keygen -y FILE shows; the secret ones belong where only you can read"
 	}

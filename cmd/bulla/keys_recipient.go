@@ -10,8 +10,10 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/keyslot/keyfile"
 	"bulla/slot"
 	"bulla/stream"
 )
@@ -48,7 +50,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 	}
 	var to []keyslot.Recipient
 	for i, s := range k.recipients {
-		r, err := keyslot.ParseRecipient(s, agekey.Recipients(k.app.person))
+		r, err := keyfile.ParseRecipient(s, &keyfile.Options{UI: k.app.person})
 		if err != nil {
 			return nil, k.explainRecipient(i, s, err)
 		}
@@ -149,6 +151,8 @@ func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
 		return nil, err
 	}
 	defer f.Close()
-	to, err := keyslot.ParseRecipients(f, agekey.Recipients(a.person))
+	to, err := keyfile.ParseRecipients(f, &keyfile.Options{UI: a.person, PassedOver: func(e *agekey.SSHKindError) {
+		a.warn(safetext.Printable(name)+": passed over a key of type "+e.Kind+": "+e.Error(), e.Hint())
+	}})
 	return to, keyFileError(name, err)
 }

@@ -9,13 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
-	"bulla/keyslot/agekey"
+	"bulla/keyslot/keyfile"
 	"bulla/keyslot/tpmkey"
-	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -130,40 +128,9 @@ func (a *app) pinFile(name string) ([]byte, error) {
 
 // parseIdentities reads identities of every kind.
 func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
-	file, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
-	defer clear(file)
-	if err != nil {
-		return nil, err
-	}
-	if !tpmkey.IsKeyFile(file) {
-		ids, err := agekey.ParseIdentityFile(name, bytes.NewReader(file), a.person)
-		return ids, keyFileError(name, err)
-	}
-	k, err := tpmkey.Parse(bytes.NewReader(file))
-	if err != nil {
-		return nil, keyFileError(name, err)
-	}
-	return []keyslot.Identity{tpmIdentity{k.Identity(pin.open(name)), name}}, nil
+	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name)})
+	return ids, keyFileError(name, err)
 }
-
-// A tpmIdentity is a TPM key that says in its errors which file it is from.
-type tpmIdentity struct {
-	*tpmkey.Identity
-	file string
-}
-
-// Unwrap implements [keyslot.Identity].
-func (i tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
-	cek, err := i.Identity.Unwrap(ctx, s, p)
-	var pe *format.ParseError
-	if err != nil && !errors.Is(err, slot.ErrIncorrectIdentity) && !errors.As(err, &pe) {
-		err = &tpmKeyError{*tpmFailure(exitNoKey, safetext.Printable(i.file), err)}
-	}
-	return cek, err
-}
-
-// A tpmKeyError is a TPM key that could not be used.
-type tpmKeyError struct{ failure }
 
 // tpmFailure says why a TPM did not do something, with the hint that belongs to
 // that.
@@ -171,21 +138,31 @@ func tpmFailure(exit int, what string, err error) *failure {
 	f := &failure{exit: exit, what: what + ": " + err.Error(), err: err}
 	if own, ok := errors.AsType[*failure](err); ok { // of a prompt
 		f.what, f.hint = own.what, own.hint
-	} else if h, ok := errors.AsType[interface {
+	} else {
+		f.hint = hintOf(err)
+	}
+	return f
+}
+
+// hintOf is what an error of a key advises itself, if it does.
+func hintOf(err error) string {
+	if h, ok := errors.AsType[interface {
 		error
 		Hint() string
 	}](err); ok {
-		f.hint = h.Hint()
+		return h.Hint()
 	}
-	return f
+	return ""
 }
 
 // unusable is why a TPM key could not be used, if that is why nothing opened a
 // file: nil if not. It counts for more than that no other key fits.
 func unusable(nk *stream.NoKeyError) error {
 	for _, cause := range nk.Causes {
-		if e, ok := errors.AsType[*tpmKeyError](cause); ok {
-			return &failure{exit: e.exit, what: e.what, hint: e.hint, err: nk}
+		if e, ok := errors.AsType[*keyfile.UnusableError](cause); ok {
+			f := tpmFailure(exitNoKey, safetext.Printable(e.File), e.Err)
+			f.err = nk
+			return f
 		}
 	}
 	return nil

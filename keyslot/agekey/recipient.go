@@ -44,13 +44,12 @@ var _ keyslot.Recipient = (*Recipient)(nil)
 
 // The beginnings of recipients. age1pq1 belongs to package keyslot.
 const (
-	agePrefix    = "age1"
-	pqPrefix     = "age1pq1"
-	tagPrefix    = "age1tag1"
-	tagPQPrefix  = "age1tagpq1"
-	sshPrefix    = "ssh-"
-	ecdsaPrefix  = "ecdsa-sha2-"
-	sshKeyPrefix = "sk-" // ssh keys on security keys
+	agePrefix   = "age1"
+	pqPrefix    = "age1pq1"
+	tagPrefix   = "age1tag1"
+	tagPQPrefix = "age1tagpq1"
+	sshPrefix   = "ssh-"
+	ecdsaPrefix = "ecdsa-sha2-"
 )
 
 // scryptStanza is the type of a stanza that a passphrase opens.
@@ -73,8 +72,9 @@ func Recipients(ui UI) keyslot.RecipientParser {
 // ParseRecipient reads a recipient in text: "age1…", "age1tag1…", "age1tagpq1…",
 // "age1NAME1…" for the plugin age-plugin-NAME, which will ask ui, or an ssh public
 // key as in an authorized_keys file, of type ssh-ed25519 or ssh-rsa. It fails with
-// [keyslot.ErrUnknownKey] for what is none of them, "age1pq1…" included, and with
-// a [*SizeError] for an RSA key of absurd length.
+// [keyslot.ErrUnknownKey] for what is none of them, "age1pq1…" included, with an
+// [*SSHKindError] for an ssh key of another type, and with a [*SizeError] for an
+// RSA key of absurd length.
 func ParseRecipient(s string, ui UI) (*Recipient, error) {
 	switch {
 	case strings.HasPrefix(s, pqPrefix):
@@ -85,7 +85,7 @@ func ParseRecipient(s string, ui UI) (*Recipient, error) {
 		return parsePlugin(s, orNobody(ui))
 	case strings.HasPrefix(s, agePrefix):
 		return parseX25519(s)
-	case strings.HasPrefix(s, sshPrefix), strings.HasPrefix(s, ecdsaPrefix), strings.HasPrefix(s, sshKeyPrefix):
+	case strings.HasPrefix(s, sshPrefix), strings.HasPrefix(s, ecdsaPrefix), strings.HasPrefix(s, sshSecurityKey), isAuthorizedKey(s):
 		return parseSSH(s)
 	}
 	return nil, keyslot.ErrUnknownKey

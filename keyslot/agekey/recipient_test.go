@@ -110,8 +110,15 @@ func TestCanonical(t *testing.T) {
 			t.Errorf("%s: %q, want %q", kind, got, want)
 		}
 		if kind == "ed25519" {
-			if got := parseRecipient(t, strings.ReplaceAll(s, " ", "   "), nil).Canonical(); got != want {
-				t.Errorf("with more spaces: %q", got)
+			for _, line := range []string{
+				strings.ReplaceAll(s, " ", "   "),
+				strings.ReplaceAll(s, " ", "\t"),
+				`from="10.0.0.0/8",no-pty,command="echo a b" ` + s,
+				s + " and more of a comment",
+			} {
+				if got := parseRecipient(t, line, nil).Canonical(); got != want {
+					t.Errorf("%q: %q", line, got)
+				}
 			}
 		}
 	}
@@ -138,7 +145,7 @@ func TestParseRecipientRefused(t *testing.T) {
 		{"ecdsa", "ecdsa-sha2-nistp256 AAAA", errSSHKind},
 		{"security key", "sk-ssh-ed25519@openssh.com AAAA", errSSHKind},
 		{"certificate", "ssh-ed25519-cert-v01@openssh.com AAAA", errSSHKind},
-		{"with options", `command="x" ` + all["ed25519"], keyslot.ErrUnknownKey},
+		{"options of no key", `command="x" no-pty`, keyslot.ErrUnknownKey},
 	} {
 		if r, err := ParseRecipient(tt.s, nil); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, %v, want %v", tt.name, r, err, tt.want)

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
 
@@ -30,6 +31,8 @@ import (
 const (
 	sshEd25519 = "ssh-ed25519"
 	sshRSA     = "ssh-rsa"
+
+	sshSecurityKey = "sk-" // how the types of keys on security keys begin
 
 	sshTagSize = 4
 )
@@ -43,13 +46,36 @@ var (
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 )
 
-// parseSSH reads a line of an authorized_keys file.
-func parseSSH(s string) (*Recipient, error) {
-	if kind, _, _ := strings.Cut(s, " "); kind != sshEd25519 && kind != sshRSA {
-		return nil, errSSHKind
+// An SSHKindError is an ssh key of a kind that one cannot encrypt to, such as
+// ecdsa-sha2-nistp256.
+type SSHKindError struct{ Kind string }
+
+func (e *SSHKindError) Error() string { return errSSHKind.Error() }
+func (e *SSHKindError) Unwrap() error { return errSSHKind }
+
+// Hint says what would do instead.
+func (e *SSHKindError) Hint() string {
+	if strings.HasPrefix(e.Kind, sshSecurityKey) {
+		return "a security key only signs with it; age-plugin-fido2-hmac makes a recipient of such a key"
 	}
+	return "ask for another key: age1pq…, age1…, ssh-ed25519 or ssh-rsa"
+}
+
+// isAuthorizedKey reports whether s is a line of an authorized_keys file, one that
+// begins with options too.
+func isAuthorizedKey(s string) bool {
+	_, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s))
+	return err == nil
+}
+
+// parseSSH reads a line of an authorized_keys file: a key, perhaps with options
+// before it and a comment after it.
+func parseSSH(s string) (*Recipient, error) {
 	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(s))
 	if err != nil {
+		if kind := strings.Fields(s)[0]; kind != sshEd25519 && kind != sshRSA {
+			return nil, &SSHKindError{safetext.OneLine(kind)}
+		}
 		return nil, errSSHRecipient
 	}
 	r, size, err := sshRecipient(key)
@@ -78,7 +104,7 @@ func sshRecipient(key ssh.PublicKey) (age.Recipient, int, error) {
 		public := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey) // as NewRSARecipient found
 		return r, fileSize(sshRSA, public.Size(), sshTagSize), nil
 	}
-	return nil, 0, errSSHKind
+	return nil, 0, &SSHKindError{key.Type()}
 }
 
 // The PEM labels of files that hold an ssh private key.
@@ -119,7 +145,11 @@ func sshIdentity(key any) (age.Identity, crypto.PublicKey, error) {
 		i, err := agessh.NewRSAIdentity(key)
 		return i, &key.PublicKey, err
 	}
-	return nil, nil, errSSHKind
+	kind := "ssh key"
+	if s, err := ssh.NewSignerFromKey(key); err == nil {
+		kind = s.PublicKey().Type()
+	}
+	return nil, nil, &SSHKindError{kind}
 }
 
 // A lockedSSH is an encrypted ssh private key. It asks for the passphrase once,

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/tpmdev":   {},
 	"internal/seal":     {"format"},
 	"internal/zseek":    {"format", "internal/ring"},
+	"internal/salvage":  {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":           {"internal/tpmdev"},
 	"slot":              {"entropy", "format"},
 	"internal/xwing":    {"entropy"},
@@ -30,7 +31,7 @@ var mayImport = map[string][]string{
 	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext", "slot"},
 	"keyslot/keyfile":   {"format", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
 	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
-	"stream":            {"entropy", "format", "internal/ring", "internal/seal", "internal/zseek", "slot"},
+	"stream":            {"entropy", "format", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.
 	"spec":             {},

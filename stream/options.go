@@ -38,7 +38,7 @@ type WriterOptions struct {
 	AllowClassical bool
 }
 
-// ReaderOptions are the options of [NewReader] and [Salvage]. The zero value,
+// ReaderOptions are the options of [NewReader]. The zero value,
 // and a nil pointer, are right for most uses.
 type ReaderOptions struct {
 	// Workers is how many batches are opened at a time; 0 means GOMAXPROCS.
@@ -65,6 +65,16 @@ type ReaderAtOptions struct {
 	// AllowTruncated serves the authentic chunks of a container whose end is
 	// missing. Its size is then unknown.
 	AllowTruncated bool
+}
+
+// SalvageOptions are the options of [Salvage]. The zero value, and a nil pointer,
+// are right for most uses.
+type SalvageOptions struct {
+	ReaderOptions
+
+	// Uncertain writes, of a compressed payload that has lost its table, the frames
+	// after a hole, too: see [Salvage].
+	Uncertain bool
 }
 
 // VerifyOptions are the options of [Verify] and [VerifySlice]. The zero value,

@@ -62,7 +62,7 @@ func TestSalvageDevice(t *testing.T) {
 	if _, err := f.ReadAt(make([]byte, 1), int64(at(5)+20000)); err == nil {
 		t.Fatal("the device has no bad sector")
 	}
-	got, s := salvage(t, f, len(container), v, stream.ReaderOptions{})
+	got, s := salvage(t, f, len(container), v, stream.SalvageOptions{})
 	want, lost, _ := w.want(t, plain)
 	if !s.SizeKnown || !bytes.Equal(got, want) || fmt.Sprint(s.Lost) != fmt.Sprint(lost) {
 		t.Errorf("%d bytes of %d, lost %v, not %v", len(got), len(want), s.Lost, lost)

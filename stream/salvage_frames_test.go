@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"io"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -18,7 +19,7 @@ func TestSalvageFrames(t *testing.T) {
 	v := new(vault)
 	plain := plaintext(5*frame + 1000)
 	container := encrypt(t, plain, v, stream.WriterOptions{Level: 1})
-	salvage := func(b []byte, o stream.ReaderOptions) ([]byte, *stream.Salvaged) {
+	salvage := func(b []byte, o stream.SalvageOptions) ([]byte, *stream.Salvaged) {
 		t.Helper()
 		var out bytes.Buffer
 		found, err := stream.Salvage(t.Context(), &out, bytes.NewReader(b), int64(len(b)), with(v), &o)
@@ -28,14 +29,14 @@ func TestSalvageFrames(t *testing.T) {
 		return out.Bytes(), found
 	}
 
-	got, found := salvage(container, stream.ReaderOptions{})
+	got, found := salvage(container, stream.SalvageOptions{})
 	if !bytes.Equal(got, plain) || !found.Whole() || !found.Decoded {
 		t.Errorf("whole: %d bytes, %+v", len(got), found)
 	}
 
 	holed := slices.Clone(container)
 	holed[headSize+format.SealedChunkSize/2] ^= 1
-	got, found = salvage(holed, stream.ReaderOptions{})
+	got, found = salvage(holed, stream.SalvageOptions{})
 	if len(found.Lost) != 1 || found.Lost[0].Offset != 0 || found.Lost[0].Length%frame != 0 || !found.Decoded || !found.SizeKnown {
 		t.Fatalf("a hole: %+v", found)
 	}
@@ -44,11 +45,11 @@ func TestSalvageFrames(t *testing.T) {
 		t.Errorf("a hole: %d bytes, of which %d are lost", len(got), lost)
 	}
 
-	if _, found = salvage(container, stream.ReaderOptions{Raw: true}); found.Decoded || !found.Whole() {
+	if _, found = salvage(container, stream.SalvageOptions{ReaderOptions: stream.ReaderOptions{Raw: true}}); found.Decoded || !found.Whole() {
 		t.Errorf("raw: %+v", found)
 	}
 	// Without its end, up to the last whole frame.
-	got, found = salvage(container[:len(container)-headSize-1000], stream.ReaderOptions{})
+	got, found = salvage(container[:len(container)-headSize-1000], stream.SalvageOptions{})
 	if !found.Decoded || found.SizeKnown || len(found.Lost) > 0 || len(got) != 4*frame || !bytes.Equal(got, plain[:4*frame]) {
 		t.Errorf("without its end: %d bytes, %+v", len(got), found)
 	}
@@ -65,8 +66,8 @@ func sparseText(frames, n int) []byte {
 }
 
 // Of a compressed payload without its end, or with a table that is damaged, the
-// frames before the first hole come back in their places, and those behind it in
-// pieces, which belong where they are said to or some frames further back.
+// frames before the first hole come back in their places. Those after it are
+// uncertain, and belong where they are said to or some frames further on.
 func TestSalvageWithoutTable(t *testing.T) {
 	const frame, frames = 2 << 20, 9
 	v := new(vault)
@@ -95,46 +96,50 @@ func TestSalvageWithoutTable(t *testing.T) {
 				w := newWreck(container).remove(end, len(container)-end)
 				c.damage(w)
 				b := w.bytes()
-				got, s := salvage(t, bytes.NewReader(b), len(b), v, stream.ReaderOptions{})
-				if s.SizeKnown || !s.Decoded || s.Intact < int64(c.intact*frame) || c.exact && len(s.Lost) > 0 {
-					t.Errorf("%d frames and %d bytes are intact, not %d; lost %v", s.Intact/frame, s.Intact%frame, c.intact, s.Lost)
+				s := checkPieces(t, b, plain, v)
+				if n := s.Intact + s.UncertainBytes; s.SizeKnown || !s.Decoded || n < int64(c.intact*frame) || c.exact && n > s.Intact {
+					t.Errorf("%d frames and %d bytes came back, not %d; uncertain %v", n/frame, n%frame, c.intact, s.Uncertain)
 				}
-				checkPieces(t, got, plain, s)
 			})
 		}
 	}
 }
 
-// checkPieces checks that what came out is zeros where it is lost, and between
-// that is of the plaintext: in its place, or at most some frames before it.
-func checkPieces(t *testing.T, got, plain []byte, s *stream.Salvaged) {
+// checkPieces salvages b, with what is uncertain and without, and checks what came
+// out: zeros where it is lost; before that the plaintext; after it pieces of the
+// plaintext, from their place or some frames further on, or zeros for them.
+func checkPieces(t *testing.T, b, plain []byte, v *vault) *stream.Salvaged {
 	t.Helper()
 	const frame = 2 << 20
-	if s.Loose != (len(s.Lost) > 0) {
-		t.Errorf("loose: %v; lost %v", s.Loose, s.Lost)
-	}
-	intact, from, moved := int64(0), int64(0), false
-	piece := func(to int64) {
-		place := from
-		for moved && place+to-from < int64(len(plain)) && !bytes.Equal(got[from:to], plain[place:][:to-from]) {
-			place += frame
-		}
-		if !bytes.Equal(got[from:to], plain[place:min(int64(len(plain)), place+to-from)]) {
-			t.Errorf("%d bytes at %d are not the plaintext's", to-from, from)
-		}
-		intact += to - from
+	got, s := salvage(t, bytes.NewReader(b), len(b), v, stream.SalvageOptions{Uncertain: true})
+	certain, again := salvage(t, bytes.NewReader(b), len(b), v, stream.SalvageOptions{})
+	if !reflect.DeepEqual(s.Report, again.Report) {
+		t.Errorf("%+v and %+v", s.Report, again.Report)
 	}
 	for _, l := range s.Lost {
-		piece(l.Offset)
 		if len(bytes.Trim(got[l.Offset:][:l.Length], "\x00")) > 0 || l.Length%frame != 0 {
 			t.Errorf("lost %v", l)
 		}
-		from, moved = l.Offset+l.Length, true
 	}
-	piece(int64(len(got)))
-	if intact != s.Intact {
-		t.Errorf("%d bytes are intact, not %d", intact, s.Intact)
+	if !bytes.HasPrefix(plain, got[:s.Intact]) || len(s.Lost) > 0 && s.Lost[0].Offset != s.Intact {
+		t.Errorf("%d bytes at first are not the plaintext's; lost %v", s.Intact, s.Lost)
 	}
+	n := int64(0)
+	for _, u := range s.Uncertain {
+		n += u.Length
+		piece := got[u.Offset:][:u.Length]
+		for place := u.Offset; !bytes.HasPrefix(plain[place:], piece); {
+			if place += frame; place >= int64(len(plain)) {
+				t.Errorf("%d bytes at %d are not the plaintext's", u.Length, u.Offset)
+				break
+			}
+		}
+		clear(piece)
+	}
+	if n != s.UncertainBytes || !bytes.Equal(got, certain) {
+		t.Errorf("%d bytes are uncertain, not %d", s.UncertainBytes, n)
+	}
+	return s
 }
 
 // A table that is damaged is no loss where the frames are there: the last ends
@@ -155,40 +160,63 @@ func TestSalvageDamagedTable(t *testing.T) {
 				rest = (len(container)-2*headSize)%format.SealedChunkSize - format.TagSize
 			}
 			container[len(container)-headSize-1] ^= 1
-			got, s := salvage(t, bytes.NewReader(container), len(container), v, stream.ReaderOptions{})
+			got, s := salvage(t, bytes.NewReader(container), len(container), v, stream.SalvageOptions{})
 			if !s.Whole() || !s.Decoded || !bytes.Equal(got, plain) {
 				t.Errorf("%d bytes of %d: %+v", len(got), len(plain), s)
 			}
-			// With a hole before, the size is as unknown as the places behind it.
+			// With a hole before, the size is as unknown as the places after it.
 			container[at(3)] ^= 1
-			got, s = salvage(t, bytes.NewReader(container), len(container), v, stream.ReaderOptions{})
-			if s.SizeKnown || s.Intact < int64(len(plain)-frame)/frame*frame {
+			s = checkPieces(t, container, plain, v)
+			if s.SizeKnown || s.Intact+s.UncertainBytes < int64(len(plain)-frame)/frame*frame {
 				t.Errorf("with a hole: %+v", s)
 			}
-			checkPieces(t, got, plain, s)
 		})
 	}
 }
 
-// A frame in the content of another, which is left as it is there, is not taken
-// for one of the payload's.
-func TestSalvageNested(t *testing.T) {
+// A frame that was hidden in the content, where the encoder leaves it as it is,
+// cannot be told from the container's own without the table: it is uncertain, and
+// written only if that is asked for.
+func TestSalvageHiddenFrame(t *testing.T) {
 	const frame, frames, block = 2 << 20, 5, 128 << 10
 	v := new(vault)
-	nested := raw(t, encrypt(t, append(junk(50_000), make([]byte, frame-50_000)...), v, stream.WriterOptions{Level: 1}), v)
-	plain := plaintext(frames * frame)
-	copy(plain[5*block+1000:], nested)
-	container := encrypt(t, plain, v, stream.WriterOptions{Level: 1})
-	if !bytes.Contains(raw(t, container, v)[:frame], nested) {
-		t.Fatal("the encoder has not left it as it is")
+	pack := func(content []byte) []byte {
+		return raw(t, encrypt(t, content, v, stream.WriterOptions{Level: 1}), v)
 	}
+	plain := plaintext(frames * frame)
+	outer := pack(plain)
+	begins := bytes.Index(outer, plain[:100])
+	between := outer[begins+block:][:3] // what stands between two blocks of the frame around it
+
+	// The hidden frame is longer than a block, so it has that in its place.
+	const place = 5*block + 1000
+	const seam = 6*block - place
+	content := append(junk(block+1000), make([]byte, frame-block-1000)...)
+	hidden := pack(content)
+	copy(content[seam-bytes.Index(hidden, content[:100]):], between)
+	hidden = pack(content)
+	copy(plain[place:], slices.Concat(hidden[:seam], hidden[seam+3:]))
+	if len(hidden) < block || !bytes.Contains(pack(plain)[:frame], hidden) {
+		t.Fatal("the encoder has not left the hidden frame as it is")
+	}
+
+	container := encrypt(t, plain, v, stream.WriterOptions{Level: 1})
 	w := newWreck(container).remove(len(container)-headSize-1000, headSize+1000).zero(at(2), 100)
 	b := w.bytes()
-	got, s := salvage(t, bytes.NewReader(b), len(b), v, stream.ReaderOptions{})
-	if s.Intact != (frames-2)*frame {
-		t.Errorf("%d frames and %d bytes", s.Intact/frame, s.Intact%frame)
+	got, s := salvage(t, bytes.NewReader(b), len(b), v, stream.SalvageOptions{})
+	if s.Intact != 0 || s.UncertainBytes != (frames-1)*frame || len(bytes.Trim(got, "\x00")) > 0 {
+		t.Errorf("%d bytes are intact, %d uncertain", s.Intact, s.UncertainBytes)
 	}
-	checkPieces(t, got, plain, s)
+	got, _ = salvage(t, bytes.NewReader(b), len(b), v, stream.SalvageOptions{Uncertain: true})
+	for i := range int64(frames) {
+		want := plain[i*frame:][:frame]
+		if i == 0 {
+			want = content
+		}
+		if found := bytes.Contains(got, want); found != (i < frames-1) {
+			t.Errorf("frame %d came out: %v", i, found)
+		}
+	}
 }
 
 // raw is the payload of a container as it is.

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -23,8 +25,9 @@ type salvageFlags struct {
 	headFlag
 	outputFlags
 	workFlags
-	lostTo string // --map
-	raw    bool
+	lostTo    string // --map
+	raw       bool
+	uncertain bool
 }
 
 func salvageCommand(a *app) *cobra.Command {
@@ -32,26 +35,27 @@ func salvageCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "salvage FILE -o OUT",
 		Short: "Get back what is left of a damaged file",
-		Long: `Write to OUT all of FILE that is still authentic, each byte in its place, and zeros for
-what is lost. Nothing else is written: no byte that did not authenticate.
+		Long: `Write to OUT what is still authentic of FILE, each byte in its place, with zeros
+for what is lost. OUT never gets a byte that did not authenticate.
 
-FILE may have lost its head (the copy at its end serves, or one that was kept with bulla
-head export), its end, or sectors in the middle; it may lie on a disk with read errors,
-be a part of something larger, and have bytes inserted or missing anywhere. What moved
-by that is looked for: at every byte nearby, up to 512 KiB away if the end is there, and
-at every sector up to 16 MiB away. What has moved further counts as lost. FILE is read
-twice, and stays as it is.
+FILE may have lost its head (the copy at its end serves, or one that you kept
+with bulla head export), its end, or sectors in the middle. It may lie on a disk
+with read errors, or inside something larger, such as a disk image. Where bytes
+were inserted or lost, the rest is looked for at every byte up to 512 bytes away
+and at every sector up to 16 MiB away. FILE is read twice and never changed.
 
-What was compressed with -z is decompressed, except the frames of 2 MiB that touch what
-is lost; all sizes are then of what it decompresses to. If the end of FILE is lost, with
-the table of the frames, it is not known how many of them are lost in a hole: OUT has
-zeros for the fewest that can be, and what is behind may belong some frames further back.
---raw gives the compressed stream as it is instead.
+What was compressed with -z is decompressed. A frame of 2 MiB that touches what
+is lost is lost whole. The end of FILE says where the frames are; if that is
+lost, too, what looks like a frame after a hole may belong elsewhere, or be
+content that only looks like one. Such frames are uncertain: they are listed, and
+OUT has zeros for them unless you give --uncertain. --raw writes the compressed
+stream instead.
 
-It is said what is lost, with a map of the whole, which ends in a ? if it is not known
-how much there was. Exit code 0 if nothing is lost, 6 if something is: OUT is there all
-the same, unless nothing could be salvaged. It is opened like for decrypt: with -i, -p,
---kek, or the default identity.`,
+The report lists what is lost and draws a map of the whole, which ends in a ? if
+the full size is not known.
+
+Exit codes: 0 if nothing is lost; 6 if something is lost or uncertain. OUT is
+written all the same, unless nothing at all could be salvaged.`,
 		Example: `  bulla salvage -o backup.tar backup.tar.bulla
   bulla salvage -i key.txt --map lost.json -o disk.img /mnt/dying/disk.img.bulla
   bulla salvage --head kept.head -o letter.txt damaged.bulla`,
@@ -62,6 +66,7 @@ the same, unless nothing could be salvaged. It is opened like for decrypt: with 
 	s.outputFlags.register(cmd, "write to `FILE`; - is standard output")
 	cmd.Flags().StringVar(&s.lostTo, "map", "", "write the lost ranges to `FILE`, as JSON")
 	cmd.Flags().BoolVar(&s.raw, "raw", false, "leave what was compressed with -z compressed")
+	cmd.Flags().BoolVar(&s.uncertain, "uncertain", false, "write uncertain frames, too")
 	s.identityFlags.register(a, cmd)
 	s.headFlag.register(cmd)
 	s.workFlags.register(cmd)
@@ -158,14 +163,17 @@ func (o *output) lies() (fs.FileInfo, error) {
 type salvaged struct {
 	safetext.InputField
 	safetext.OutputField
-	Size      int64          `json:"plaintext_bytes"` // up to what is known of it
+	Size      int64          `json:"plaintext_bytes"` // as far as it is known
 	SizeKnown bool           `json:"size_known"`
 	Intact    int64          `json:"intact_bytes"`
 	Lost      []stream.Range `json:"lost"`
 	Shifts    []stream.Shift `json:"shifts"`
 
-	Decompressed bool `json:"decompressed"`
-	PlacesKnown  bool `json:"places_known"` // of what is behind the first lost range
+	Decompressed   bool           `json:"decompressed"`
+	PlacesKnown    bool           `json:"places_known"` // nothing is uncertain
+	Uncertain      []stream.Range `json:"uncertain"`
+	UncertainBytes int64          `json:"uncertain_bytes"`
+	Written        bool           `json:"uncertain_written"`
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
@@ -176,10 +184,13 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	}
 	defer out.Discard()
 	start := time.Now()
-	opts := &stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw}
+	opts := &stream.SalvageOptions{
+		ReaderOptions: stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw},
+		Uncertain:     s.uncertain,
+	}
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
 	found, err := stream.Salvage(ctx, out.writer(), in.File, in.size, ids.all, opts)
-	if err == nil && found.Intact == 0 && !found.Whole() {
+	if err == nil && found.Intact == 0 && !found.Whole() && !(s.uncertain && found.UncertainBytes > 0) {
 		err = errNothing(in.name, found)
 	}
 	if err == nil {
@@ -192,37 +203,42 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found.Size, found.SizeKnown, found.Intact, found.Lost, found.Shifts, found.Decoded, !found.Loose}
-	if result.Lost == nil {
-		result.Lost = []stream.Range{}
-	}
-	if result.Shifts == nil {
-		result.Shifts = []stream.Shift{}
+	result := salvaged{
+		InputField: in.given.AsInput(), OutputField: out.given.AsOutput(),
+		Size: found.Size, SizeKnown: found.SizeKnown, Intact: found.Intact,
+		Lost: append([]stream.Range{}, found.Lost...), Shifts: append([]stream.Shift{}, found.Shifts...), // never null
+		Decompressed: found.Decoded, PlacesKnown: len(found.Uncertain) == 0,
+		Uncertain: append([]stream.Range{}, found.Uncertain...), UncertainBytes: found.UncertainBytes, Written: s.uncertain,
 	}
 	if lostTo != nil {
 		if err := a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n")); err != nil {
 			return err
 		}
 	}
-	a.tellSalvaged(&result, found, time.Since(start))
+	a.tellSalvaged(&result, time.Since(start))
 	if err := a.result(out, result); err != nil {
 		return err
 	}
 	if !found.Whole() {
-		return result.loss(found, s.lostTo != "")
+		return result.loss(s.lostTo != "")
 	}
 	return nil
 }
 
 // errNothing is the error for a file of which nothing is left.
 func errNothing(name string, found *stream.Salvaged) error {
-	f := &failure{exit: exitLoss, what: "nothing of " + name + " could be salvaged",
-		hint: "if it was encrypted to this key it is all damaged, or has moved too far; look for another copy"}
-	if found.Decoded {
-		f.hint = "it is compressed, and no frame of it is whole: --raw gives what is authentic of the compressed stream"
+	f := &failure{exit: exitLoss, what: "nothing of " + name + " could be salvaged", hint: "look for another copy of it"}
+	switch {
+	case len(found.Uncertain) > 0:
+		f.what += ": " + console.Bytes(found.UncertainBytes) + " of it are uncertain"
+		f.hint = hintUncertain
+	case found.Decoded:
+		f.hint = "it is compressed, and no frame of it is whole: --raw writes what is authentic of the compressed stream"
 	}
 	return f
 }
+
+const hintUncertain = "what is uncertain may belong elsewhere, or be content that looks like a frame; --uncertain writes it"
 
 // errNoHead is the error for a file that has lost all copies of its head.
 func errNoHead(err error) error {
@@ -232,83 +248,83 @@ func errNoHead(err error) error {
 }
 
 // tellSalvaged says what came of it, with a map.
-func (a *app) tellSalvaged(r *salvaged, found *stream.Salvaged, took time.Duration) {
+func (a *app) tellSalvaged(r *salvaged, took time.Duration) {
 	if a.quiet || a.json {
 		return
 	}
 	of, rest := " of "+console.Bytes(r.Size), ""
 	if !r.SizeKnown {
-		of, rest = "", ": how much there was is not known"
+		of, rest = "", "; the full size is not known"
 	}
 	a.con.Line(fmt.Sprintf("bulla: %s: %s%s salvaged to %s in %v%s", r.Input, console.Bytes(r.Intact), of, r.Output, took.Round(time.Millisecond), rest))
-	if found.Whole() {
+	if r.SizeKnown && len(r.Lost)+len(r.Uncertain) == 0 {
 		return
 	}
-	columns := a.con.Columns(71) - len("bulla: []")
-	end := ""
+	columns, end := a.con.Columns(71)-len("bulla: []"), ""
 	if !r.SizeKnown {
 		columns, end = columns-1, "?"
 	}
 	var gaps []console.Gap
-	for _, l := range r.Lost {
+	for _, l := range slices.Concat(r.Lost, r.Uncertain) {
 		gaps = append(gaps, console.Gap(l))
 	}
+	slices.SortFunc(gaps, func(a, b console.Gap) int { return cmp.Compare(a.Offset, b.Offset) })
 	a.con.Line("bulla: [" + console.Map(gaps, r.Size, columns) + end + "]")
 	for _, s := range r.Shifts {
-		a.con.Line(fmt.Sprintf("bulla: from byte %d of %s on, all is %s", s.Offset, r.Input, movedText(s.By)))
+		a.con.Line(fmt.Sprintf("bulla: from byte %d of %s on, everything is %s", s.Offset, r.Input, movedText(s.By)))
 	}
 }
 
 // movedText says where what was found has moved to.
 func movedText(by int64) string {
-	unit := "bytes"
-	if by == 1 || by == -1 {
-		unit = "byte"
-	}
 	switch {
 	case by < 0:
-		return fmt.Sprintf("%d %s further ahead than it was: something is missing before it", -by, unit)
+		return plural(int(-by), "byte") + " too far ahead: something is missing before it"
 	case by > 0:
-		return fmt.Sprintf("%d %s further back than it was: something was inserted before it", by, unit)
+		return plural(int(by), "byte") + " too far back: something was inserted before it"
 	}
 	return "in its place again"
 }
 
-// loss is the error that tells what is missing.
-func (r *salvaged) loss(found *stream.Salvaged, listed bool) error {
-	const most = 3 // ranges that are said in one line
-	lost := int64(0)
-	var where []string
-	for i, l := range r.Lost {
-		lost += l.Length
-		switch {
-		case i < most:
-			where = append(where, fmt.Sprintf("%d+%d", l.Offset, l.Length))
-		case i == most:
-			where = append(where, "...")
-		}
-	}
-	f := &failure{exit: exitLoss, hint: "--map FILE lists all that is lost"}
+// loss is the error that says what is missing.
+func (r *salvaged) loss(listed bool) error {
+	f := &failure{exit: exitLoss, hint: "--map FILE lists everything that is lost"}
 	if listed {
-		f.hint = "the map lists all that is lost"
+		f.hint = "the map lists everything that is lost"
 	}
-	if found.Missed {
-		f.hint += "; what has moved further than was looked for counts as lost"
-	}
-	least := ""
-	if found.Loose {
-		least = "at least "
-		f.hint = "the table of the frames is lost: what is behind the first of these may belong further back, by some frames of 2 MiB"
-	}
-	switch {
-	case lost > 0:
-		f.what = fmt.Sprintf("%s%s in %s of %s are lost and filled with zeros: %s", least, console.Bytes(lost), plural(len(r.Lost), "place"), r.Output, strings.Join(where, ", "))
-		if !r.SizeKnown {
-			f.what += "; and more may be missing at the end"
-		}
-	default:
-		f.what = fmt.Sprintf("the end of %s is missing: how much there was is not known", r.Output)
+	if len(r.Lost)+len(r.Uncertain) == 0 {
+		f.what = fmt.Sprintf("the end of %s is missing; the full size is not known", r.Output)
 		f.hint = "what is there is authentic"
+		return f
+	}
+	lost, where := spell(r.Lost)
+	f.what = fmt.Sprintf("%s lost in %s; %s has zeros there: %s", console.Bytes(lost), plural(len(r.Lost), "place"), r.Output, where)
+	if len(r.Uncertain) > 0 {
+		_, where := spell(r.Uncertain)
+		f.what = fmt.Sprintf("at least %s; %s uncertain: %s", f.what, console.Bytes(r.UncertainBytes), where)
+		f.hint = hintUncertain
+		if r.Written {
+			f.hint = "what is uncertain may belong elsewhere, or be content that looks like a frame"
+		}
+	}
+	if !r.SizeKnown {
+		f.what += "; more may be missing at the end"
 	}
 	return f
+}
+
+// spell is how long ranges are in all, and where the first of them are.
+func spell(ranges []stream.Range) (total int64, where string) {
+	const most = 3
+	var all []string
+	for i, r := range ranges {
+		total += r.Length
+		switch {
+		case i < most:
+			all = append(all, fmt.Sprintf("%d+%d", r.Offset, r.Length))
+		case i == most:
+			all = append(all, "...")
+		}
+	}
+	return total, strings.Join(all, ", ")
 }

@@ -16,10 +16,8 @@ type Walker struct {
 // NewWalker returns a Walker, which holds one decoder and the content of one frame.
 func NewWalker() *Walker { return &Walker{dec: newDecompressor(1)} }
 
-// MaxNested is how long frames can be in all that follow one another and are
-// part of a frame's content, left as it is: a block holds no more, and the header
-// of the next stands behind it.
-const MaxNested = maxBlock
+// MaxHeader is the greatest size of what [FindFrame] has to see of a frame, in bytes.
+const MaxHeader = magicSize + 14
 
 // ErrCut is returned for a frame that goes on behind the bytes that are there.
 var ErrCut = errors.New("the frame is cut off")

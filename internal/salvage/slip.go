@@ -1,0 +1,132 @@
+package salvage
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"bulla/format"
+)
+
+// How far chunks that are not in their place are looked for: at every byte up to
+// 512, at every sector up to Limits.Slip. To give up on a gap costs the
+// authentication of some 200,000 chunks, about 3 seconds of one processor.
+const (
+	maxSlipBytes = 512
+	slipSector   = 512
+	maxSlip      = 16 << 20
+
+	maxTries = 1 << 21 // in all gaps: a minute and a half
+	maxSlips = 100     // found; each costs a pass over the chunks after it
+	maxHoles = 1 << 18 // a placement takes 40 bytes, a gap 48, a lost range 16
+)
+
+// slipAt is how far the n-th place is that a slip is looked for at, the nearest
+// first.
+func slipAt(n int64) int64 {
+	if n < maxSlipBytes {
+		return n + 1
+	}
+	return (n - maxSlipBytes + 1 + maxSlipBytes/slipSector) * slipSector
+}
+
+// slip looks for a chunk of a gap that is not in its place, nearest first, and
+// returns by how much it has moved. Bytes were inserted in or lost from the first
+// chunk of the gap, so the second is likely to be intact, or the first if it was
+// before that; and the container's last, which ends where the tail begins, if
+// more is damaged. At most one place is right, but for the work of someone who
+// has the key.
+func (s *search) slip(g gap) (by int64, ok bool) {
+	if s.slips == maxSlips {
+		return 0, false
+	}
+	near := stretch{g.from, s.load(g.from, min(g.to, g.from+s.Limits.Slip+2*format.SealedChunkSize))}
+	var last stretch
+	if g.open() && s.Tail >= 0 {
+		last.at = max(0, s.Tail-format.SealedChunkSize)
+		last.b = make([]byte, s.Tail-last.at)
+		n, _ := s.Src.ReadAt(last.b, last.at)
+		last.b = last.b[:n]
+	}
+	by, ok = s.nearest(g.before, func(b *room, by int64) bool {
+		first := g.first // of those that begin in the gap, moved so
+		if d := g.before - by; d > 0 {
+			first += (d + format.SealedChunkSize - 1) / format.SealedChunkSize
+		}
+		for _, i := range [2]int64{first + 1, first} {
+			if i < g.end {
+				if _, ok := s.open(b, near.bytes(s.at(i, by), format.SealedChunkSize), i, false); ok {
+					return true
+				}
+			}
+		}
+		p, ok := s.finalAt(s.Tail, by)
+		if ok = ok && last.b != nil && p.first >= g.first; ok {
+			_, ok = s.open(b, last.bytes(s.at(p.first, by), p.length), p.first, true)
+		}
+		return ok
+	})
+	if ok {
+		s.slips++
+	}
+	return by, ok
+}
+
+// nearest tries what may have moved by about as much as what is before it,
+// nearest first, on all workers, until something has.
+func (s *search) nearest(before int64, try func(b *room, by int64) bool) (by int64, ok bool) {
+	const stride = 64 // places that a worker takes at a time
+	var next, tries atomic.Int64
+	var found atomic.Pointer[int64]
+	var all sync.WaitGroup
+	for range s.Workers {
+		all.Go(func() {
+			var b room
+			for found.Load() == nil && s.ctx.Err() == nil && s.tries+tries.Load() < maxTries {
+				n := next.Add(stride) - stride
+				for k := range int64(stride) {
+					d := slipAt(n + k)
+					if d > s.Limits.Slip {
+						return
+					}
+					for _, by := range [2]int64{before + d, before - d} {
+						if try(&b, by) {
+							found.Store(&by)
+						}
+					}
+				}
+				tries.Add(2 * stride)
+			}
+		})
+	}
+	all.Wait()
+	s.tries += tries.Load()
+	if by := found.Load(); by != nil {
+		return *by, true
+	}
+	return 0, false
+}
+
+// load returns the source's bytes from one place to another. They are good until
+// the next call.
+func (s *search) load(from, to int64) []byte {
+	size := max(0, to-from)
+	if int64(cap(s.near)) < size {
+		s.near = make([]byte, size)
+	}
+	n, _ := s.Src.ReadAt(s.near[:size], from)
+	return s.near[:n]
+}
+
+// A stretch is bytes of the container from one place on.
+type stretch struct {
+	at int64
+	b  []byte
+}
+
+// bytes returns the n bytes at off; none if they are not all in the stretch.
+func (s stretch) bytes(off, n int64) []byte {
+	if off -= s.at; off < 0 || off+n > int64(len(s.b)) {
+		return nil
+	}
+	return s.b[off:][:n]
+}

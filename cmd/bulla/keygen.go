@@ -171,8 +171,8 @@ func (a *app) writeKey(name string, key []byte) error {
 		return err
 	}
 	defer out.Discard()
-	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && readableByOthers(st.Mode()) {
-		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by others (mode %04o)", st.Mode().Perm()),
+	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
+		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", exposedTo(st), st.Mode().Perm()),
 			"chmod 600 it; -o FILE makes one that only you can read")
 	}
 	if _, err := out.Write(key); err != nil {

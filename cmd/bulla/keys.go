@@ -27,22 +27,28 @@ func configDir() (string, error) {
 	}
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", usage("set $"+envConfigDir, "cannot tell where the configuration directory is: %v", err)
+		return "", usage("set $"+envConfigDir+", or name the keys", "cannot tell where the configuration directory is: %v", err)
 	}
 	return filepath.Join(dir, "bulla"), nil
 }
 
-// configFile is the path of a file in the configuration directory; "" if it is
-// not there.
-func configFile(name string) string {
+// configFile is the path of a file in the configuration directory; "" if there is
+// none. It is absent only if it does not exist: one that cannot be looked at, or a
+// link that leads nowhere, is a key that is missing, not a choice to have none.
+func configFile(name string) (string, error) {
 	dir, err := configDir()
 	if err != nil {
-		return ""
+		return "", err
 	}
-	if path := filepath.Join(dir, name); exists(path) {
-		return path
+	path := filepath.Join(dir, name)
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", &failure{exit: exitIO, err: err, what: "cannot look for a key in the configuration directory: " + causeOf(err).Error(),
+			hint: "check who may read the directory, set $" + envConfigDir + " to another, or name the keys"}
 	}
-	return ""
+	return path, nil
 }
 
 // keyFileError says which file of keys err is about.
@@ -66,7 +72,6 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 		return nil, err
 	}
 	defer f.Close()
-	a.warnReadable(f, name, "key file")
 	b, err := io.ReadAll(io.LimitReader(f, int64(keyslot.MaxKEKFile)+1))
 	defer clear(b)
 	if err != nil {
@@ -76,19 +81,41 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 	if err != nil {
 		return nil, &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla keygen --kek makes one"}
 	}
+	a.warnExposed(f, name, "key file")
 	return kek, nil
 }
 
-// warnReadable warns if a file with a secret is for everybody to read.
-func (a *app) warnReadable(r io.Reader, name, what string) {
+// warnExposed warns if a file with a secret is not for its owner alone, as ssh
+// wants it.
+func (a *app) warnExposed(r io.Reader, name, what string) {
 	f, ok := r.(*os.File)
 	if !ok {
 		return
 	}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && readableByOthers(st.Mode()) {
-		a.warn(fmt.Sprintf("the %s %s is readable by others (mode %04o)", what, safetext.Printable(name), st.Mode().Perm()),
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
+		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), exposedTo(st), st.Mode().Perm()),
 			"chmod 600 "+safetext.Printable(name))
 	}
+}
+
+const (
+	groupWrite  fs.FileMode = 0o020
+	othersWrite fs.FileMode = 0o002
+)
+
+// warnWritable warns if a file of recipients, or a directory with one, can be
+// changed by those in mask: they could have everything encrypted to themselves.
+func (a *app) warnWritable(path string, mask fs.FileMode) {
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm()&mask == 0 || !st.Mode().IsRegular() && !st.IsDir() || st.Mode()&fs.ModeSticky != 0 || !modesCount {
+		return
+	}
+	who := "others"
+	if st.Mode().Perm()&othersWrite == 0 {
+		who = "its group"
+	}
+	a.warn(fmt.Sprintf("%s can be changed by %s (mode %04o), who could add recipients of their own", safetext.Printable(path), who, st.Mode().Perm()),
+		"chmod go-w "+safetext.Printable(path))
 }
 
 func exists(path string) bool {

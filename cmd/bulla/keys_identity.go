@@ -53,8 +53,14 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 	}
 	ids := &identities{prefix: k.passphrase.prefix}
 	files := k.files
-	if path := configFile(identityFile); !k.given() && path != "" {
-		files = []string{path}
+	if !k.given() {
+		path, err := configFile(identityFile)
+		if err != nil && !k.passphrase.ambient() {
+			return nil, err
+		}
+		if path != "" {
+			files = []string{path}
+		}
 	}
 	for _, name := range files {
 		more, err := k.app.readIdentities(name, &k.pin)
@@ -84,8 +90,11 @@ func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, er
 		return nil, err
 	}
 	defer f.Close()
-	a.warnReadable(f, name, "identity file")
-	return a.parseIdentities(name, f, pin)
+	ids, err := a.parseIdentities(name, f, pin)
+	if err == nil { // else it may be no secret
+		a.warnExposed(f, name, "identity file")
+	}
+	return ids, err
 }
 
 // A keysError is a container that none of the keys opens.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -56,19 +57,25 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		}
 		to = append(to, r)
 	}
-	files := k.files
+	files, trusted := k.files, othersWrite
 	if len(to) == 0 && len(files) == 0 && len(k.keks) == 0 && !k.passphrase.given() {
-		path := configFile(recipientsFile)
+		path, err := configFile(recipientsFile)
+		if err != nil {
+			return nil, err
+		}
 		if path == "" {
 			return nil, usage("use -r RECIPIENT, -R FILE or -p; or make a key once with: bulla keygen --default", "no recipients: nobody could open the result")
 		}
 		files = []string{path}
+		trusted |= groupWrite
+		k.app.warnWritable(filepath.Dir(path), trusted)
 	}
 	for _, name := range files {
 		more, err := k.app.readRecipients(name)
 		if err != nil {
 			return nil, err
 		}
+		k.app.warnWritable(name, trusted)
 		to = append(to, more...)
 	}
 	for _, name := range k.keks {

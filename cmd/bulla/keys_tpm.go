@@ -113,7 +113,7 @@ func (a *app) pinFile(name string) ([]byte, error) {
 		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
 	}
 	defer f.Close()
-	a.warnReadable(f, name, "PIN file")
+	a.warnExposed(f, name, "PIN file")
 	pin, err := io.ReadAll(io.LimitReader(f, int64(tpmkey.MaxPIN+len("\r\n")+1)))
 	if err != nil {
 		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))

@@ -166,7 +166,7 @@ func (a *app) passphraseFile(name, source string) ([]byte, error) {
 		return nil, noPassphrase("check "+source+", and who may read it", "cannot read the passphrase: %v", causeOf(err))
 	}
 	defer f.Close()
-	a.warnReadable(f, name, "passphrase file")
+	a.warnExposed(f, name, "passphrase file")
 	return readPassphrase(f)
 }
 

@@ -121,7 +121,11 @@ func (l *listFlags) suspects() (all []suspect, err error) {
 		add("-r", []keyslot.Recipient{r})
 	}
 	files := l.whom.files
-	if path := configFile(recipientsFile); path != "" {
+	path, err := configFile(recipientsFile)
+	if err != nil {
+		return nil, err
+	}
+	if path != "" {
 		files = append(files, path)
 	}
 	for _, name := range files {

@@ -17,9 +17,22 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "/bin/sh", "-c", command)
 }
 
-// readableByOthers reports whether users that are neither the owner nor in the
-// owner's group may read or change a file of that mode.
-func readableByOthers(mode os.FileMode) bool { return mode.Perm()&0o006 != 0 }
+// exposedTo is who else than its owner may read or change a file: "" for nobody.
+// Its group counts only if the file is this user's, as with ssh: that of a file
+// which somebody else provides is a choice.
+func exposedTo(st os.FileInfo) string {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	switch mode := st.Mode().Perm(); {
+	case mode&0o007 != 0:
+		return "others"
+	case mode&0o070 != 0 && ok && int(sys.Uid) == os.Geteuid():
+		return "its group"
+	}
+	return ""
+}
+
+// modesCount says that a file's mode tells who may use it.
+const modesCount = true
 
 // isNoSpace reports whether err means that a file cannot grow.
 func isNoSpace(err error) bool {

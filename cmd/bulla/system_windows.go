@@ -14,8 +14,11 @@ func shell(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "cmd", "/C", command)
 }
 
-// readableByOthers is not to be told from a mode here.
-func readableByOthers(os.FileMode) bool { return false }
+// exposedTo is not to be told from a mode here.
+func exposedTo(os.FileInfo) string { return "" }
+
+// modesCount says that a file's mode tells who may use it.
+const modesCount = false
 
 // isNoSpace reports whether err means that a file cannot grow.
 func isNoSpace(err error) bool {

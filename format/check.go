@@ -63,9 +63,13 @@ func Check(src io.ReaderAt, size int64) *Report {
 	c := ReadCopies(src, size)
 	r := &Report{Size: size, Copies: c}
 	r.judge(c.HeadErr)
+	conflict := c.Conflict(nil)
 	usable := c.Usable()
 	if len(usable) == 0 {
 		r.unread(c.TailErr)
+		if conflict != nil {
+			r.addConflict(c)
+		}
 		return r
 	}
 	h := usable[0].Head
@@ -74,12 +78,18 @@ func Check(src io.ReaderAt, size int64) *Report {
 	r.judge(err)
 	switch {
 	case r.unread(c.TailErr):
+	case conflict != nil:
+		r.addConflict(c)
 	case c.TailErr != nil:
 		r.add(TAIL1, max(0, size-int64(h.HeadSize())), min(size, int64(h.HeadSize())), "the tail is not a copy of the head: %v", c.TailErr)
 	case c.Head != nil:
 		r.compare(c.Head, c.Tail)
 	}
 	return r
+}
+
+func (r *Report) addConflict(c *Copies) {
+	r.add(COPY1, c.tailAt, int64(len(c.tail)), conflictReason)
 }
 
 // judge adds a finding for an error of a parser, and keeps any other.
@@ -101,11 +111,10 @@ func (r *Report) unread(err error) bool {
 	return true
 }
 
-// compare enforces TAIL-1 and TAIL-2, as far as they need no key, on two usable copies.
+// compare enforces TAIL-2, as far as it needs no key, on two usable copies of one
+// container.
 func (r *Report) compare(head, tail *Copy) {
 	switch {
-	case !head.Head.SameContainer(tail.Head):
-		r.add(TAIL1, tail.Offset, int64(len(tail.Raw)), "the tail belongs to another container")
 	case head.Head.Generation != tail.Head.Generation:
 		stale := head
 		if tail.Head.Generation < head.Head.Generation {

@@ -20,6 +20,7 @@ func TestCheck(t *testing.T) {
 	foreign := encode(t, func() *Head { h := sampleHead(1, kek); h.Salt[0] ^= 1; return h }())
 	rekeyed := encode(t, func() *Head { h := sampleHead(1, kek); h.Commitment[0] ^= 1; return h }())
 	two := encode(t, sampleHead(2, kek))
+	strange, malformed := repaired(good, set(10, 9)), repaired(good, set(20, 1))
 	torn := slices.Clone(good)
 	torn[H-5] ^= 1
 
@@ -50,11 +51,15 @@ func TestCheck(t *testing.T) {
 		{name: "same generation", src: container(good, payload, same), chunks: 1, plain: payload - 16,
 			want: []found{{TAIL2, H + payload, H}}},
 		{name: "another container's tail", src: container(good, payload, foreign), chunks: 1, plain: payload - 16,
-			want: []found{{TAIL1, H + payload, H}}},
+			want: []found{{COPY1, H + payload, H}}},
 		{name: "a tail for another key", src: container(good, payload, rekeyed), chunks: 1, plain: payload - 16,
-			want: []found{{TAIL1, H + payload, H}}},
+			want: []found{{COPY1, H + payload, H}}},
+		{name: "a tail of another version", src: container(good, payload, strange), chunks: 1, plain: payload - 16,
+			want: []found{{COPY1, H + payload, H}}},
+		{name: "two malformed copies that are intact, of two containers", src: container(malformed, payload, strange),
+			want: []found{{HEAD8, 20, 1}, {COPY1, H + payload, H}}},
 		{name: "a tail of two pages", src: container(good, payload, two), chunks: 1, plain: payload + H - 16,
-			want: []found{{TAIL1, H + payload, 2 * H}}},
+			want: []found{{TAIL1, H + payload + H, H}}},
 		{name: "head only", src: good,
 			want: []found{{FILE1, H, 1}, {TAIL1, 0, H}}},
 		{name: "no chunk", src: container(good, 15, good),

@@ -74,6 +74,8 @@ const (
 	TAIL2 Clause = "TAIL-2" // the tail equals the head
 	TAIL3 Clause = "TAIL-3" // reader: warning or violation
 
+	COPY1 Clause = "COPY-1" // the intact copies are of one container
+
 	READ1 Clause = "READ-1" // reader: which copy counts
 	READ2 Clause = "READ-2" // reader: looking for the tail
 	READ3 Clause = "READ-3" // reader: bounds before allocation

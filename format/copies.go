@@ -1,6 +1,10 @@
 package format
 
-import "io"
+import (
+	"bytes"
+	"cmp"
+	"io"
+)
 
 // A Copy is one of a container's two copies of the head, as found.
 type Copy struct {
@@ -13,10 +17,69 @@ type Copy struct {
 type Copies struct {
 	Head, Tail       *Copy // nil where the copy is not usable
 	HeadErr, TailErr error // why: a *ParseError with offsets in the container, or an I/O error
+
+	// The bytes of the copies that are intact, usable or not, and where the tail is.
+	head, tail []byte
+	tailAt     int64
+}
+
+// A Place is where a copy of the head stands.
+type Place string
+
+const (
+	AtHead   Place = "head"
+	AtTail   Place = "tail"
+	Detached Place = "detached"
+)
+
+// IdentitySize is how many bytes from its beginning on all intact copies of one
+// container have in common: the preamble, with the version, and the commitment.
+const IdentitySize = PreambleSize + CommitmentSize
+
+// Conflict enforces COPY-1 and READ-4: that the intact copies, those of the
+// container and a detached head if that is not nil, are all of one container. It
+// fails with a [*ParseError].
+//
+// Intact is less than usable: magic, length and checksum hold, so that no damage
+// made the copy what it is. What a reader knows or supports makes no difference.
+func (c *Copies) Conflict(detached []byte) error {
+	if differ(c.head, c.tail) {
+		return &ParseError{COPY1, "tail", c.tailAt, ErrForged, conflictReason}
+	}
+	if differ(c.head, detached) || differ(c.tail, detached) {
+		return &ParseError{READ4, "detached head", 0, ErrMalformed, "it belongs to another container"}
+	}
+	return nil
+}
+
+const conflictReason = "the head and the tail belong to two different containers"
+
+func differ(a, b []byte) bool {
+	return a != nil && b != nil && !bytes.Equal(a[:IdentitySize], b[:IdentitySize])
+}
+
+// Only returns what c would be if of the container's own copies there were only
+// the one in that place: for whoever has to choose between two that exclude each
+// other (COPY-1).
+func (c *Copies) Only(p Place) *Copies {
+	only := *c
+	if p != AtHead {
+		only.Head, only.head = nil, nil
+		only.HeadErr = cmp.Or(c.HeadErr, errLeftOut("head", 0))
+	}
+	if p != AtTail {
+		only.Tail, only.tail = nil, nil
+		only.TailErr = cmp.Or(c.TailErr, errLeftOut("tail", c.tailAt))
+	}
+	return &only
+}
+
+func errLeftOut(place string, off int64) error {
+	return &ParseError{COPY1, place, off, ErrForged, "this copy was left out"}
 }
 
 // Usable returns the usable copies in the order in which a reader tries them
-// (READ-1): the head first, unless the tail is a newer copy of the same container.
+// (READ-1): the newest first, and of equals the head.
 func (c *Copies) Usable() []*Copy {
 	switch {
 	case c.Head == nil && c.Tail == nil:
@@ -35,60 +98,64 @@ func (c *Copies) Usable() []*Copy {
 // fails: what cannot be read or parsed is said in HeadErr and TailErr. It holds
 // at most 1 MiB.
 func ReadCopies(src io.ReaderAt, size int64) *Copies {
-	c := &Copies{}
 	size = max(0, size)
-	c.Head, c.HeadErr = readHead(src, size)
-	if c.Head != nil {
-		at := size - int64(c.Head.Head.HeadSize())
-		if at < int64(c.Head.Head.HeadSize()) {
-			c.TailErr = &ParseError{FILE1, "tail", size, ErrTruncated, "no room for a payload and a tail"}
-			return c
-		}
-		c.Tail, c.TailErr = readCopy(src, at, c.Head.Head.HeadSize())
-		if c.Tail != nil {
-			return c
-		}
+	raw, err := readAtMost(src, 0, min(size, PreambleSize))
+	if err == nil {
+		raw, err = readAtMost(src, 0, min(size, int64(CopySize(raw))))
 	}
-	// Without a head, or with a tail of another length, the tail says itself how long it is.
-	t, err := findTail(src, size)
-	if t != nil || c.TailErr == nil {
-		c.Tail, c.TailErr = t, err
+	c := ParseCopies(raw)
+	if err != nil {
+		c.HeadErr = err
+	}
+	if n := int64(len(c.head)); c.head == nil {
+		c.findTail(src, size)
+	} else if size-n < n {
+		c.TailErr = &ParseError{FILE1, "tail", size, ErrTruncated, "no room for a payload and a tail"}
+	} else if raw, err := readAtMost(src, size-n, n); err != nil {
+		c.TailErr = err
+	} else {
+		c.AddTail(raw, size-n)
 	}
 	return c
 }
 
-// readHead reads the copy at the start of a container.
-func readHead(src io.ReaderAt, size int64) (*Copy, error) {
-	pre, err := readAtMost(src, 0, min(size, PreambleSize))
-	if err != nil {
-		return nil, err
-	}
-	n, err := PeekHeadSize(pre)
-	if err != nil {
-		return nil, err
-	}
-	return readCopy(src, 0, int(min(size, int64(n))))
-}
-
-// readCopy reads and parses the copy of n bytes at off.
-func readCopy(src io.ReaderAt, off int64, n int) (*Copy, error) {
-	raw, err := readAtMost(src, off, int64(n))
-	if err != nil {
-		return nil, err
+// ParseCopies returns the copies of a container of which there is only the head
+// so far: raw begins with it, and has all of it if it is not cut off. It keeps
+// nothing of raw.
+func ParseCopies(raw []byte) *Copies {
+	c := &Copies{TailErr: &ParseError{TAIL1, "tail", 0, ErrTruncated, "no tail was read"}}
+	if n := intact(raw); n > 0 {
+		c.head = bytes.Clone(raw[:n])
 	}
 	h, err := ParseHead(raw)
 	if err != nil {
-		return nil, within(err, off, "")
+		c.HeadErr = err
+		return c
 	}
-	if h.HeadSize() != n {
-		return nil, &ParseError{TAIL1, "pages", off + offPages, ErrMalformed, "the copies differ in length"}
-	}
-	return &Copy{off, raw, h}, nil
+	c.Head = &Copy{0, c.head, h}
+	return c
 }
 
-// findTail looks for a copy at the end of a container, fewest pages first
-// (READ-2). It is not the one at the start, whose place is there.
-func findTail(src io.ReaderAt, size int64) (*Copy, error) {
+// AddTail adds what stands at off in the place of the tail: as many bytes as a
+// tail must have, if the source is not cut off. c keeps nothing of raw.
+func (c *Copies) AddTail(raw []byte, off int64) {
+	c.tailAt = off
+	h, err := ParseHead(raw)
+	if intact(raw) == len(raw) && len(raw) > 0 {
+		c.tail = bytes.Clone(raw)
+	} else if err == nil {
+		err = &ParseError{TAIL1, "pages", offPages, ErrMalformed, "the copies differ in length"}
+	}
+	if err != nil {
+		c.Tail, c.TailErr = nil, within(err, off, "")
+		return
+	}
+	c.Tail, c.TailErr = &Copy{off, c.tail, h}, nil
+}
+
+// findTail looks for a copy at the end of a container whose head is not intact,
+// fewest pages first (READ-2). It is not the one at the start, whose place is there.
+func (c *Copies) findTail(src io.ReaderAt, size int64) {
 	end := make([]byte, MaxHeadSize)
 	for pages := MinPages; pages <= MaxPages && int64(pages*PageSize) < size; pages++ {
 		// A page at a time, from the end: a bad sector further in hides no copy.
@@ -98,18 +165,15 @@ func findTail(src io.ReaderAt, size int64) (*Copy, error) {
 			if err == nil || err == io.EOF { // the source ends before the size that it is said to have
 				break
 			}
-			return nil, err
+			c.TailErr = err
+			return
 		}
-		if n, err := CheckCopy(b); err != nil || n != len(b) {
-			continue
+		if intact(b) == len(b) {
+			c.AddTail(b, off)
+			return
 		}
-		h, err := ParseHead(b)
-		if err != nil {
-			return nil, within(err, off, "tail")
-		}
-		return &Copy{off, b, h}, nil
 	}
-	return nil, &ParseError{TAIL1, "tail", size, ErrDamaged, "no copy of the head ends here"}
+	c.TailErr = &ParseError{TAIL1, "tail", size, ErrDamaged, "no copy of the head ends here"}
 }
 
 // readAtMost reads n bytes at off, fewer only where src ends before.

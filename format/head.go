@@ -141,10 +141,25 @@ func CheckCopy(b []byte) (int, error) {
 		return 0, &ParseError{HEAD4, "head", int64(len(b)), ErrTruncated,
 			fmt.Sprintf("the input ends after %d of the head's %d bytes", len(b), n)}
 	}
-	if crc32.Checksum(b[:n-checksumSize], castagnoli) != binary.BigEndian.Uint32(b[n-checksumSize:]) {
+	if !checksumFits(b[:n]) {
 		return 0, &ParseError{HEAD5, "checksum", int64(n - checksumSize), ErrDamaged, "the checksum does not fit the bytes before it"}
 	}
 	return n, nil
+}
+
+// intact returns how long the copy is that b begins with, if that is intact:
+// HEAD-1 and HEAD-3 to HEAD-5 hold, whatever its version is. It is 0 if not.
+func intact(b []byte) int {
+	n := CopySize(b)
+	if n < PreambleSize || len(b) < n || !checksumFits(b[:n]) {
+		return 0
+	}
+	return n
+}
+
+func checksumFits(copy []byte) bool {
+	n := len(copy) - checksumSize
+	return crc32.Checksum(copy[:n], castagnoli) == binary.BigEndian.Uint32(copy[n:])
 }
 
 // ParseHead reads the copy of a head at the start of b, in the order of the

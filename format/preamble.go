@@ -140,6 +140,20 @@ func PeekHeadSize(b []byte) (int, error) {
 	return pages * PageSize, nil
 }
 
+// CopySize returns how many bytes of b have to be at hand to tell whether an
+// intact copy begins it, whatever its version: the copy's length, or if the first
+// PreambleSize bytes rule one out, no more than these.
+func CopySize(b []byte) int {
+	if len(b) < PreambleSize || string(b[:magicSize]) != Magic {
+		return PreambleSize
+	}
+	pages := int(binary.BigEndian.Uint16(b[offPages:]))
+	if pages < MinPages || pages > MaxPages {
+		return PreambleSize
+	}
+	return pages * PageSize
+}
+
 // parsePreamble reads the fields of a preamble whose copy is undamaged, after
 // [PeekHeadSize] has passed it. It enforces HEAD-6 to HEAD-8.
 func parsePreamble(b []byte) (Preamble, error) {

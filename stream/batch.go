@@ -32,8 +32,8 @@ type batch struct {
 	n   int    // how much of in is chunks, when opening
 	out []byte // what comes out
 
-	err     error           // why out ends early
-	warning *format.Finding // what is wrong with the tail, behind the last chunk
+	err   error            // why out ends early, or what is wrong after the last chunk
+	found []format.Finding // what is amiss with the copies of the head, after the last chunk
 
 	// Where all chunks are tried, whatever becomes of those before:
 	opened      int64   // how many opened

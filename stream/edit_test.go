@@ -28,7 +28,7 @@ func rewrap(ctx context.Context, f stream.File, size int64, ids []stream.Identit
 
 // repair makes both copies in f the one that counts, and returns what was wrong.
 func repair(ctx context.Context, f stream.File, size int64, ids []stream.Identity, head []byte) ([]format.Finding, error) {
-	h, err := stream.EditHead(ctx, f, size, ids, &stream.HeadOptions{Head: head})
+	h, err := stream.EditHead(ctx, f, size, ids, &stream.HeadOptions{Head: head, Mend: true})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package stream
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"bulla/format"
 )
@@ -66,52 +65,4 @@ func (f *fault) nameSize(h *format.Head) error {
 func isCopy(b []byte) bool {
 	_, err := format.CheckCopy(b)
 	return err == nil
-}
-
-// The two places where a copy of the head stands in a container.
-const (
-	headPlace = "head"
-	tailPlace = "tail"
-)
-
-// own is the copy that the container's places are judged by: the one that counts
-// of those that stand in it. A newer detached head does not make them stale.
-func (op *opened) own() *format.Copy {
-	if op.stored == nil {
-		return op.head
-	}
-	return op.stored
-}
-
-// compare says what is wrong with what stands in one place, at that offset, by
-// a good copy (HEAD-13, TAIL-1, TAIL-2); nil if nothing is.
-func (op *opened) compare(good *format.Copy, raw []byte, place string, offset int64) *format.Finding {
-	if bytes.Equal(raw, good.Raw) {
-		return nil
-	}
-	f := &format.Finding{Clause: format.TAIL1, Severity: format.Violation, Offset: offset, Length: int64(len(raw))}
-	h, err := format.ParseHead(raw)
-	switch {
-	case err != nil:
-		f.Message = fmt.Sprintf("the %s is damaged: %v", place, err)
-	case !h.SameContainer(good.Head):
-		f.Message = fmt.Sprintf("the %s is another container's", place)
-		if place == headPlace {
-			f.Clause = format.KEY1
-		}
-	case !op.keys.VerifyHead(h, raw):
-		f.Message = fmt.Sprintf("the %s was changed by someone who cannot open it", place)
-		if place == headPlace {
-			f.Clause = format.HEAD13
-		}
-	case h.Generation == good.Head.Generation:
-		f.Clause, f.Message = format.TAIL2, "the copies of the head are of the same generation and differ"
-	default:
-		if h.Generation > good.Head.Generation { // then it is the other that is behind
-			place, f.Offset = headPlace, 0
-		}
-		f.Clause = format.TAIL2
-		f.Message = fmt.Sprintf("the %s is stale: an older copy, as an interrupted change of recipients leaves it", place)
-	}
-	return f
 }

@@ -96,6 +96,24 @@ func (h *HeadEditor) Truncated() error { return h.cut }
 // if n is no recipient.
 func (h *HeadEditor) SlotsOf(n Named) []int { return h.op.slotsOf(n) }
 
+// Removed returns the slots by which recipients still open the container, though
+// the copy that counts does not have them: those of stale copies.
+func (h *HeadEditor) Removed() (slots []format.Slot) {
+	for _, c := range h.op.all {
+		for _, s := range removed(c.Head, h.Head()) {
+			if !slices.ContainsFunc(slots, func(t format.Slot) bool { return t.ID == s.ID && bytes.Equal(t.Body, s.Body) }) {
+				slots = append(slots, s)
+			}
+		}
+	}
+	return slots
+}
+
+// Owns reports whether a slot of the container is n's.
+func (h *HeadEditor) Owns(n Named, s *format.Slot) bool {
+	return s.Type == n.Type() && s.ID == h.op.keys.SlotID(n.Canonical())
+}
+
 // OpenedSlot returns the position in Head().Slots of the slot that was opened,
 // from 0; -1 if Head has it no more.
 func (h *HeadEditor) OpenedSlot() int { return h.op.openedSlot() }

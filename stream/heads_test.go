@@ -36,6 +36,7 @@ func TestWhichCopyCounts(t *testing.T) {
 	clear(torn[2000:])
 	forged := forgedHead(t, whole.head, func(h *format.Head) { h.Generation = 9 })
 	foreign := split(t, encrypt(t, nil, mine, stream.WriterOptions{})).head
+	strangeVersion := withChecksum(func(b []byte) { b[10] = 9 }, whole.head)
 	const H, T = 0, -1 // where a finding is: at the head, at the tail
 
 	type found struct {
@@ -64,11 +65,13 @@ func TestWhichCopyCounts(t *testing.T) {
 		{"my key only in the stale tail", gen(2, theirSlot), gen(1), 2, 0, format.SLOT3, []found{{format.TAIL2, T}}, ""},
 		{"my key only in the tail", gen(1, theirSlot), gen(2), 2, 0, format.SLOT3, []found{{format.TAIL2, H}}, ""},
 		{"my key in neither", gen(2, theirSlot), gen(1, strange), 0, 0, format.SLOT3, nil, ""},
-		{"head forged", forged, gen(1), 1, 0, format.HEAD13, []found{{format.HEAD13, H}}, ""},
-		{"tail forged", gen(1), forged, 1, 1, "", []found{{format.TAIL1, T}}, format.TAIL1},
+		{"head forged", forged, gen(1), 0, 0, format.HEAD13, []found{{format.HEAD13, H}}, ""},
+		{"tail forged", gen(1), forged, 0, 0, format.HEAD13, []found{{format.HEAD13, T}}, ""},
 		{"both forged", forged, forged, 0, 0, format.HEAD13, nil, ""},
 		{"tail forged, head torn", torn, forged, 0, 0, "", nil, ""},
-		{"another container's tail", gen(1), foreign, 1, 1, "", []found{{format.TAIL1, T}}, format.TAIL1},
+		{"another container's tail", gen(1), foreign, 0, 0, format.COPY1, []found{{format.COPY1, T}}, ""},
+		{"another container's tail, of no known version", gen(1), strangeVersion, 0, 0, format.COPY1, []found{{format.COPY1, T}}, ""},
+		{"another container's head", foreign, gen(1), 0, 0, "", []found{{format.COPY1, T}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := parts{c.head, whole.chunks, c.tail}.join()
@@ -95,6 +98,13 @@ func TestWhichCopyCounts(t *testing.T) {
 			case c.generation == 0:
 				if err == nil || c.clause != "" && clauseOf(err) != c.clause {
 					t.Errorf("ReaderAt: %v, want %s", err, c.clause)
+				}
+				if c.found != nil {
+					rep, err := verify(t, b, mine)
+					if err != nil || rep.Valid() {
+						t.Errorf("Verify: valid %v: %v", rep.Valid(), err)
+					}
+					checkFound("Verify", rep.Findings, format.Violation)
 				}
 			case err != nil:
 				t.Errorf("ReaderAt: %v", err)
@@ -179,7 +189,7 @@ func TestDetachedHead(t *testing.T) {
 		{"the copies are zeros", make([]byte, headSize), make([]byte, headSize), detached, ""},
 		{"it alone has the key", locked, locked, detached, ""},
 		{"it does not have the key, the copies do", whole.head, whole.tail, locked, ""},
-		{"it is forged, the copies are not", whole.head, whole.tail, forged, ""},
+		{"it is forged, the copies are not", whole.head, whole.tail, forged, format.HEAD13},
 		{"more than a head", whole.head, whole.tail, slices.Concat(detached, container), ""},
 		{"it is another container's", noise, noise, foreign, format.FILE1},
 		{"it is damaged", whole.head, whole.tail, noise, format.HEAD1},

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -324,6 +325,15 @@ func forgedHead(t testing.TB, head []byte, change func(*format.Head)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// withChecksum is a copy with any change to its bytes, and a checksum that fits.
+func withChecksum(change func([]byte), head []byte) []byte {
+	b := slices.Clone(head)
+	change(b)
+	n := len(b) - 4
+	binary.BigEndian.PutUint32(b[n:], crc32.Checksum(b[:n], crc32.MakeTable(crc32.Castagnoli)))
 	return b
 }
 

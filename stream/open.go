@@ -19,12 +19,13 @@ const maxInteractive = 8
 
 // An opened container: its keys and the head that counts.
 type opened struct {
-	keys *seal.Keys
-	head *format.Copy   // the copy with the highest generation that is authentic (READ-1)
-	all  []*format.Copy // every authentic copy, the highest generation first
+	keys   *seal.Keys
+	head   *format.Copy   // the copy with the highest generation that is authentic (READ-1)
+	all    []*format.Copy // every authentic copy, the highest generation first
+	forged []*format.Copy // every copy of the container whose MAC does not verify (HEAD-13)
 
-	stored *format.Copy // the first of them that stands in the container; nil if none does
 	slot   *format.Slot // that was opened
+	stored *format.Copy // the first of all that stands in the container; nil if none does
 	cek    []byte       // kept only for a rewrap, which must wipe it
 }
 
@@ -49,93 +50,96 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 		}
 		return -1
 	})
-	for _, group := range containers(copies) {
-		for _, id := range o.ids {
-			o.seen = o.seen[:0]
-			for _, c := range group {
-				keys, cek, slot, err := o.try(id, c)
-				if err != nil {
-					return nil, err
-				}
-				if keys == nil {
-					continue
-				}
-				op, err := authentic(keys, c, group)
-				if err != nil {
-					clear(cek)
-					return nil, err
-				}
-				if op.slot = slot; keepCEK {
-					op.cek = cek
-				} else {
-					clear(cek)
-				}
-				return op, nil
+	// The highest generation first, the copies being of one container (COPY-1).
+	copies = slices.Clone(copies)
+	slices.SortStableFunc(copies, func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
+	for _, id := range o.ids {
+		o.seen = o.seen[:0]
+		for _, c := range copies {
+			keys, cek, slot, err := o.try(id, c)
+			if err != nil {
+				return nil, err
 			}
+			if keys == nil {
+				continue
+			}
+			op, err := authentic(keys, copies)
+			if err != nil {
+				clear(cek)
+				return nil, err
+			}
+			if op.slot = slot; keepCEK {
+				op.cek = cek
+			} else {
+				clear(cek)
+			}
+			return op, nil
 		}
 	}
 	return nil, o.noKey(copies)
 }
 
-// containers groups copies by the container that they belong to, in the order
-// of the first of each, and in a group the highest generation first (READ-1).
-func containers(copies []*format.Copy) [][]*format.Copy {
-	var groups [][]*format.Copy
-	for _, c := range copies {
-		i := slices.IndexFunc(groups, func(g []*format.Copy) bool { return c.Head.SameContainer(g[0].Head) })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], c)
-	}
-	for _, g := range groups {
-		slices.SortStableFunc(g, func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
-	}
-	return groups
-}
-
 // detachedAt is the offset of a copy that does not stand in the container.
 const detachedAt = -1
 
-// withDetached adds a detached head, if there is one, to the usable copies of a
-// container. It counts only as a further copy of the same (READ-4), and stands
-// alone if there is none.
-func withDetached(copies []*format.Copy, encoded []byte) ([]*format.Copy, error) {
-	if encoded == nil {
-		return copies, nil
+// usable returns the copies to open a container by: those in it, and a detached
+// head if there is one. It fails if they are not all of one container (COPY-1,
+// READ-4), or the detached head is no head.
+func usable(c *format.Copies, detached []byte) ([]*format.Copy, error) {
+	if detached == nil {
+		return c.Usable(), c.Conflict(nil)
 	}
-	h, err := format.ParseHead(encoded)
+	h, err := format.ParseHead(detached)
 	if err != nil {
 		return nil, fmt.Errorf("detached head: %w", err)
 	}
-	if len(copies) > 0 && !slices.ContainsFunc(copies, func(c *format.Copy) bool { return c.Head.SameContainer(h) }) {
-		return nil, &format.ParseError{Clause: format.READ4, Field: "detached head", Kind: format.ErrMalformed,
-			Reason: "it belongs to another container"}
-	}
-	return append(copies, &format.Copy{Offset: detachedAt, Raw: encoded[:h.HeadSize()], Head: h}), nil
+	raw := detached[:h.HeadSize()]
+	return append(c.Usable(), &format.Copy{Offset: detachedAt, Raw: raw, Head: h}), c.Conflict(raw)
 }
 
-// authentic picks, of the copies of the container that opened from c, those
-// whose MAC verifies. They come with the highest generation first.
-func authentic(keys *seal.Keys, c *format.Copy, group []*format.Copy) (*opened, error) {
+// authentic tells those of a container's copies whose MAC verifies from those
+// that are forged. They come with the highest generation first.
+func authentic(keys *seal.Keys, copies []*format.Copy) (*opened, error) {
 	op := &opened{keys: keys}
-	for _, other := range group {
-		if keys.VerifyHead(other.Head, other.Raw) { // HEAD-13
-			op.all = append(op.all, other)
+	for _, c := range copies {
+		if keys.VerifyHead(c.Head, c.Raw) { // HEAD-13
+			op.all = append(op.all, c)
+		} else {
+			op.forged = append(op.forged, c)
 		}
 	}
 	if len(op.all) == 0 {
 		keys.Wipe()
-		return nil, &format.ParseError{Clause: format.HEAD13, Field: "MAC", Kind: format.ErrForged,
-			Offset: max(0, c.Offset) + int64(len(format.MACInput(c.Raw))),
-			Reason: "the head was changed by someone who cannot open it"}
+		return nil, forgery(op.forged[0])
 	}
 	op.head = op.all[0]
 	if i := slices.IndexFunc(op.all, func(c *format.Copy) bool { return c.Offset != detachedAt }); i >= 0 {
 		op.stored = op.all[i]
 	}
 	return op, nil
+}
+
+// genuine returns an error if a copy is forged, of those that stand in the
+// container, or of them and the detached head. (A copy that is merely damaged is
+// none: its checksum does not fit.)
+func (op *opened) genuine(detachedOnly bool) error {
+	for _, c := range op.forged {
+		if !detachedOnly || c.Offset == detachedAt {
+			return forgery(c)
+		}
+	}
+	return nil
+}
+
+// forgery is the error for a copy that is forged.
+func forgery(c *format.Copy) error {
+	err := &format.ParseError{Clause: format.HEAD13, Field: "MAC", Kind: format.ErrForged,
+		Offset: max(0, c.Offset) + int64(len(format.MACInput(c.Raw))),
+		Reason: "this copy of the head was changed by someone who cannot open it"}
+	if c.Offset == detachedAt {
+		return fmt.Errorf("detached head: %w", err)
+	}
+	return err
 }
 
 // An opener tries identities on slots within the limits.

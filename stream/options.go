@@ -102,6 +102,10 @@ type HeadOptions struct {
 	// AllowTruncated opens the head of a container whose end is missing, too. It
 	// cannot be saved into that container.
 	AllowTruncated bool
+
+	// Mend opens the head of a container in which one copy is forged (HEAD-13),
+	// too, if another is good: for Save to write that over it.
+	Mend bool
 }
 
 func (o *WriterOptions) orDefault() WriterOptions {
@@ -126,6 +130,7 @@ type opening struct {
 	done           *atomic.Int64
 	raw            bool
 	allowTruncated bool
+	mend           bool // a forged copy is going to be written over
 }
 
 func (o *ReaderOptions) orDefault() opening {
@@ -156,7 +161,7 @@ func (o *VerifyOptions) orDefault() opening {
 func (o *HeadOptions) orDefault() opening {
 	v := newOpening(1, nil, nil)
 	if o != nil {
-		v.head, v.allowTruncated = o.Head, o.AllowTruncated
+		v.head, v.allowTruncated, v.mend = o.Head, o.AllowTruncated, o.Mend
 	}
 	return v
 }

@@ -52,6 +52,10 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 	if err != nil {
 		return nil, err
 	}
+	if err := r.op.genuine(o.mend); err != nil {
+		r.Close()
+		return nil, err
+	}
 	if r.partial {
 		if r.cut = r.nameSize(); !o.allowTruncated {
 			r.Close()
@@ -76,14 +80,14 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 
 // openAt does what of opening needs no chunk.
 func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Copies, ids []Identity, o *opening, keepCEK bool) (*payloadAt, error) {
-	usable, err := withDetached(copies.Usable(), o.head)
+	all, err := usable(copies, o.head)
 	if err != nil {
 		return nil, err
 	}
-	if len(usable) == 0 {
+	if len(all) == 0 {
 		return nil, copies.HeadErr
 	}
-	op, err := open(ctx, usable, ids, keepCEK)
+	op, err := open(ctx, all, ids, keepCEK)
 	if err != nil {
 		return nil, err
 	}

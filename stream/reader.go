@@ -14,7 +14,8 @@ import (
 //
 // It gives the plaintext up to the first chunk that is not authentic, then an
 // error: the data is all there, and all authentic, only when Read has returned
-// io.EOF or WriteTo nil.
+// io.EOF or WriteTo nil. That the tail is forged, or another container's, shows
+// only there, and is an error, too (HEAD-13, COPY-1).
 type Reader struct {
 	unsealer
 	ctx   context.Context
@@ -37,12 +38,20 @@ type Reader struct {
 func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *ReaderOptions) (*Reader, error) {
 	o := opts.orDefault()
 	widenPipe(src)
-	c, err := readHead(src, o.head)
+	f, err := readHead(src, o.head)
 	if err != nil {
 		return nil, err
 	}
-	op, err := open(ctx, c, identities, false)
+	copies, err := usable(f.copies, o.head)
 	if err != nil {
+		return nil, err
+	}
+	op, err := open(ctx, copies, identities, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := op.genuine(false); err != nil {
+		op.wipe()
 		return nil, err
 	}
 	r := &Reader{ctx: ctx}
@@ -51,7 +60,7 @@ func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *
 		r.given, done = o.done, new(atomic.Int64)
 		r.z = zseek.NewReader(&r.unsealer, o.workers)
 	}
-	r.start(ctx, src, op, o.workers, done)
+	r.start(ctx, op, f, o.workers, done)
 	return r, nil
 }
 
@@ -86,17 +95,13 @@ func (r *Reader) Head() *format.Head { return r.op.head.Head }
 // from 0; -1 if only an older copy has it.
 func (r *Reader) OpenedSlot() int { return r.op.openedSlot() }
 
-// Warnings returns what was found amiss that does not touch the plaintext, a
-// wrong or stale tail (TAIL-3): complete once the end was reached.
+// Warnings returns what was found amiss that does not touch the plaintext: a
+// damaged or stale copy of the head (TAIL-3). They are there once the end was
+// reached. Who still opens the container by a stale copy, the message says.
 func (r *Reader) Warnings() []format.Finding {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.warning == nil {
-		return nil
-	}
-	w := *r.warning
-	w.Severity = format.Warning
-	return []format.Finding{w}
+	return asWarnings(r.found)
 }
 
 // Close ends the Reader and forgets its keys. It waits for a Read of src that

@@ -25,7 +25,8 @@ type ReaderAt struct {
 // alone.
 //
 // A head that is damaged or stale is made up for by the tail, and by a detached
-// head in opts (READ-1, READ-2).
+// head in opts (READ-1, READ-2). A copy that is forged, or another container's,
+// is an error, whatever the others are (HEAD-13, COPY-1).
 //
 // It fails with a *format.ParseError if there is no usable head, the size is
 // impossible or the payload is no valid coding, a *NoKeyError if no identity
@@ -40,10 +41,7 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []
 	if err != nil {
 		return nil, err
 	}
-	r := &ReaderAt{payloadAt: p, warnings: p.faults(p.op.own())}
-	for i := range r.warnings {
-		r.warnings[i].Severity = format.Warning
-	}
+	r := &ReaderAt{payloadAt: p, warnings: asWarnings(p.faults(p.op.own()))}
 	if p.op.head.Head.Coding == format.Plain || o.raw {
 		return r, nil
 	}
@@ -130,7 +128,8 @@ func (r *ReaderAt) Head() *format.Head { return r.op.head.Head }
 func (r *ReaderAt) OpenedSlot() int { return r.op.openedSlot() }
 
 // Warnings returns what was found amiss that does not touch the plaintext: a
-// copy of the head that is damaged, stale, foreign (TAIL-3) or cannot be read.
+// copy of the head that is damaged or stale (TAIL-3) or cannot be read. Who still
+// opens the container by a stale copy, the message says.
 func (r *ReaderAt) Warnings() []format.Finding { return slices.Clone(r.warnings) }
 
 // Close forgets the keys: ReadAt and the others then return ErrClosed. None of

@@ -47,6 +47,9 @@ var ErrNoHead = errors.New("no copy of the head is left")
 // content: it is listed as uncertain, and zeros are written for it unless
 // opts.Uncertain is set. With opts.Raw the payload is written as it is.
 //
+// Copies of two containers are an error here, too (COPY-1). A copy that is forged
+// is left out, if another is good.
+//
 // Its errors are ErrNoHead, those of [NewReaderAt] when no head opens, those of
 // dst, and the cause of ctx's end. Loss is not an error.
 func Salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *SalvageOptions) (*Salvaged, error) {
@@ -60,11 +63,11 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 	o := opts.orDefault()
 	src = salvage.Medium{Src: src}
 	copies := format.ReadCopies(src, size)
-	usable, err := withDetached(copies.Usable(), o.head)
+	all, err := usable(copies, o.head)
 	if err != nil {
 		return nil, err
 	}
-	if len(usable) == 0 {
+	if len(all) == 0 {
 		c, err := salvage.FindCopy(ctx, src, size, []byte(format.Magic))
 		if err != nil {
 			return nil, err
@@ -72,9 +75,9 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 		if c == nil {
 			return nil, fmt.Errorf("%w: %w", ErrNoHead, copies.HeadErr)
 		}
-		usable = []*format.Copy{c}
+		all = []*format.Copy{c}
 	}
-	op, err := open(ctx, usable, identities, false)
+	op, err := open(ctx, all, identities, false)
 	if err != nil {
 		return nil, err
 	}

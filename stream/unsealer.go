@@ -20,48 +20,53 @@ type unsealer struct {
 	detached func() bool
 	done     *atomic.Int64
 
-	mu      sync.Mutex
-	warning *format.Finding // what is wrong with the tail
+	mu    sync.Mutex
+	found []format.Finding // what is amiss with the copies of the head
 }
 
 // start makes r an unsealer of the container whose head has been read from src.
-func (r *unsealer) start(ctx context.Context, src io.Reader, op *opened, workers int, done *atomic.Int64) {
-	r.fetcher = fetcher{src: src, op: op}
+func (r *unsealer) start(ctx context.Context, op *opened, f fetcher, workers int, done *atomic.Int64) {
+	r.fetcher = f
+	r.op = op
 	r.done = done
 	r.read = ring.NewReader(ring.NewPuller(workers, ringSlots(workers), r.fetch, r.open), r.give)
 	r.detached = context.AfterFunc(ctx, func() { r.read.Fail(context.Cause(ctx)) })
 }
 
-// readHead reads the head of a stream. Given a detached head it returns that as
-// well, and then the stream's own need not be usable.
-func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
-	raw := make([]byte, format.PreambleSize)
-	n, err := ring.ReadFull(src, raw)
-	if err != nil && err != io.EOF {
-		return nil, err
+// readHead reads the head of a stream. With a detached head, the stream's own
+// need not be usable, nor as long; what then was read of the payload is carried on.
+func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
+	f = fetcher{src: src, head: detached}
+	raw, err := readMore(src, nil, format.PreambleSize)
+	if err == nil {
+		raw, err = readMore(src, raw, format.CopySize(raw))
 	}
-	var size int
+	if err != nil {
+		return f, err
+	}
+	f.copies = format.ParseCopies(raw)
 	if detached == nil {
-		size, err = format.PeekHeadSize(raw[:n])
-	} else if size, err = format.CheckCopy(detached); err != nil {
-		err = fmt.Errorf("detached head: %w", err)
+		return f, f.copies.HeadErr
 	}
+	n, err := format.CheckCopy(detached)
 	if err != nil {
-		return nil, err
+		return f, fmt.Errorf("detached head: %w", err)
 	}
-	raw = append(raw, make([]byte, size-n)...)[:size]
-	k, err := ring.ReadFull(src, raw[n:])
-	if err != nil && err != io.EOF {
-		return nil, err
+	if raw, err = readMore(src, raw, n); err == nil {
+		f.carry = raw[min(n, len(raw)):]
 	}
-	h, err := format.ParseHead(raw[:n+k])
-	if err != nil {
-		if detached == nil {
-			return nil, err
-		}
-		return withDetached(nil, detached)
+	return f, err
+}
+
+// readMore reads until b has n bytes, or src ends.
+func readMore(src io.Reader, b []byte, n int) ([]byte, error) {
+	had := len(b)
+	b = append(b, make([]byte, max(0, n-had))...)
+	k, err := ring.ReadFull(src, b[had:])
+	if err == io.EOF {
+		err = nil
 	}
-	return withDetached([]*format.Copy{{Raw: raw, Head: h}}, detached)
+	return b[:had+k], err
 }
 
 // A fetcher is the sequential stage of a Reader: it cuts the stream into
@@ -71,9 +76,11 @@ func readHead(src io.Reader, detached []byte) ([]*format.Copy, error) {
 type fetcher struct {
 	src     io.Reader
 	op      *opened
-	next    int64         // index of the next chunk
-	segment *seal.Segment // of the last batch
-	carry   []byte        // read, and belonging to the next batch
+	copies  *format.Copies // of the head: the head, and in the end the tail
+	head    []byte         // a detached one; nil if there is none
+	next    int64          // index of the next chunk
+	segment *seal.Segment  // of the last batch
+	carry   []byte         // read, and belonging to the next batch
 }
 
 // hold is how many bytes follow every chunk but the last.
@@ -130,12 +137,13 @@ func (f *fetcher) last(b *batch) {
 // open is the parallel stage. With the last chunk it looks at the tail, too: here,
 // as the keys are not forgotten before the stages have come to rest.
 func (f *fetcher) open(b *batch) {
-	b.warning = nil
+	b.found = nil
 	i := b.open()
 	if i < 0 {
 		if b.final && b.err == nil {
 			at := format.ChunkOffset(int64(f.op.head.Head.HeadSize()), b.first) + int64(b.n)
-			b.warning = f.op.compare(f.op.own(), b.in[b.n:], tailPlace, at)
+			f.copies.AddTail(b.in[b.n:], at)
+			b.found, b.err = f.op.atEnd(f.copies, f.head, at)
 		}
 		return
 	}
@@ -167,7 +175,7 @@ func (r *unsealer) give(b *batch) ([]byte, error) {
 	r.done.Add(int64(len(b.out)))
 	if b.final && b.err == nil {
 		r.mu.Lock()
-		r.warning = b.warning
+		r.found = b.found
 		r.mu.Unlock()
 		return b.out, io.EOF
 	}

@@ -52,10 +52,16 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 		rep.Findings = append(rep.Findings, format.NewFinding(pe))
 		return rep, rep.Err
 	}
+	if errors.As(err, &pe) && pe.Clause == format.COPY1 {
+		return rep, rep.Err // which is among the findings
+	}
 	if err != nil {
 		return rep, err
 	}
 	defer r.Close()
+	if err := r.op.genuine(true); err != nil {
+		return rep, err
+	}
 	rep.Keyed = true
 	rep.Generation = r.op.head.Head.Generation
 	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.op.own(), r.copies, size)...)

@@ -167,7 +167,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	if err != nil {
 		return unfinished(about(in.name, err), out, n)
 	}
-	a.tellWarnings(r, in, opts)
+	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
 	a.note("%s: %s decrypted to %s in %v", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
@@ -178,23 +178,6 @@ func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
 		return ra.WriteRange(ctx, w, 0, math.MaxInt64)
 	}
 	return r.WriteTo(w)
-}
-
-// tellWarnings says what is amiss with a container whose content is not (TAIL-3).
-func (a *app) tellWarnings(r opened, in *input, opts *stream.ReaderOptions) {
-	hint := "the content is authentic and complete; bulla " + mender(opts.Head != nil) + " makes both ends sound again"
-	for _, f := range r.Warnings() {
-		a.warn(in.name+": "+f.Message+citing(f), hint)
-	}
-}
-
-// mender is the verb that makes both copies of the head in a file sound. A detached
-// head that opened it may be the only good one.
-func mender(detached bool) string {
-	if detached {
-		return "head restore --head HEAD"
-	}
-	return "recipients repair"
 }
 
 // unfinished adds to an error what has been let out before it.

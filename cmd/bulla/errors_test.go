@@ -47,7 +47,7 @@ func TestExplain(t *testing.T) {
 		{parse(format.ErrDamaged, format.HEAD5, "sum"), 3, "x is damaged: ", "--head FILE"},
 		{parse(format.ErrDamaged, format.TAIL1, "sum"), 3, "x is damaged: ", "copy it again"},
 		{parse(format.ErrMalformed, format.HEAD9, "generation"), 3, "x: malformed: ", "copy it again"},
-		{parse(format.ErrForged, format.HEAD13, "MAC"), 3, "x: forged: ", "copy it again"},
+		{parse(format.ErrForged, format.HEAD13, "MAC"), 3, "x: forged: ", "recipients repair"},
 		{parse(format.ErrUnsupported, format.HEAD2, "version"), 7, "x: unsupported: ", "newer bulla"},
 		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "copy it again from where it came; bulla salvage gets back"},
 		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "bulla salvage"},

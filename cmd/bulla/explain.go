@@ -101,6 +101,12 @@ func explainParse(name string, e *format.ParseError) *failure {
 		}
 	case format.ErrUnsupported:
 		f.exit, f.hint = exitUnsupported, hintNewer
+	case format.ErrForged:
+		f.hint = "bulla recipients repair writes a good copy of the head over a forged one; of a detached head, name another"
+		if e.Clause == format.COPY1 {
+			f.what = name + " is not one file: its head and its tail belong to two different ones [" + string(format.COPY1) + "]"
+			f.hint = "do not trust it; bulla salvage --from head, or --from tail, gets out what one of the two opens"
+		}
 	}
 	return f
 }

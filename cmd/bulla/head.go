@@ -176,7 +176,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	if src.in == nil || !src.in.regular {
 		return usage("bulla verify checks a stream", "%s is no file that could be repaired", src.name)
 	}
-	src.whole = true
+	src.whole, src.mend = true, true
 	heads, err := src.open(ctx, ids, ids.all)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type headSource struct {
 	detached []byte // nil: there is none
 	first    []byte // of a stream, once read
 	whole    bool   // its head is to be written in place: nothing of it may be missing
+	mend     bool   // a good copy of its head is to be written over one that is forged
 }
 
 // openHeadSource opens the file of that name and reads the detached head; either
@@ -113,7 +114,7 @@ func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Ide
 
 func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.HeadEditor, error) {
 	if s.in != nil && s.in.regular {
-		return stream.EditHead(ctx, s.in.File, s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole})
+		return stream.EditHead(ctx, s.in.File, s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
 	}
 	b, err := s.single()
 	if err != nil {
@@ -166,12 +167,27 @@ func (a *app) tellFaults(s *headSource, h *stream.HeadEditor) {
 		a.warn(s.name+" is cut off: its end is missing", hintAgain)
 		return
 	}
-	for _, f := range h.Faults() {
-		if f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded()) {
-			continue
-		}
-		a.warn(s.name+": "+f.Message+citing(f), "bulla recipients repair makes both copies good and equal")
+	faults := slices.DeleteFunc(h.Faults(), func(f format.Finding) bool {
+		return f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded())
+	})
+	a.tellCopies(s.name, faults, s.detached != nil)
+}
+
+// tellCopies warns of copies of the head that are damaged or stale (TAIL-3), as
+// every verb does that reads a file: the content is what it was all the same.
+func (a *app) tellCopies(name string, found []format.Finding, detached bool) {
+	for _, f := range found {
+		a.warn(name+": "+f.Message+citing(f), "the content is not affected; bulla "+mender(detached)+" makes both copies of the head good and equal")
 	}
+}
+
+// mender is the verb that makes both copies of the head in a file sound. A detached
+// head that opened it may be the only good one.
+func mender(detached bool) string {
+	if detached {
+		return "head restore --head HEAD"
+	}
+	return "recipients repair"
 }
 
 // citing is the clause of a finding, where its message does not end in it.
@@ -236,16 +252,14 @@ func (a *app) readHead(name string) ([]byte, error) {
 }
 
 // checkHead refuses a detached head that belongs to another container, as far as
-// the container says which it is.
+// the container says which it is (READ-4), and one that says two (COPY-1).
 func (in *input) checkHead(name string, detached []byte) error {
 	if !in.regular {
 		return nil
 	}
-	usable := format.ReadCopies(in.File, in.size).Usable()
-	h, err := format.ParseHead(detached)
-	same := func(c *format.Copy) bool { return c.Head.SameContainer(h) }
-	if err != nil || len(usable) == 0 || slices.ContainsFunc(usable, same) { // READ-4
-		return err
+	err := format.ReadCopies(in.File, in.size).Conflict(detached)
+	if pe, ok := errors.AsType[*format.ParseError](err); !ok || pe.Clause != format.READ4 {
+		return about(in.name, err)
 	}
 	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", safetext.Printable(name), in.name)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"bulla/format"
 	"bulla/keyslot"
 )
 
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 //	exit CODE PROG ARGS…   runs a program that must end with that code
 //	flip FILE OFFSET       changes one bit; a negative offset counts from the end
 //	cut FILE SIZE          truncates; a negative size counts from the end
+//	graft FILE PLACE FROM  puts FROM's head or tail (PLACE) in the place of FILE's
 //	zeros FILE SIZE        makes a file of zero bytes
 //	size FILE SIZE         checks a size
 //	mode FILE MODE         checks the permissions, in octal digits
@@ -82,6 +84,7 @@ func TestScript(t *testing.T) {
 			"exit":    exitCmd,
 			"flip":    flipCmd,
 			"cut":     cutCmd,
+			"graft":   graftCmd,
 			"zeros":   zerosCmd,
 			"size":    sizeCmd,
 			"mode":    modeCmd,
@@ -188,6 +191,21 @@ func cutCmd(ts *testscript.TestScript, _ bool, args []string) {
 		n += st.Size()
 	}
 	ts.Check(os.Truncate(name, n))
+}
+
+// graftCmd puts the head or the tail of a file in the place of another's.
+func graftCmd(ts *testscript.TestScript, _ bool, args []string) {
+	to, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	from, err := os.ReadFile(ts.MkAbs(args[2]))
+	ts.Check(err)
+	n := format.CopySize(from)
+	if args[1] == "head" {
+		copy(to, from[:n])
+	} else {
+		copy(to[len(to)-n:], from[len(from)-n:])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), to, 0o600))
 }
 
 func zerosCmd(ts *testscript.TestScript, _ bool, args []string) {

@@ -63,6 +63,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	switch size, err := r.Size(); {
 	case err == nil:
 		r.size = size
+		a.tellCopies(in.name, r.Warnings(), f.headFlag.file != "")
 	case errors.Is(err, stream.ErrSizeUnknown):
 		r.cut = r.Truncated()
 	default:

@@ -65,7 +65,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		out.keep()
 		return unresumed(about(in.name, err), out)
 	}
-	a.tellWarnings(r, in, opts)
+	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.same))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }

@@ -20,7 +20,7 @@ func scenarios() []scenario {
 		goodSizes(), goodHeads(), goodSlots(),
 		badHeads(), badSlots(), noKeys(),
 		badChunks(), huge(),
-		tornHeads(), tornTails(), generations(), detachedHeads(),
+		tornHeads(), tornTails(), generations(), forgedCopies(), twoContainers(), detachedHeads(),
 		goodZstd(), badZstd(),
 	)
 }

@@ -217,13 +217,13 @@ func trailing() []scenario {
 			change: []change{followed([]byte{0})}, want: "FILE-4", keyless: at(format.FILE2, H+S, format.TAIL1, H+S),
 			verify: at(format.FILE2, H+S, format.TAIL1, H+S, format.FILE4, H+S-1+H)},
 		{name: "trailing_container", comment: "another container of the same recipient behind it", file: one,
-			change: []change{followed(whole(file{label: "another container", plain: 100}))}, want: "FILE-4",
-			keyless: at(format.TAIL1, size100+tail100), verify: append(at(format.TAIL1, size100+tail100), end...)},
+			change: []change{followed(whole(file{label: "another container", plain: 100}))}, want: "FILE-4", random: "COPY-1",
+			keyless: at(format.COPY1, size100+tail100)},
 		{name: "trailing_itself", comment: "the same container behind it: nothing is wrong without a key", file: file{label: "itself", plain: 100},
 			change: []change{followed(whole(file{label: "itself", plain: 100}))}, want: "FILE-4", keyless: none, verify: end},
 		{name: "trailing_container_behind_chunk", comment: "two containers of two chunks, one behind the other", file: file{plain: C + 100},
-			change: []change{followed(whole(file{label: "another container", plain: 100}))}, want: "FILE-4 65536", random: "FILE-4",
-			keyless: at(format.TAIL1, H+S+116+H+tail100), verify: at(format.TAIL1, H+S+116+H+tail100, format.FILE4, H+S+116+H)},
+			change: []change{followed(whole(file{label: "another container", plain: 100}))}, want: "FILE-4 65536", random: "COPY-1",
+			keyless: at(format.COPY1, H+S+116+H+tail100)},
 	}
 }
 

@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"fmt"
 	"slices"
 
 	"bulla/format"
@@ -29,10 +30,8 @@ func tornHeads() (all []scenario) {
 		{"checksum", "its checksum", []edit{flip(atChecksum)}, "HEAD-5", format.HEAD5, H - 4, nil},
 		{"half", "its second half, which is zeros", []edit{set(H/2, make([]byte, H/2)...)}, "HEAD-5", format.HEAD5, H - 4, nil},
 		{"zeros", "all of it: zeros", []edit{bytesOf(make([]byte, H))}, "HEAD-1", format.HEAD1, 0, nil},
-		{"suite", "its suite, one that is not known, with the checksum repaired", []edit{set(atSuite, 3), repair}, "HEAD-6", format.HEAD6, atSuite, nil},
 		{"generation", "its generation, 0, with the checksum repaired", []edit{set(atGeneration, 0, 0, 0, 0), repair}, "HEAD-9", format.HEAD9, atGeneration, nil},
 		{"padding", "its padding, with the checksum repaired", []edit{set(2000, 1), repair}, "HEAD-12", format.HEAD12, 2000, nil},
-		{"mac", "its MAC, with the checksum repaired", []edit{flip(atMAC), repair}, "HEAD-13", format.HEAD13, 0, at(format.TAIL2, tail100)},
 	} {
 		all = append(all, scenario{
 			name: "torn_head_" + c.name, comment: "damaged in the head alone: " + c.comment, file: plain, change: []change{inHead(c.edits...)},
@@ -44,8 +43,6 @@ func tornHeads() (all []scenario) {
 		}
 	}
 	return append(all,
-		scenario{name: "torn_head_commitment", comment: "the head's commitment is changed and its checksum repaired; the tail is intact", file: file{plain: 100},
-			change: []change{inHead(flip(atCommitment), repair)}, want: "no-key KEY-1", random: "warning KEY-1", keyless: at(format.TAIL1, tail100), verify: at(format.KEY1, 0)},
 		scenario{name: "torn_head_of_2_pages", comment: "a head of two pages that is zeros; the tail has to be found", file: file{pages: 2, plain: C + 1},
 			change: []change{inHead(bytesOf(make([]byte, 2*H)))}, want: "HEAD-1", random: "warning HEAD-1", keyless: at(format.HEAD1, 0),
 			covers: []format.Clause{format.READ2}},
@@ -74,12 +71,7 @@ func tornTails() (all []scenario) {
 		{"magic", "a bit of its magic", []edit{flip(0)}, format.TAIL1, tail100},
 		{"checksum", "its checksum", []edit{flip(atChecksum)}, format.TAIL1, tail100},
 		{"zeros", "all of it: zeros", []edit{bytesOf(make([]byte, H))}, format.TAIL1, tail100},
-		{"suite", "its suite, the other one, with the checksum repaired", []edit{set(atSuite, 2), repair}, format.TAIL1, tail100},
-		{"commitment", "its commitment, with the checksum repaired", []edit{flip(atCommitment), repair}, format.TAIL1, tail100},
 		{"padding", "its padding; the MAC is right", []edit{set(2000, 1), remac}, format.TAIL1, tail100},
-		{"mac", "its MAC, with the checksum repaired", []edit{flip(atMAC), repair}, format.TAIL2, tail100},
-		{"generation", "its generation, higher and with the checksum repaired", []edit{set(atGeneration, 0, 0, 0, 2), repair}, format.TAIL2, 0},
-		{"other", "the tail of another container", []edit{of(file{label: "another container", plain: 100})}, format.TAIL1, tail100},
 	} {
 		all = append(all, scenario{
 			name: "torn_tail_" + c.name, comment: "wrong in the tail alone: " + c.comment, file: file{plain: 100}, change: []change{inTail(c.edits...)},
@@ -95,7 +87,7 @@ func tornTails() (all []scenario) {
 	}, scenario{
 		name: "tail_longer", comment: "a head of one page, and a tail of two with the same CEK", file: file{label: "pages", plain: 100},
 		change: []change{inTail(of(file{label: "pages", pages: 2, plain: 100}))}, want: "FILE-1",
-		keyless: at(format.TAIL1, tail100), verify: at(format.TAIL1, tail100, format.FILE1, size100+H),
+		keyless: at(format.TAIL1, tail100+H), verify: at(format.TAIL1, tail100+H, format.FILE1, size100+H),
 	}, scenario{
 		name: "tail_shorter", comment: "a head of two pages, and a tail of one with the same CEK", file: file{label: "pages", pages: 2, plain: 100},
 		change: []change{inTail(of(file{label: "pages", plain: 100}))}, want: "FILE-1",
@@ -136,32 +128,114 @@ func generations() []scenario {
 			change: []change{inTail(rewrapped(1, b...))}, want: "no-key", random: "warning TAIL-2", keyless: stale, covers: reads},
 		{name: "stale_tail_forged_head", comment: "the head is of generation 2 and its MAC wrong, the tail of 1",
 			file: file{generation: 2, plain: 100}, change: []change{inTail(rewrapped(1, a...)), inHead(flip(atMAC), repair)},
-			want: "HEAD-13", random: "warning HEAD-13", keyless: stale, verify: at(format.HEAD13, 0), covers: reads},
+			want: "HEAD-13", keyless: stale, verify: at(format.HEAD13, 0), covers: reads},
 	}
+}
+
+// forgedCopies are of the container by their preamble and commitment, and changed by
+// someone who cannot open it: an error, whatever the other copy is (HEAD-13).
+func forgedCopies() (all []scenario) {
+	mac, raised := []edit{flip(atMAC), repair}, []edit{set(atGeneration, 0, 0, 0, 2), repair}
+	for _, c := range []struct {
+		name, comment string
+		change        change
+		want, random  string
+		keyless       []Finding
+		at            int
+	}{
+		{"torn_head_mac", "the head's MAC, with the checksum repaired; the tail is intact", inHead(mac...), "HEAD-13", "", at(format.TAIL2, tail100), 0},
+		{"torn_tail_mac", "the tail's MAC, with the checksum repaired", inTail(mac...), "HEAD-13 100", "HEAD-13", at(format.TAIL2, tail100), tail100},
+		{"torn_tail_generation", "the tail's generation, higher and with the checksum repaired", inTail(raised...), "HEAD-13 100", "HEAD-13", at(format.TAIL2, 0), tail100},
+		{"forged_head_slots", "a slot was added to the head, without its key; the tail is intact",
+			inHead(rewrapped(1, kek(keyA), kek(keyB)), flip(atMAC), repair), "HEAD-13", "", at(format.TAIL2, tail100), 0},
+	} {
+		all = append(all, scenario{name: c.name, comment: c.comment, file: file{plain: 100}, change: []change{c.change},
+			want: c.want, random: c.random, keyless: c.keyless, verify: at(format.HEAD13, c.at)})
+	}
+	return append(all, scenario{name: "forged_tail_zstd", comment: "coding 1, and the tail's MAC is wrong, with the checksum repaired",
+		file: seekable(rle('a', 1000)), change: []change{inTail(mac...)}, want: "HEAD-13 1000", random: "HEAD-13", keyless: at(format.TAIL2, 4150), verify: at(format.HEAD13, 4150)})
+}
+
+// twoContainers have intact copies of two containers (COPY-1). A reader that seeks
+// says so first of all; one that streams at the end, if it gets there.
+func twoContainers() (all []scenario) {
+	other := file{label: "another container", plain: 100}
+	theirs := file{label: "another container", slots: []slot{kek(keyB)}, plain: 100}
+	where := at(format.COPY1, tail100)
+	for _, c := range []struct {
+		name, comment string
+		change        change
+		want          string
+		keyless       []Finding // as where if nil
+	}{
+		{"head", "the head of another container of the same recipient", inHead(of(other)), "CHUNK-1", nil},
+		{"head_of_others", "the head of another container, for somebody else", inHead(of(theirs)), "no-key", nil},
+		{"head_version", "the head's version is 9, with the checksum repaired", inHead(set(atVersion, 9), repair), "HEAD-2", at(format.HEAD2, atVersion, format.COPY1, tail100)},
+		{"head_suite", "the head's suite is one that is not known, with the checksum repaired", inHead(set(atSuite, 3), repair), "HEAD-6", at(format.HEAD6, atSuite, format.COPY1, tail100)},
+		{"head_commitment", "a bit of the head's commitment, with the checksum repaired", inHead(flip(atCommitment), repair), "no-key KEY-1", nil},
+		{"tail", "the tail of another container of the same recipient", inTail(of(other)), "COPY-1 100", nil},
+		{"tail_of_others", "the tail of another container, for somebody else", inTail(of(theirs)), "COPY-1 100", nil},
+		{"tail_version", "the tail's version is 9, with the checksum repaired", inTail(set(atVersion, 9), repair), "COPY-1 100", nil},
+		{"tail_suite", "the tail's suite is the other one, with the checksum repaired", inTail(set(atSuite, 2), repair), "COPY-1 100", nil},
+		{"tail_commitment", "the last bit of the tail's commitment; its MAC is right", inTail(set(atCommitment+31, 0), remac), "COPY-1 100", nil},
+		{"tail_malformed", "the tail of another container, and malformed, with the checksum repaired", inTail(of(other), set(2000, 1), repair), "COPY-1 100", nil},
+	} {
+		s := scenario{name: "copies_" + c.name, comment: "of the copies, " + c.comment, file: file{plain: 100}, change: []change{c.change},
+			want: c.want, random: "COPY-1", keyless: c.keyless}
+		if s.keyless == nil {
+			s.keyless = where
+		}
+		all = append(all, s)
+	}
+	return append(all,
+		scenario{name: "copies_tail_behind_chunks", comment: "the tail of another container behind more than one chunk", file: file{plain: C + 5},
+			change: []change{inTail(of(other))}, want: fmt.Sprintf("COPY-1 %d", C+5), random: "COPY-1", keyless: at(format.COPY1, H+S+21)},
+		scenario{name: "copies_torn_head_tail", comment: "the head is damaged, and the tail another container's of the same recipient", file: file{plain: 100},
+			change: []change{inHead(flip(200)), inTail(of(other))}, want: "HEAD-5", random: "CHUNK-1", keyless: at(format.HEAD5, H-4), verify: at(format.HEAD5, H-4, format.CHUNK1, H)},
+	)
 }
 
 // detachedHeads come with a head in a file of its own.
 func detachedHeads() []scenario {
 	reads := []format.Clause{format.READ1}
-	torn := at(format.HEAD5, H-4)
+	torn, foreign := at(format.HEAD5, H-4), at(format.COPY1, tail100)
+	other := file{label: "another container", plain: 100}
 	return []scenario{
 		{name: "detached_same", comment: "the detached head is that of the container", file: file{plain: 100}, change: []change{detached()}, want: "ok", covers: reads},
 		{name: "detached_head_torn", comment: "the head is damaged, the detached head is not", file: file{plain: 100},
-			change: []change{detached(), inHead(flip(200))}, want: "ok", random: "warning HEAD-5", keyless: torn, covers: reads},
+			change: []change{detached(), inHead(flip(200))}, want: "warning HEAD-5", keyless: torn, covers: reads},
 		{name: "detached_head_zeros", comment: "the head is zeros, behind a detached head", file: file{pages: 2, plain: 100},
-			change: []change{detached(), inHead(bytesOf(make([]byte, 2*H)))}, want: "ok", random: "warning HEAD-1", keyless: at(format.HEAD1, 0), covers: reads},
+			change: []change{detached(), inHead(bytesOf(make([]byte, 2*H)))}, want: "warning HEAD-1", keyless: at(format.HEAD1, 0), covers: reads},
 		{name: "detached_both_torn", comment: "both copies are damaged, the detached head is not", file: file{plain: 100},
-			change: []change{detached(), inBoth(flip(200))}, want: "warning TAIL-1", random: "warning HEAD-5",
+			change: []change{detached(), inBoth(flip(200))}, want: "warning HEAD-5",
 			keyless: torn, verify: append(torn[:1:1], at(format.TAIL1, tail100)...), covers: reads},
 		{name: "detached_newer", comment: "the detached head is newer, and the key is in it alone", file: file{plain: 100}, keys: []Key{withKEK(keyB)},
 			change: []change{detached(rewrapped(2, kek(keyB)))}, want: "ok", covers: reads},
 		{name: "detached_older", comment: "the detached head is older, and the key is in it alone", file: file{generation: 2, plain: 100}, keys: []Key{withKEK(keyB)},
 			change: []change{detached(rewrapped(1, kek(keyA), kek(keyB)))}, want: "ok", covers: reads},
-		{name: "detached_forged", comment: "the generation of the detached head was raised, with the checksum repaired: it does not count", file: file{plain: 100},
-			change: []change{detached(set(atGeneration, 0, 0, 0, 9), repair)}, want: "ok", covers: reads},
+		{name: "detached_forged", comment: "the generation of the detached head was raised, with the checksum repaired", file: file{plain: 100},
+			change: []change{detached(set(atGeneration, 0, 0, 0, 9), repair)}, want: "HEAD-13", keyless: none, verify: none, covers: reads},
 		{name: "detached_damaged", comment: "the detached head is damaged, the copies are not", file: file{plain: 100},
 			change: []change{detached(flip(200))}, want: "HEAD-5", verify: none},
 		{name: "detached_of_other_older", comment: "the detached head is another container's, of the same recipient and older than the head", file: file{generation: 2, plain: 100},
 			change: []change{detached(of(file{label: "another container"}))}, want: "READ-4", verify: none, covers: reads},
+		{name: "detached_of_other_torn", comment: "the detached head is another container's, and the head damaged", file: file{plain: 100},
+			change: []change{detached(of(other)), inHead(flip(200))}, want: "CHUNK-1", random: "READ-4", keyless: torn, verify: torn, covers: reads},
+		{name: "detached_and_foreign_head", comment: "the head is another container's; the detached head is the tail's", file: file{plain: 100},
+			change: []change{detached(), inHead(of(other))}, want: "READ-4", random: "COPY-1", keyless: foreign, covers: reads},
+		{name: "detached_and_foreign_tail", comment: "the tail is another container's; the detached head is the head's", file: file{plain: 100},
+			change: []change{detached(), inTail(of(other))}, want: "COPY-1 100", random: "COPY-1", keyless: foreign, covers: reads},
+		{name: "detached_torn_and_foreign_tail", comment: "the head is damaged, the tail another container's; the detached head was the head's", file: file{plain: 100},
+			change: []change{detached(), inHead(flip(200)), inTail(of(other))}, want: "READ-4 100", random: "READ-4", keyless: torn, verify: torn, covers: reads},
+		{name: "detached_behind", comment: "bytes follow the detached head: they count for nothing", file: file{plain: 100},
+			change: []change{detached(), func(x *box) { x.detached = append(x.detached, 1, 2, 3) }}, want: "ok", covers: reads},
+		{name: "detached_cut", comment: "the detached head is cut off", file: file{plain: 100},
+			change: []change{detached(), func(x *box) { x.detached = x.detached[:H-1] }}, want: "HEAD-4", verify: none, covers: reads},
+		{name: "detached_longer", comment: "the detached head has two pages and the same CEK, the container's copies have one", file: file{label: "pages", plain: 100},
+			change: []change{detached(of(file{label: "pages", pages: 2, plain: 100}))}, want: "READ-4", verify: none, covers: reads},
+		{name: "detached_shorter", comment: "the detached head has one page and the same CEK, the container's copies have two", file: file{label: "pages", pages: 2, plain: 100},
+			change: []change{detached(of(file{label: "pages", plain: 100}))}, want: "READ-4", verify: none, covers: reads},
+		{name: "detached_head_pages", comment: "the head is damaged in its number of pages; the detached head says the right one", file: file{plain: 100},
+			change: []change{detached(), inHead(set(atPages, 0, 64))}, want: "warning HEAD-4", keyless: at(format.HEAD4, size100), covers: reads},
 	}
 }

@@ -132,6 +132,8 @@ func noKeyHeads() []scenario {
 			change: []change{inBoth(commitment, remac)}, want: "no-key KEY-1"},
 		{name: "no_key_commitment_repaired", comment: "a bit of the commitment, with the checksum repaired: the MAC comes later", file: file{plain: 100},
 			change: []change{inBoth(flip(atCommitment), repair)}, want: "no-key KEY-1"},
+		{name: "no_key_commitment_end", comment: "the last bit of the commitment; the MAC is right", file: file{plain: 100},
+			change: []change{inBoth(flip(atCommitment+31), remac)}, want: "no-key KEY-1"},
 		{name: "no_key_suite", comment: "the other suite, with the checksum repaired", file: file{plain: 100},
 			change: []change{inBoth(set(atSuite, 2), repair)}, want: "no-key"},
 		{name: "no_key_suite_age", comment: "the other suite, with the checksum repaired; the slot is not bound to it, the commitment is",

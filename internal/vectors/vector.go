@@ -38,6 +38,7 @@ var failures = map[format.Clause]Outcome{
 	format.AGE1: Malformed, format.AGE2: Malformed, format.AGE3: NoKey,
 	format.KEK1:   Malformed,
 	format.CHUNK1: Damaged,
+	format.COPY1:  Forged,
 	format.READ4:  Malformed,
 	format.ZSTD1:  Malformed, format.ZSTD2: Unsupported, format.ZSTD3: Unsupported,
 	format.ZSTD4: Malformed, format.ZSTD5: Malformed, format.ZSTD6: Damaged,

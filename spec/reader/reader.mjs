@@ -18,7 +18,7 @@ const AEADS = { 1: 'aes-256-gcm', 2: 'chacha20-poly1305' };
 const OUTCOMES = {
   'HEAD-1': 'not-bulla', 'HEAD-2': 'unsupported', 'HEAD-4': 'truncated', 'HEAD-5': 'damaged', 'HEAD-6': 'unsupported',
   'HEAD-7': 'unsupported', 'HEAD-13': 'forged', 'KEY-1': 'no-key', 'PASS-2': 'unsupported', 'PASS-3': 'unsupported',
-  'PASS-5': 'limit', 'FILE-1': 'truncated', 'FILE-3': 'unsupported', 'CHUNK-1': 'damaged',
+  'PASS-5': 'limit', 'COPY-1': 'forged', 'FILE-1': 'truncated', 'FILE-3': 'unsupported', 'CHUNK-1': 'damaged',
 };
 
 export class Failure extends Error {
@@ -62,6 +62,15 @@ function unseal(suite, key, nonce, sealed) {
 }
 
 // ---- one copy of the head (section 3) ----
+
+// intact returns how long the copy is that bytes begin with, if its magic, length and checksum hold, whatever its version
+// is; else 0.
+function intact(bytes) {
+  if (bytes.length < PAGE || !bytes.subarray(0, 10).equals(MAGIC)) return 0;
+  const pages = bytes.readUInt16BE(14), H = pages * PAGE;
+  if (pages < 1 || pages > PAGES || bytes.length < H) return 0;
+  return crc32c(bytes.subarray(0, H - 4)) === bytes.readUInt32BE(H - 4) ? H : 0;
+}
 
 // frame checks HEAD-1 to HEAD-5. What is not there counts as kept: a file that ends inside the magic is cut off.
 // Behind a head the payload follows; a tail has all of its bytes to itself (exact).
@@ -130,10 +139,12 @@ function checkBody(type, body, at) {
   }
 }
 
-// copyOf returns a copy, or what is wrong with it as { fault }.
+// copyOf returns a copy, or what is wrong with it as { fault }. Of one that is intact, usable or not, it keeps bytes 0..95
+// as id, and its length.
 export function copyOf(bytes, exact) {
-  try { return parse(bytes, exact); } catch (e) {
-    if (e instanceof Failure) return { fault: e };
+  const H = intact(bytes), id = H && (!exact || bytes.length === H) ? bytes.subarray(0, 96) : null;
+  try { return { ...parse(bytes, exact), id }; } catch (e) {
+    if (e instanceof Failure) return { fault: e, id, H };
     throw e;
   }
 }
@@ -150,8 +161,12 @@ function tailOf(source, H) {
   return at < BigInt(H) ? { fault: new Failure('TAIL-1') } : copyOf(source.read(at, H), true);
 }
 
-// Copies of one container have preamble and commitment in common (READ-1).
-const kin = (a, b) => a.bytes.subarray(0, 96).equals(b.bytes.subarray(0, 96));
+// agree refuses intact copies of two containers (COPY-1, READ-4); any of the three may be missing.
+function agree(head, tail, detached) {
+  const differ = (a, b) => a?.id && b?.id && !a.id.equals(b.id);
+  if (differ(head, tail)) throw new Failure('COPY-1');
+  if (differ(head, detached) || differ(tail, detached)) throw new Failure('READ-4');
+}
 
 // framed tells whether bytes, and no fewer of them, are a copy by HEAD-1 to HEAD-5.
 const framed = (bytes) => { try { return !!frame(bytes, true); } catch { return false; } };
@@ -169,11 +184,11 @@ export function deriveKeys(preamble, cek) {
 export const macOf = (copy, keys) => hmac(keys.head, copy.bytes.subarray(0, copy.H - 36)).subarray(0, 32);
 export const nonceOf = (i, final) => concat(be64(i), Buffer.of(0, 0, 0, final ? 1 : 0));
 
-// distrust names the clause by which a well-formed copy is not valid beside another one, whose keys are given.
-function distrust(copy, other, keys) {
-  if (!kin(copy, other)) return 'KEY-1';
-  return same(macOf(copy, keys), copy.bytes.subarray(copy.H - 36, copy.H - 4)) ? '' : 'HEAD-13';
-}
+// genuine tells whether the MAC of a copy holds (HEAD-13).
+const genuine = (copy, keys) => same(macOf(copy, keys), copy.bytes.subarray(copy.H - 36, copy.H - 4));
+
+// best is the copy with the highest generation; of equals, the first.
+const best = (copies) => copies.reduce((a, b) => (b.generation > a.generation ? b : a));
 
 // slotKeys is the OKM of types 2 and 4, of a body from its salt on.
 export const slotKeys = (type, fields, ikm, preamble) =>
@@ -190,13 +205,12 @@ export const argon2id = crypto.argon2Sync && ((slot, passphrase) => crypto.argon
   memory: slot.body.readUInt32BE(0), passes: slot.body[4],
 }));
 
-// candidates yields what opens in the slots of copies: those of the first copy and its kin before others (READ-1), and
-// of these the cheapest first (SLOT-2). Where there is an identity for a slot of a type that this reader has no code
+// candidates yields what opens in the slots of copies, the cheapest first (SLOT-2). Where there is an identity for a slot of a type that this reader has no code
 // for, it gives up and says so.
 function* candidates(copies, identities) {
   const tries = copies.flatMap((copy) => copy.slots.flatMap((slot) => identities
     .filter((id) => id.type === slot.type).map(({ type, secret }) => ({ copy, slot, type, secret }))));
-  const rank = ({ copy, type }) => copies.findIndex((c) => kin(c, copy)) * 4 + [4, 1, 3, 2].indexOf(type);
+  const rank = ({ type }) => [4, 1, 3, 2].indexOf(type);
   tries.sort((a, b) => rank(a) - rank(b));
   let spent = 0;
   for (const { copy, slot, type, secret } of tries) {
@@ -213,8 +227,8 @@ function* candidates(copies, identities) {
   }
 }
 
-// unlock returns the keys and, of the copies that one CEK makes valid, that of the highest generation; of equals, the
-// first. own is the same of those that stand in the container.
+// unlock returns the keys and, of the copies, that of the highest generation; of equals, the first. All are of one
+// container; one that is forged is an error. own is the same of those that stand in the container.
 function unlock(copies, identities) {
   copies = copies.filter((c, i) => i === copies.findIndex((d) => d.bytes.equals(c.bytes)));
   let failure = new Failure('', 0, 'no-key'); // SLOT-3
@@ -224,21 +238,18 @@ function unlock(copies, identities) {
       failure = new Failure('KEY-1');
       continue;
     }
-    const valid = copies.filter((c) => !distrust(c, copy, keys));
-    if (!valid.length) throw new Failure('HEAD-13');
-    const best = (list) => list.reduce((a, b) => (b.generation > a.generation ? b : a));
-    const stored = valid.filter((c) => !c.apart);
-    return { keys, copy: best(valid), own: best(stored.length ? stored : valid) };
+    if (!copies.every((c) => genuine(c, keys))) throw new Failure('HEAD-13');
+    const stored = copies.filter((c) => !c.apart);
+    return { keys, copy: best(copies), own: best(stored.length ? stored : copies) };
   }
   throw failure;
 }
 
-// usable returns the copies to try, of those in the container and a detached one (READ-4).
+// usable returns the copies to try, of those in the container and a detached one.
 function usable(head, tail, detached) {
   if (detached?.fault) throw detached.fault;
-  const copies = [head, tail].filter((c) => c && !c.fault);
-  if (detached && copies.length && !copies.some((c) => kin(c, detached))) throw new Failure('READ-4');
-  if (detached) copies.push({ ...detached, apart: true });
+  agree(head, tail, detached);
+  const copies = [head, tail, detached && { ...detached, apart: true }].filter((c) => c && !c.fault);
   if (!copies.length) throw head.fault;
   return copies;
 }
@@ -272,42 +283,46 @@ function openChunk(source, { copy, keys }, i) {
   return { ...chunk, plain };
 }
 
-// difference names what is wrong with a copy by the container's own best (TAIL-3).
-function difference(found, { own, keys }, isTail) {
-  const wrong = found.fault?.clause ?? distrust(found, own, keys);
-  if (wrong) return isTail ? 'TAIL-1' : wrong;
-  return found.bytes.equals(own.bytes) ? '' : 'TAIL-2';
+// compare names what is wrong with the container's two copies, the head before the tail (TAIL-3). By a newer detached
+// head they are not stale.
+function compare(head, tail) {
+  if (head.fault || tail.fault) return head.fault?.clause ?? 'TAIL-1';
+  return head.bytes.equals(tail.bytes) ? '' : 'TAIL-2';
 }
 
 // ---- reading ----
 
 // stream reads a source forwards, without knowing its size, gives what opens to emit and returns a warning or ''.
 export function stream(source, identities, emit, detached) {
-  const opened = unlock(usable(headOf(source), null, detached), identities);
+  const head = headOf(source), opened = unlock(usable(head, null, detached), identities);
   for (let i = 0n; ; i++) {
-    const { plain, final, tail } = openChunk(source, opened, i);
+    const { plain, final, tail: bytes } = openChunk(source, opened, i);
     emit(plain);
-    if (final) return difference(copyOf(tail, true), opened, true);
+    if (!final) continue;
+    const tail = copyOf(bytes, true);
+    agree(head, tail, detached);
+    if (!tail.fault && !genuine(tail, opened.keys)) throw new Failure('HEAD-13');
+    return compare(head, tail);
   }
 }
 
-// findTail is for a head that is not usable (READ-2).
+// findTail is for a head that is not intact (READ-2).
 function findTail(source) {
   for (let H = PAGE; H <= PAGES * PAGE && BigInt(H) <= source.size; H += PAGE) {
     const bytes = source.read(source.size - BigInt(H), H);
-    if (framed(bytes)) return copyOf(bytes);
+    if (intact(bytes) === H) return copyOf(bytes);
   }
 }
 
 // A Reader reads any part of a source whose size it knows. It opens the last chunk first: before that, no size is true.
 export class Reader {
   constructor(source, identities, detached) {
-    const head = headOf(source), tail = head.fault ? findTail(source) : tailOf(source, head.H);
+    const head = headOf(source), tail = head.id ? tailOf(source, head.H) : findTail(source);
     Object.assign(this, { source }, unlock(usable(head, tail, detached), identities));
     const P = source.size - 2n * BigInt(this.copy.H), last = P < 16n ? 0n : (P - 16n) / BigInt(SEALED);
     const chunk = openChunk(source, this, last);
     this.size = P - (last + 1n) * BigInt(TAG);
-    this.warning = difference(head, this, false) || difference(copyOf(chunk.tail, true), this, true);
+    this.warning = compare(head, copyOf(chunk.tail, true));
   }
 
   // read gives the plaintext from a byte up to another one to emit, chunk by chunk.
@@ -325,13 +340,17 @@ export class Reader {
 // inspect lists what anyone can see to be wrong, as [clause, offset], without a key.
 export function inspect(source) {
   const head = headOf(source), found = [];
-  if (head.fault) return [[head.fault.clause, BigInt(head.fault.offset)]];
+  if (head.fault) found.push([head.fault.clause, BigInt(head.fault.offset)]);
+  if (!head.id) return found;
+  const at = source.size - BigInt(head.H), tail = tailOf(source, head.H);
+  const two = tail.id && !tail.id.equals(head.id);
+  if (head.fault) return two ? [...found, ['COPY-1', at]] : found;
   const H = BigInt(head.H), P = source.size - 2n * H, chunks = P / BigInt(SEALED);
   if (P < 16n) found.push(['FILE-1', source.size]);
   else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
   else if (P % BigInt(SEALED) < 16n) found.push(['FILE-2', H + chunks * BigInt(SEALED)]);
-  const at = source.size - H, tail = tailOf(source, head.H);
-  if (tail.fault || !kin(tail, head)) found.push(['TAIL-1', at]);
+  if (two) found.push(['COPY-1', at]);
+  else if (tail.fault) found.push(['TAIL-1', at]);
   else if (!tail.bytes.equals(head.bytes)) found.push(['TAIL-2', tail.generation > head.generation ? 0n : at]);
   return found;
 }

@@ -44,7 +44,7 @@ it all of a tar is walked, from header to header.`,
 		Example: `  bulla cat --range 10G+1M disk.img.bulla | xxd
   bulla cat --range -512 --range 0-511 disk.img.bulla
   bulla cat backup.tar.bulla::etc/fstab
-  bulla cat --first huge.tar.bulla::etc/fstab        stop at the first of that name
+  bulla cat --first huge.tar.bulla::etc/fstab     stop at the first of that name
   bulla cat backup.tar.bulla | tar x                 or all of it`,
 		Args:              exactlyOneFile,
 		ValidArgsFunction: completeContainers,

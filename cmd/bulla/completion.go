@@ -23,7 +23,7 @@ func completionCommand(a *app) *cobra.Command {
 		Long: `Print a script that makes SHELL complete bulla's verbs, flags and file names when
 you press Tab. SHELL is bash, zsh, fish or powershell.`,
 		Example: `  bulla completion bash > ~/.local/share/bash-completion/completions/bulla
-  bulla completion zsh > ~/.zfunc/_bulla            with fpath+=(~/.zfunc) in ~/.zshrc
+  bulla completion zsh > ~/.zfunc/_bulla      with fpath+=(~/.zfunc) in ~/.zshrc
   bulla completion fish > ~/.config/fish/completions/bulla.fish
   bulla completion powershell | Out-String | Invoke-Expression`,
 		ValidArgs: names,

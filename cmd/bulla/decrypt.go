@@ -32,17 +32,16 @@ func decryptCommand(a *app) *cobra.Command {
 		Short: "Decrypt a file or a stream",
 		Long: `Decrypt FILE.bulla to FILE, or standard input to standard output.
 
-It is opened with an identity, the secret half of a public key (-i), with a
-passphrase (-p) or with a symmetric key (--kek). With none of these flags, with the
-identity that bulla keygen --default has put into identity.txt; and if the file has
-a passphrase, that is asked for.
+You need an identity, the secret half of a public key (-i), a passphrase (-p) or a
+symmetric key (--kek). Without these flags, bulla uses identity.txt, which bulla
+keygen --default makes, and asks for a passphrase if the file has one.
 
-An output file appears only when all of it is there and authentic. A stream gets
-what is authentic as it comes: if bulla then fails, what came is not all, and must
-not be used as if it were. In a shell, set -o pipefail.
+An output file appears only when it is complete and authentic. A stream gets what
+is authentic as it comes: if bulla fails, discard what came. In a shell,
+set -o pipefail.
 
-With --resume a run that was killed, interrupted or out of space can be gone on with by
-the same command: what there is of the output is compared with FILE.bulla and kept as
+--resume continues a run that was killed, interrupted or out of space: rerun the
+same command. What is there of the output is compared with FILE.bulla, and kept as
 far as it is right.`,
 		Example: `  bulla decrypt backup.tar.bulla                    makes backup.tar
   bulla decrypt -i key.txt -o /tmp/b.tar backup.tar.bulla
@@ -57,8 +56,8 @@ far as it is right.`,
 	d.identityFlags.register(a, cmd)
 	d.headFlag.register(cmd)
 	d.outputFlags.register(cmd, "write to `FILE` (default FILE without "+containerSuffix+"; - is standard output)")
-	cmd.Flags().BoolVar(&d.raw, "raw", false, "leave what was compressed with -z compressed, for zstd (default output FILE"+zstdSuffix+")")
-	cmd.Flags().BoolVar(&d.resume, "resume", false, "go on where an earlier run has ended, and keep what there is if this one ends early")
+	cmd.Flags().BoolVar(&d.raw, "raw", false, "write what was compressed with -z as it is, for zstd (default output FILE"+zstdSuffix+")")
+	cmd.Flags().BoolVar(&d.resume, "resume", false, "continue where an earlier run ended, and keep the output if this one ends early")
 	d.workFlags.register(cmd)
 	return cmd
 }

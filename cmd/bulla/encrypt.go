@@ -36,17 +36,19 @@ func encryptCommand(a *app) *cobra.Command {
 		Short: "Encrypt a file or a stream",
 		Long: `Encrypt FILE to FILE.bulla, or standard input to standard output.
 
-Whoever is to open it later is a recipient: a public key (-r, -R), a passphrase (-p)
-or a symmetric key (--kek). Any one of them opens it. With none of these flags, the
-recipients are those that bulla keygen --default has put into recipients.txt.
+Recipients are those who can open the file later: public keys (-r, -R), a
+passphrase (-p) or a symmetric key (--kek). Any one of them opens it. Without
+these flags, the file is encrypted to recipients.txt, which bulla keygen --default
+makes.
 
-The output appears under its name only when it is complete and safe on the disk;
-until then it is called .NAME.partial. FILE stays as it is.
+The output gets its name only when it is complete and safe on the disk; until then
+it is called .NAME.partial. FILE stays as it is.
 
-With --from-command it is the output of COMMAND that is encrypted, and that becomes
-an output only if COMMAND ends with exit code 0: in a pipe, a command that fails looks
-like one that is done. With --verify the output is read back from the disk and
-authenticated before it gets its name; it is waited for to get there, --no-sync or not.`,
+--from-command encrypts the output of COMMAND, and makes a file only if COMMAND
+ends with exit code 0. In a pipe, a command that fails looks like one that is done.
+
+--verify reads the output back from the disk and authenticates it before it gets
+its name; this waits for the disk even with --no-sync.`,
 		Example: `  bulla encrypt backup.tar                          makes backup.tar.bulla
   bulla encrypt -R team.txt -o /mnt/b.bulla backup.tar
   bulla encrypt -p letter.odt                       asks for a passphrase
@@ -66,10 +68,10 @@ authenticated before it gets its name; it is waited for to get there, --no-sync 
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
 	f := cmd.Flags()
-	f.StringVar(&e.suite, "suite", "", "seal with `SUITE`, aes or chacha (default: the one this processor is fast at)")
-	f.IntVar(&e.reserve, "reserve", 0, "leave room for `N` more recipients to be added later, besides two")
+	f.StringVar(&e.suite, "suite", "", "encrypt with `SUITE`, aes or chacha (default: the faster one on this processor)")
+	f.IntVar(&e.reserve, "reserve", 0, "leave room to add `N` more recipients later, besides two")
 	complete(cmd, "suite", []string{"aes", "chacha"})
-	f.BoolVar(&e.fromCommand, "from-command", false, "encrypt the output of the command behind --")
+	f.BoolVar(&e.fromCommand, "from-command", false, "encrypt the output of the command after --")
 	f.BoolVar(&e.verify, "verify", false, "read the output back and authenticate it before it gets its name")
 	e.entropyFlags.register(cmd)
 	e.workFlags.register(cmd)
@@ -86,7 +88,7 @@ func suiteOf(name string) (format.Suite, error) {
 	case "chacha":
 		return format.ChaCha20Poly1305, nil
 	}
-	return 0, usage("there are aes and chacha", "there is no suite %s", safetext.Printable(name))
+	return 0, usage("use aes or chacha", "there is no suite %s", safetext.Printable(name))
 }
 
 // writerOptions checks the flags that have nothing to do with files and keys.
@@ -99,7 +101,7 @@ func (e *encryptFlags) writerOptions(cmd *cobra.Command) (*stream.WriterOptions,
 		return nil, err
 	}
 	if e.reserve < 0 || e.reserve > format.MaxSlots {
-		return nil, usage("0 to 128", "--reserve %d is no number of recipients", e.reserve)
+		return nil, usage("give a number from 0 to 128", "invalid --reserve %d", e.reserve)
 	}
 	level, err := e.level(cmd)
 	if err != nil {

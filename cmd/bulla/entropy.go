@@ -16,7 +16,7 @@ import (
 func entropyCommand(a *app) *cobra.Command {
 	e := &entropyFlags{}
 	cmd := &cobra.Command{
-		Use:   "entropy",
+		Use:   "entropy [VERB]",
 		Short: "Show what the randomness of new keys is made of",
 		Long: `Show every source that new keys can draw on: whether it takes part, why not, and what
 would mend that. One draw is made, used for nothing, to see that it works.
@@ -41,7 +41,6 @@ and keygen; exit code 9 if one that is required is missing.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.entropyStatus(cmd, e) },
 	}
 	e.register(cmd)
-	cmd.SetUsageTemplate(strings.Replace(subVerbsTemplate, "} VERB{", "} [VERB]{", 1)) // it does something without
 	for _, verb := range []*cobra.Command{entropyTestCommand(a), entropyReadCommand(a)} {
 		verb.DisableFlagsInUseLine = true
 		verb.Flags().SortFlags = false

@@ -134,12 +134,12 @@ func TestExplainSilently(t *testing.T) {
 }
 
 func TestExitCodesAreDocumented(t *testing.T) {
-	documented := make(map[string]bool)
+	documented := make(map[int]bool)
 	for _, c := range exitCodes {
 		documented[c.code] = true
 	}
 	for _, code := range []int{exitOK, exitIO, exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported, exitSource, exitEntropy, exitUsage} {
-		if !documented[fmt.Sprint(code)] {
+		if !documented[code] {
 			t.Errorf("help exit-codes does not have %d", code)
 		}
 	}
@@ -160,11 +160,6 @@ func TestVerbs(t *testing.T) {
 		}
 		if cmd.Runnable() && cmd.Example == "" {
 			t.Errorf("%s has no examples", cmd.Name())
-		}
-		for _, line := range strings.Split(cmd.Long+"\n"+cmd.Example, "\n") {
-			if len([]rune(line)) > 100 {
-				t.Errorf("%s: a line of help is too long: %q", cmd.Name(), line)
-			}
 		}
 	}
 }

@@ -48,7 +48,7 @@ behind a name, as in a/../b, or lies behind another link.
 Files are for their owner alone, with the times they had. To restore everything as it
 was, with owners and permissions, use: bulla cat FILE | tar x`,
 		Example: `  bulla extract backup.tar.bulla etc/fstab
-  bulla extract -C /tmp/restored backup.tar.bulla home/anna/letters home/anna/.config`,
+  bulla extract -C /tmp/restored backup.tar.bulla home/anna/mail home/anna/pics`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return usage("bulla ls lists them", "extract takes the name of a file and of members of the archive in it")

@@ -12,13 +12,13 @@ import (
 
 func headCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "head",
+		Use:   "head VERB",
 		Short: "Keep a file's head in a file of its own, or put it back",
 		Long: `A file's head says who can open it. A detached head is a copy of it in a file of its
 own, some kilobytes long. It serves
 
-  - where the file cannot be changed, as on a tape, a DVD or in an object store: the
-    recipients are then changed in the detached head, and decrypt --head uses it;
+  - where the file cannot be changed, as on a tape, a DVD or in an object store:
+    change the recipients in the detached head, and use it with decrypt --head;
   - as a reserve, should both copies of the head in the file be lost.
 
 Of a file's two copies and a detached head, the newest that is authentic counts. So an

@@ -55,7 +55,7 @@ standard output has that, and nothing else.`,
   bulla keygen -o key.txt
   bulla keygen -y key.txt > team.txt         the public half, for others
   bulla keygen --kek -o backup.kek
-  bulla keygen --tpm -o laptop.pem           a key that never leaves this machine`,
+  bulla keygen --tpm -o laptop.pem          a key that never leaves this machine`,
 		Args:              atMostOne,
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -94,7 +94,7 @@ func (a *app) warnExposed(r io.Reader, name, what string) {
 	}
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
 		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), exposedTo(st), st.Mode().Perm()),
-			"chmod 600 "+safetext.Printable(name))
+			"chmod 600 "+safetext.Shell(name))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 
 func recipientsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "recipients",
+		Use:   "recipients VERB",
 		Short: "Show or change who can open a file, without touching its content",
 		Long: `Show or change who can open a file. Its content is not touched: whatever its size,
 only the two copies of its head, some kilobytes at its beginning and at its end, are
@@ -33,7 +33,7 @@ A medium that cannot be written in place keeps its head elsewhere: see bulla hel
 		Example: `  bulla recipients list backup.tar.bulla
   bulla recipients add -r age1pq1... backup.tar.bulla
   bulla recipients remove -R left-the-team.txt backup.tar.bulla
-  bulla recipients add -p --replace 2 backup.tar.bulla      a new passphrase for the old`,
+  bulla recipients add -p --replace 2 backup.tar.bulla    change a passphrase`,
 	}
 	return withVerbs(cmd, recipientsListCommand(a), recipientsAddCommand(a), recipientsRemoveCommand(a), recipientsRepairCommand(a))
 }

@@ -52,10 +52,14 @@ func (a *app) fail(err error) int {
 	return f.exit
 }
 
-// printf writes to standard output. An error sticks and becomes the run's.
+// printf writes to standard output. An error sticks and becomes the run's, when
+// all else is done.
 func (a *app) printf(format string, args ...any) {
-	if a.outErr == nil {
-		_, a.outErr = fmt.Fprintf(a.out, format, args...)
+	if a.outErr != nil {
+		return
+	}
+	if _, err := fmt.Fprintf(a.out, format, args...); err != nil {
+		a.outErr = withHint(err, "make room where standard output goes; only this report is missing, files that were written are complete")
 	}
 }
 

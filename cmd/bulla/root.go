@@ -82,7 +82,11 @@ func (a *app) run(args []string) int {
 		return exitOK
 	}
 	// An error in the flags may have come before --json was seen.
-	a.json = a.json || slices.Contains(args, "--json")
+	own := args
+	if i := slices.Index(args, "--"); i >= 0 {
+		own = args[:i] // what follows is for another command, or names
+	}
+	a.json = a.json || slices.Contains(own, "--json")
 	return a.fail(err)
 }
 
@@ -137,7 +141,7 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 	}
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))
-	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })
 	root.Version = buildVersion()
 	root.SetVersionTemplate("bulla {{.Version}}\n")
 	return root
@@ -213,6 +217,9 @@ func flagError(cmd *cobra.Command, err error) error {
 		f.hint = "bulla help lists the verbs, and bulla help VERB the flags of one"
 	}
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if f := otherHalf(cmd, e); f != nil {
+			return f
+		}
 		f.hint = orElse(suggestFlag(cmd, e), f.hint)
 		if e.GetSpecifiedName() == memberMark[:1] {
 			f.hint = "a member of standard input is named behind --: bulla cat -- -" + memberMark + "MEMBER"

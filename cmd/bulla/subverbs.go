@@ -25,7 +25,6 @@ func withVerbs(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 		}
 		return usage(orElse(didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), safetext.Printable(args[0]))
 	}
-	cmd.SetUsageTemplate(subVerbsTemplate)
 	return cmd
 }
 
@@ -42,27 +41,3 @@ func exactlyOneFile(cmd *cobra.Command, args []string) error {
 	}
 	return nil
 }
-
-// subVerbsTemplate is how help goes on for a verb with verbs, and for those.
-const subVerbsTemplate = `Usage:
-  {{.UseLine}}{{if .HasAvailableSubCommands}} VERB{{end}} [flags]
-{{- if .HasExample}}
-
-Examples:
-{{.Example}}
-{{- end}}
-{{- if .HasAvailableSubCommands}}
-
-Verbs:
-{{- range .Commands}}{{if and .IsAvailableCommand (ne .Name "help")}}
-  {{rpad .Name .NamePadding}}  {{.Short}}
-{{- end}}{{end}}
-{{- end}}
-
-Flags:
-{{with .InheritedFlags}}{{end}}{{.Flags.FlagUsagesWrapped 88 | trimTrailingWhitespaces}}
-{{- if .HasAvailableSubCommands}}
-
-bulla help {{.Name}} VERB explains a verb.
-{{- end}}
-`

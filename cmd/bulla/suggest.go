@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"bulla/internal/safetext"
@@ -11,22 +12,43 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// otherWords are what people type who know other programs, and what that is here.
+var otherWords = map[string]string{
+	"-e": "encrypt", "-c": "encrypt", "seal": "encrypt", "lock": "encrypt", "compress": "encrypt -z",
+	"-d": "decrypt", "open": "decrypt", "unlock": "decrypt",
+	"-t": "verify", "test": "verify", "check": "verify", "fsck": "verify",
+	"-l": "ls", "-tf": "ls", "list": "ls", "dir": "ls",
+	"-x": "extract", "-xf": "extract", "unpack": "extract", "unzip": "extract", "untar": "extract",
+	"info": "inspect", "show": "inspect", "stat": "inspect",
+	"add": "recipients add", "remove": "recipients remove", "repair": "recipients repair",
+	"export": "head export", "restore": "head restore",
+	"keys": "keygen", "genkey": "keygen",
+}
+
+const hintNoDelete = "bulla deletes no file; bulla recipients remove takes recipients from one"
+
+// otherWord is a hint for a word, or a flag in its place, that means something to
+// other programs.
+func otherWord(word string) string {
+	switch verb := otherWords[word]; {
+	case word == "rm", word == "delete", word == "del":
+		return hintNoDelete
+	case verb != "":
+		return "did you mean bulla " + verb + "?"
+	}
+	return ""
+}
+
 // unknownVerb is the error for a first word that is no verb.
 func unknownVerb(root *cobra.Command, word string) error {
-	var names []string
-	for _, c := range root.Commands() {
-		if c.IsAvailableCommand() {
-			names = append(names, c.Name())
-		}
-	}
-	hint := didYouMean(word, names)
+	hint := orElse(otherWord(word), didYouMean(word, namesOf(verbsOf(root))))
 	if hint == "" {
 		if _, err := os.Stat(word); err == nil {
 			verb := "encrypt"
 			if strings.HasSuffix(word, containerSuffix) {
 				verb = "decrypt"
 			}
-			hint = fmt.Sprintf("to %s that file: bulla %s %s", verb, verb, safetext.Printable(word))
+			hint = fmt.Sprintf("to %s that file: bulla %s %s", verb, verb, safetext.Shell(word))
 		}
 	}
 	return usage(orElse(hint, "bulla help lists the verbs"), "there is no verb %s", safetext.Printable(word))
@@ -34,66 +56,66 @@ func unknownVerb(root *cobra.Command, word string) error {
 
 const hintNoArgv = "a passphrase is never given on the command line, where others can see it; -p asks for it"
 
+// otherHalf explains a flag for the other half of a key: what it is for, and what
+// to use instead. It is nil for any other flag that does not exist.
+func otherHalf(cmd *cobra.Command, unknown *pflag.NotExistError) *failure {
+	given := "--" + unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		given = given[1:]
+	}
+	opens, encrypts := cmd.Flags().Lookup(identityFlag.name) != nil, cmd.Flags().Lookup(recipientFlag.name) != nil
+	switch given {
+	case "-r", "--recipient", "-R", "--recipients-file":
+		if opens && !encrypts {
+			return &failure{exit: exitUsage, what: words(cmd) + " takes no recipient (" + given + "): recipients are whom a file is encrypted to",
+				hint: "to open it, name the identity that belongs to the recipient: -i FILE"}
+		}
+	case "-i", "--identity":
+		if encrypts && !opens {
+			return &failure{exit: exitUsage, what: words(cmd) + " takes no identity (" + given + "): an identity opens files",
+				hint: "bulla keygen -y FILE shows its recipient, which is for -r or, in a file, for -R"}
+		}
+	}
+	return nil
+}
+
 // suggestFlag is a hint for a flag that does not exist, if there is one.
 func suggestFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 	name := unknown.GetSpecifiedName()
 	switch {
 	case name == "password", cmd.Flags().Changed("passphrase") && unknown.GetSpecifiedShortnames() != "":
 		return hintNoArgv // -pSECRET
+	case cmd == cmd.Root() && unknown.GetSpecifiedShortnames() != "":
+		return otherWord("-" + unknown.GetSpecifiedShortnames())
 	case unknown.GetSpecifiedShortnames() != "":
 		return ""
+	case cmd == cmd.Root() && slices.Contains(namesOf(verbsOf(cmd)), name):
+		return "did you mean bulla " + name + "?"
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return didYouMean("--"+name, names)
 }
 
-// didYouMean is a hint at the one of names that word is likely to be a slip
-// for, or at the few that it begins, or "".
+// didYouMean is a hint at those of names that word is likely to be a slip for,
+// or that it begins, or "".
 func didYouMean(word string, names []string) string {
 	const few = 3
-	var begun []string
-	for _, name := range names {
-		if strings.Trim(word, "-") != "" && strings.HasPrefix(name, word) {
-			begun = append(begun, name)
-		}
-	}
-	if 0 < len(begun) && len(begun) <= few {
-		return "did you mean " + strings.Join(begun, " or ") + "?"
-	}
-	best, least := "", max(1, len(word)/3)+1
-	for _, name := range names {
-		if d := editDistance(word, name); d < least {
-			best, least = name, d
-		}
-	}
-	if best == "" {
+	if strings.Trim(word, "-") == "" {
 		return ""
 	}
-	return "did you mean " + best + "?"
-}
-
-// editDistance is how many letters must be inserted, deleted, replaced or
-// swapped with their neighbour to make b of a.
-func editDistance(a, b string) int {
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	c := new(cobra.Command) // which finds the names of its verbs
+	for _, name := range names {
+		c.AddCommand(&cobra.Command{Use: name, Run: func(*cobra.Command, []string) {}})
 	}
-	for i := 1; i <= len(a); i++ {
-		next := make([]int, len(b)+1)
-		next[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
-			}
+	most := 2
+	if len(word) < 3 {
+		most = 1
+	}
+	for c.SuggestionsMinimumDistance = 1; c.SuggestionsMinimumDistance <= most; c.SuggestionsMinimumDistance++ {
+		if found := c.SuggestionsFor(word); 0 < len(found) && len(found) <= few {
+			return "did you mean " + strings.Join(found, " or ") + "?"
 		}
-		before, row = row, next
 	}
-	return row[len(b)]
+	return ""
 }

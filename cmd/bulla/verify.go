@@ -54,7 +54,7 @@ counts: 3, then 1, 7, 4, 0.`,
 		Example: `  bulla verify backup.tar.bulla
   bulla verify -v -i key.txt /mnt/backups/*.bulla
   bulla verify --json -i key.txt backup.tar.bulla
-  bulla verify --sample $(date +%-d)/31 /mnt/backups/*.bulla        each night a part
+  bulla verify --sample $(date +%-d)/31 /mnt/backups/*.bulla   each night a part
   bulla verify --explain CHUNK-1
   ssh host cat backup.tar.bulla | bulla verify -i key.txt`,
 		Args:              notEmpty,

@@ -3,6 +3,7 @@ package safetext
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -71,4 +72,39 @@ func encode(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestShell has a shell read what is to be pasted into it.
+func TestShell(t *testing.T) {
+	for name, want := range map[string]string{
+		"backup.tar.bulla": "backup.tar.bulla",
+		"s3://b/k":         "s3://b/k",
+		"":                 "''",
+		"-":                "-",
+		"-rf":              "./-rf",
+		"two words":        "'two words'",
+		"it's":             `'it'\''s'`,
+		"$HOME":            "'$HOME'",
+		"~":                "'~'",
+		"a\nb":             `$'a\012b'`,
+		"it's\t":           `$'it\'s\011'`,
+		"back\\slash\x1b":  `$'back\\slash\033'`,
+		"\xff":             `$'\377'`,
+		"é":                "é",
+		"\u202ex":          `$'\342\200\256x'`,
+		"*":                "'*'", "a;b": "'a;b'", "#": "'#'", "{a,b}": "'{a,b}'", "!x": "'!x'",
+	} {
+		got := Shell(name)
+		if got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+		bash, err := exec.LookPath("bash")
+		if err != nil {
+			continue
+		}
+		out, err := exec.Command(bash, "-c", "printf %s "+got).Output()
+		if pasted := strings.TrimPrefix(string(out), "./"); err != nil || pasted != name {
+			t.Errorf("%q: pasted as %s the shell takes it for %q, %v", name, got, pasted, err)
+		}
+	}
 }

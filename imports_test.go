@@ -15,14 +15,15 @@ import (
 // the bytes know of no keys, the streams of no kind of key, the keys of no
 // streams, and nothing of the commands. A package that is not here has to be thought about first.
 var mayImport = map[string][]string{
-	"format":            {},
+	"format":            {"internal/fullio"},
 	"internal/bech32":   {},
 	"internal/console":  {},
-	"internal/ring":     {},
+	"internal/fullio":   {},
+	"internal/ring":     {"internal/fullio"},
 	"internal/safetext": {},
 	"internal/tpmdev":   {},
 	"internal/seal":     {"format"},
-	"internal/zseek":    {"format", "internal/ring"},
+	"internal/zseek":    {"format", "internal/fullio", "internal/ring"},
 	"internal/salvage":  {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":           {"internal/tpmdev"},
 	"slot":              {"entropy", "format"},
@@ -31,7 +32,7 @@ var mayImport = map[string][]string{
 	"keyslot/agekey":    {"entropy", "format", "keyslot", "internal/safetext", "slot"},
 	"keyslot/keyfile":   {"format", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
 	"keyslot/tpmkey":    {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
-	"stream":            {"entropy", "format", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
+	"stream":            {"entropy", "format", "internal/fullio", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.
 	"spec":             {},

@@ -28,11 +28,6 @@ func (f Finding) String() string {
 	return fmt.Sprintf("%s %s at %d+%d: %s", f.Clause, f.Severity, f.Offset, f.Length, f.Message)
 }
 
-// NewFinding makes a violation of an error that a parser of this package returned.
-func NewFinding(e *ParseError) Finding {
-	return Finding{e.Clause, Violation, e.Offset, 1, e.Error()}
-}
-
 // A Report is what a stranger can say about a container.
 type Report struct {
 	Size     int64
@@ -96,7 +91,7 @@ func (r *Report) addConflict(c *Copies) {
 func (r *Report) judge(err error) {
 	var pe *ParseError
 	if !r.unread(err) && errors.As(err, &pe) {
-		r.Findings = append(r.Findings, NewFinding(pe))
+		r.Findings = append(r.Findings, pe.Finding())
 	}
 }
 

@@ -125,7 +125,7 @@ func TestFinding(t *testing.T) {
 	if !errors.As(err, &pe) {
 		t.Fatalf("%v is no *ParseError", err)
 	}
-	f := NewFinding(pe)
+	f := pe.Finding()
 	if f.Clause != HEAD4 || f.Severity != Violation || f.Offset != 10 {
 		t.Errorf("finding is %v", f)
 	}

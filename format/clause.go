@@ -1,5 +1,7 @@
 package format
 
+import "strings"
+
 // A Clause is the identifier of one MUST, SHOULD or MAY of spec/bulla.md,
 // such as "HEAD-7". There is one constant for each.
 type Clause string
@@ -96,3 +98,24 @@ const (
 	WRAP2 Clause = "WRAP-2" // writer: never the only good copy first
 	WRAP3 Clause = "WRAP-3" // writer: slots that nobody named are kept
 )
+
+// FileClauses are the clauses with a MUST that a container can break, and a
+// verifier therefore answers for, in the order of the text. The others bind
+// writers or readers.
+var FileClauses = []Clause{
+	FILE1, FILE2, FILE3, FILE4,
+	HEAD1, HEAD2, HEAD3, HEAD4, HEAD5, HEAD6, HEAD7, HEAD8, HEAD9, HEAD10, HEAD11, HEAD12, HEAD13,
+	KEY1,
+	HPKE1, PASS1, PASS2, PASS3, AGE1, AGE2, AGE3, KEK1,
+	CHUNK1, COPY1, TAIL1, TAIL2,
+	ZSTD1, ZSTD2, ZSTD3, ZSTD4, ZSTD5, ZSTD6,
+}
+
+// AboutHead reports whether c is about a copy of the head and not about the
+// content: a container that violates no other clause has all of its content, and
+// a rewrap mends it.
+func (c Clause) AboutHead() bool {
+	family, _, _ := strings.Cut(string(c), "-")
+	_, slot := SlotTypeOf(c)
+	return slot || family == "HEAD" || family == "KEY" || family == "TAIL"
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+
+	"bulla/internal/fullio"
 )
 
 // A Copy is one of a container's two copies of the head, as found.
@@ -117,6 +119,25 @@ func ReadCopies(src io.ReaderAt, size int64) *Copies {
 		c.AddTail(raw, size-n)
 	}
 	return c
+}
+
+// ReadHead reads the bytes of the copy of a head that src begins with, and
+// nothing after them: as many as the copy says that it has, fewer only where src
+// ends. [ParseHead] and [ParseCopies] tell whether they are one. Its errors are
+// those of src.
+func ReadHead(src io.Reader) ([]byte, error) {
+	raw := make([]byte, PreambleSize)
+	n, err := fullio.ReadFull(src, raw)
+	if err == nil {
+		raw = append(raw, make([]byte, max(0, CopySize(raw)-n))...)
+		var k int
+		k, err = fullio.ReadFull(src, raw[n:])
+		n += k
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return raw[:n], err
 }
 
 // ParseCopies returns the copies of a container of which there is only the head

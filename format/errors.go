@@ -31,6 +31,11 @@ func (e *ParseError) Error() string {
 // Unwrap returns e.Kind.
 func (e *ParseError) Unwrap() error { return e.Kind }
 
+// Finding returns the violation that e is.
+func (e *ParseError) Finding() Finding {
+	return Finding{e.Clause, Violation, e.Offset, 1, e.Error()}
+}
+
 // within returns err as it is for the whole of what a nested parser saw a part
 // of: a ParseError's offset moved by the n bytes before the part, and the name
 // of the part, if it has one, before the field's.

@@ -16,6 +16,19 @@ import (
 	"bulla/spec"
 )
 
+// What a verifier answers for is what the specification says that files must be.
+func TestFileClauses(t *testing.T) {
+	var want []format.Clause
+	for _, id := range spec.Clauses() {
+		if _, kind, _ := spec.Clause(id); kind.Binds == spec.File && kind.Level == spec.Must {
+			want = append(want, format.Clause(id))
+		}
+	}
+	if !slices.Equal(format.FileClauses, want) {
+		t.Errorf("format.FileClauses is %v, not %v", format.FileClauses, want)
+	}
+}
+
 // The clauses of the specification, the constants of package format and the clauses
 // that vectors name are the same set: each clause that a file can break is broken by
 // a vector, and each that a reader can break is exercised by one where a vector can.

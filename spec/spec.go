@@ -51,13 +51,18 @@ func Clause(id string) (text string, kind Kind, ok bool) {
 	return c.text, c.kind, ok
 }
 
+// Section returns the number and title of the section of the specification that a
+// clause stands in, such as "3. The head"; "" if there is no such clause.
+func Section(id string) string { return parsed().byID[id].section }
+
 // Clauses lists the identifiers of all clauses in the order of the specification.
 // The caller owns the slice.
 func Clauses() []string { return append([]string(nil), parsed().ids...) }
 
 type clause struct {
-	text string
-	kind Kind
+	text    string
+	kind    Kind
+	section string
 }
 
 type clauses struct {
@@ -83,13 +88,18 @@ var parsed = sync.OnceValue(func() *clauses { return parse(Text) })
 
 func parse(text string) *clauses {
 	all := &clauses{byID: make(map[string]clause)}
+	section := ""
 	for _, s := range items(text) {
+		if title, ok := strings.CutPrefix(s, heading); ok {
+			section = title
+			continue
+		}
 		m := identifier.FindStringSubmatchIndex(s)
 		if m == nil {
 			continue
 		}
 		id := s[m[2]:m[3]]
-		c := clause{text: s[:m[0]] + s[m[1]:], kind: Kind{Declares, File}}
+		c := clause{text: s[:m[0]] + s[m[1]:], kind: Kind{Declares, File}, section: section}
 		if m[4] >= 0 {
 			c.kind.Binds = Party(s[m[4]:m[5]])
 		}
@@ -105,8 +115,11 @@ func parse(text string) *clauses {
 	return all
 }
 
-// items returns the items of all lists in a text, each in one line and without its
-// bullet or number.
+// heading begins the title of a section.
+const heading = "## "
+
+// items returns the titles of the sections of a text, as they stand, and the items
+// of all lists, each in one line and without its bullet or number.
 func items(text string) (all []string) {
 	open := false // the line before belongs to an item
 	for line := range strings.Lines(text) {
@@ -115,6 +128,9 @@ func items(text string) (all []string) {
 		case marker != "":
 			all = append(all, line[len(marker):])
 			open = true
+		case strings.HasPrefix(line, heading):
+			all = append(all, line)
+			open = false
 		case line == "" || strings.HasPrefix(line, "#"):
 			open = false
 		case open:

@@ -23,7 +23,7 @@ func (rep *Report) checkCoding(ctx context.Context, r *payloadAt) error {
 	}
 	var pe *format.ParseError
 	if errors.As(err, &pe) {
-		f := format.NewFinding(pe)
+		f := pe.Finding()
 		f.Offset = r.layout.OffsetOf(pe.Offset)
 		rep.Findings = append(rep.Findings, f)
 		return nil

@@ -55,7 +55,7 @@ func (op *opened) checkCopies(good *format.Copy, c *format.Copies, size int64) (
 	if c.Head != nil {
 		found = op.compare(found, good, c.Head, "head")
 	} else if errors.As(c.HeadErr, &pe) {
-		found = append(found, format.NewFinding(pe))
+		found = append(found, pe.Finding())
 	}
 	if c.Tail != nil {
 		found = op.compare(found, good, c.Tail, "tail")

@@ -34,6 +34,12 @@ func (e *ChunkError) Error() string {
 
 func (e *ChunkError) Unwrap() error { return format.ErrDamaged }
 
+// Finding returns the violation that e is.
+func (e *ChunkError) Finding() format.Finding {
+	return format.Finding{Clause: format.CHUNK1, Severity: format.Violation, Offset: e.Offset, Length: e.Length,
+		Message: fmt.Sprintf("chunk %d failed authentication", e.Index)}
+}
+
 // A TruncatedError is a container whose end is missing (FILE-1). It matches
 // format.ErrTruncated.
 type TruncatedError struct {
@@ -47,6 +53,11 @@ func (e *TruncatedError) Error() string {
 
 func (e *TruncatedError) Unwrap() error { return format.ErrTruncated }
 
+// Finding returns the violation that e is.
+func (e *TruncatedError) Finding() format.Finding {
+	return format.Finding{Clause: format.FILE1, Severity: format.Violation, Offset: e.Offset, Message: e.Error()}
+}
+
 // A TrailingError is data behind the end of a container (FILE-4). It matches
 // format.ErrMalformed.
 type TrailingError struct {
@@ -58,6 +69,12 @@ func (e *TrailingError) Error() string {
 }
 
 func (e *TrailingError) Unwrap() error { return format.ErrMalformed }
+
+// Finding returns the violation that e is, 1 byte long: an error does not know
+// how much there is.
+func (e *TrailingError) Finding() format.Finding {
+	return format.Finding{Clause: format.FILE4, Severity: format.Violation, Offset: e.Offset, Length: 1, Message: e.Error()}
+}
 
 // A NoKeyError says that none of the identities opens the container (SLOT-3).
 // It does not wrap its causes: a slot that is no good does not make the

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	"bulla/format"
-	"bulla/internal/ring"
+	"bulla/internal/fullio"
 	"bulla/internal/seal"
 )
 
@@ -218,7 +218,7 @@ func readAt(src io.ReaderAt, p []byte, off int64) (int, error) {
 	case n == len(p):
 		return n, nil
 	case n < 0 || n > len(p):
-		return 0, ring.ErrBadCount
+		return 0, fullio.ErrBadCount
 	case err == nil: // which io.ReaderAt does not allow
 		return n, io.ErrNoProgress
 	}

@@ -38,22 +38,35 @@ type Reader struct {
 func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *ReaderOptions) (*Reader, error) {
 	o := opts.orDefault()
 	widenPipe(src)
-	f, err := readHead(src, o.head)
+	op, f, err := openStream(ctx, src, identities, &o, false)
 	if err != nil {
 		return nil, err
+	}
+	return newReader(ctx, op, f, &o), nil
+}
+
+// openStream reads the head of the container in src and opens it. A forged copy
+// is an error, or with detachedOnly a forged detached head alone.
+func openStream(ctx context.Context, src io.Reader, identities []Identity, o *opening, detachedOnly bool) (op *opened, f fetcher, err error) {
+	if f, err = readHead(src, o.head); err != nil {
+		return nil, f, err
 	}
 	copies, err := usable(f.copies, o.head)
 	if err != nil {
-		return nil, err
+		return nil, f, err
 	}
-	op, err := open(ctx, copies, identities, false)
-	if err != nil {
-		return nil, err
+	if op, err = open(ctx, copies, identities, false); err != nil {
+		return nil, f, err
 	}
-	if err := op.genuine(false); err != nil {
+	if err := op.genuine(detachedOnly); err != nil {
 		op.wipe()
-		return nil, err
+		return nil, f, err
 	}
+	return op, f, nil
+}
+
+// newReader reads the payload of a container whose head has been read.
+func newReader(ctx context.Context, op *opened, f fetcher, o *opening) *Reader {
 	r := &Reader{ctx: ctx}
 	done := o.done
 	if op.head.Head.Coding == format.Zstd && !o.raw {
@@ -61,7 +74,7 @@ func NewReader(ctx context.Context, src io.Reader, identities []Identity, opts *
 		r.z = zseek.NewReader(&r.unsealer, o.workers)
 	}
 	r.start(ctx, op, f, o.workers, done)
-	return r, nil
+	return r
 }
 
 // Read gives plaintext that is authentic. An error that the payload is no valid

@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"bulla/internal/ring"
+	"bulla/internal/fullio"
 )
 
 // A sink is a destination that stays written to in order.
@@ -27,7 +27,7 @@ func newSink(w io.Writer) *sink {
 
 // Write writes all of p or fails.
 func (s *sink) Write(p []byte) (int, error) {
-	n, err := ring.WriteAll(s.w, p)
+	n, err := fullio.WriteAll(s.w, p)
 	if err != nil {
 		s.failed = true
 		return n, err

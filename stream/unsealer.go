@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/fullio"
 	"bulla/internal/ring"
 	"bulla/internal/seal"
 )
@@ -37,10 +38,7 @@ func (r *unsealer) start(ctx context.Context, op *opened, f fetcher, workers int
 // need not be usable, nor as long; what then was read of the payload is carried on.
 func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
 	f = fetcher{src: src, head: detached}
-	raw, err := readMore(src, nil, format.PreambleSize)
-	if err == nil {
-		raw, err = readMore(src, raw, format.CopySize(raw))
-	}
+	raw, err := format.ReadHead(src)
 	if err != nil {
 		return f, err
 	}
@@ -62,7 +60,7 @@ func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
 func readMore(src io.Reader, b []byte, n int) ([]byte, error) {
 	had := len(b)
 	b = append(b, make([]byte, max(0, n-had))...)
-	k, err := ring.ReadFull(src, b[had:])
+	k, err := fullio.ReadFull(src, b[had:])
 	if err == io.EOF {
 		err = nil
 	}
@@ -90,7 +88,7 @@ func (f *fetcher) hold() int { return format.TagSize + f.op.head.Head.HeadSize()
 func (f *fetcher) fetch(b *batch) (more bool) {
 	b.in = grow(b.in, batchSealed+f.hold())
 	n := copy(b.in, f.carry)
-	k, err := ring.ReadFull(f.src, b.in[n:])
+	k, err := fullio.ReadFull(f.src, b.in[n:])
 	b.in = b.in[:n+k]
 	b.first, b.final, b.err = f.next, false, nil
 	switch {

@@ -169,6 +169,14 @@ func (x *vectorRun) verify(t *testing.T) {
 		if fmt.Sprint(found) != fmt.Sprint(x.Verify) {
 			t.Errorf("Verify found %v, not %v", rep.Findings, x.Verify)
 		}
+		streamed, serr := stream.VerifyReader(t.Context(), x.c.Reader(), x.identities(t), o)
+		if serr != nil && err == nil && errors.As(serr, new(*stream.NoKeyError)) { // only the tail has a slot for it
+			continue
+		}
+		if streamed.Valid() != rep.Valid() || (serr == nil) != (err == nil) || streamed.Keyed && !rep.Keyed ||
+			streamed.Keyed && rep.Valid() && (streamed.Authentic != rep.Authentic || streamed.Decoded != rep.Decoded || streamed.Generation != rep.Generation) {
+			t.Errorf("VerifyReader: %+v, %v; Verify: %+v, %v", streamed, serr, rep, err)
+		}
 		// It fails only where it cannot do its work.
 		want := x.AtRandom()
 		if outcome, _ := vectorVerdict(err, nil); err != nil && outcome != want.Outcome ||

@@ -19,6 +19,7 @@ type Report struct {
 	Authentic  int64  // chunks that opened
 	Failed     int64  // chunks that did not
 	Decoded    bool   // the payload is compressed, and all of it was decompressed
+	Slice      Slice  // what of it was to be checked
 }
 
 // maxFindings bounds a report on a container that is damaged all over.
@@ -39,7 +40,7 @@ func Verify(ctx context.Context, src io.ReaderAt, size int64, identities []Ident
 // VerifySlice is [Verify] for a part of the chunks, and the last one.
 func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, identities []Identity, opts *VerifyOptions) (*Report, error) {
 	o := opts.orDefault()
-	rep := &Report{Report: format.Check(src, size)}
+	rep := &Report{Report: format.Check(src, size), Slice: slice}
 	if err := slice.check(); err != nil {
 		return rep, err
 	}
@@ -49,7 +50,7 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 	r, err := openAt(ctx, src, size, rep.Copies, identities, &o, false)
 	var pe *format.ParseError
 	if errors.As(err, &pe) && pe.Clause == format.HEAD13 {
-		rep.Findings = append(rep.Findings, format.NewFinding(pe))
+		rep.Findings = append(rep.Findings, pe.Finding())
 		return rep, rep.Err
 	}
 	if errors.As(err, &pe) && pe.Clause == format.COPY1 {
@@ -130,8 +131,7 @@ func (rep *Report) addBad(r *payloadAt, i int64) (end bool, err error) {
 		rep.addChunk(chunk)
 		return false, nil
 	case errors.As(err, &cut):
-		rep.Findings = append(rep.Findings, format.Finding{Clause: format.FILE1, Severity: format.Violation,
-			Offset: cut.Offset, Length: 0, Message: cut.Error()})
+		rep.Findings = append(rep.Findings, cut.Finding())
 		return true, nil
 	case errors.As(err, &trailing):
 		rep.addTrailing(trailing)
@@ -143,8 +143,9 @@ func (rep *Report) addBad(r *payloadAt, i int64) (end bool, err error) {
 }
 
 func (rep *Report) addTrailing(e *TrailingError) {
-	rep.Findings = append(rep.Findings, format.Finding{Clause: format.FILE4, Severity: format.Violation,
-		Offset: e.Offset, Length: rep.Size - e.Offset, Message: e.Error()})
+	f := e.Finding()
+	f.Length = rep.Size - e.Offset
+	rep.Findings = append(rep.Findings, f)
 }
 
 // addChunk adds a chunk to the finding on its neighbour, or makes a new one.
@@ -159,8 +160,7 @@ func (rep *Report) addChunk(e *ChunkError) {
 		}
 	}
 	if len(rep.Findings) < maxFindings {
-		rep.Findings = append(rep.Findings, format.Finding{Clause: format.CHUNK1, Severity: format.Violation,
-			Offset: e.Offset, Length: e.Length, Message: fmt.Sprintf("chunk %d failed authentication", e.Index)})
+		rep.Findings = append(rep.Findings, e.Finding())
 	}
 }
 

@@ -191,3 +191,58 @@ func TestVerifyReasonUnreadable(t *testing.T) {
 		t.Errorf("CloseVerified: %v", err)
 	}
 }
+
+// What a stream is found to be is what the file is found to be, up to its first
+// fault; and the place of a fault in what is compressed is one in the container.
+func TestVerifyReader(t *testing.T) {
+	v := new(vault)
+	for _, level := range []int{0, 1} {
+		whole := encrypt(t, plaintext(10*chunk+100), v, stream.WriterOptions{Level: level})
+		l, _ := format.NewLayout(int64(len(whole)), headSize)
+		second, _ := l.Chunk(1)
+		for name, c := range map[string]struct {
+			b         []byte
+			clause    format.Clause
+			authentic int64
+			failed    int64
+		}{
+			"whole":    {whole, "", l.Chunks, 0},
+			"chunk":    {flipped(whole, int(second)+5, 0), format.CHUNK1, 1, 1},
+			"tail":     {flipped(whole, len(whole)-100, 0), format.TAIL1, l.Chunks, 0},
+			"head":     {flipped(whole, 100, 0), format.HEAD5, 0, 0},
+			"cut":      {whole[:second+5], format.FILE1, 0, 1},
+			"appended": {append(slices.Clone(whole), 0), format.FILE4, l.Chunks - 1, 1},
+			"empty":    {nil, format.HEAD4, 0, 0},
+		} {
+			rep, err := stream.VerifyReader(t.Context(), onlyReader{bytes.NewReader(c.b)}, with(v), nil)
+			if err != nil || rep.Size != int64(len(c.b)) || rep.Authentic != c.authentic || rep.Failed != c.failed ||
+				(c.clause == "") != rep.Valid() || c.clause != "" && !slices.Contains(clauses(rep.Findings), c.clause) {
+				t.Errorf("level %d, %s: %+v, %+v, %v", level, name, rep, rep.Report, err)
+			}
+		}
+		for _, ids := range [][]stream.Identity{nil, with(new(counter))} {
+			rep, err := stream.VerifyReader(t.Context(), bytes.NewReader(whole), ids, nil)
+			if _, ok := errors.AsType[*stream.NoKeyError](err); !ok || rep.Keyed || !rep.Valid() || rep.Size != int64(len(whole)) {
+				t.Errorf("without a key: %+v, %v", rep, err)
+			}
+		}
+	}
+	if rep, err := stream.VerifyReader(t.Context(), &brokenReader{bytes.NewReader(encrypt(t, plaintext(batch), v, stream.WriterOptions{})), 5000}, with(v), nil); !errors.Is(err, errBroken) || !rep.Keyed || !rep.Valid() {
+		t.Errorf("a source that breaks: %+v, %v", rep, err)
+	}
+}
+
+// A brokenReader fails after n bytes.
+type brokenReader struct {
+	src io.Reader
+	n   int
+}
+
+func (b *brokenReader) Read(p []byte) (int, error) {
+	if b.n == 0 {
+		return 0, errBroken
+	}
+	n, err := b.src.Read(p[:min(len(p), b.n)])
+	b.n -= n
+	return n, err
+}

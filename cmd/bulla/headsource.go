@@ -153,10 +153,7 @@ func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
 		return h, nil, err
 	}
 	r := format.Check(s.in.File, s.in.size)
-	if r.Err != nil {
-		return nil, nil, r.Err
-	}
-	h, err := newestHead(r, s.detached)
+	h, err := r.Newest(s.detached)
 	return h, r.Findings, err
 }
 
@@ -199,18 +196,9 @@ func citing(f format.Finding) string {
 	return clause
 }
 
-// isDetachedHead reports whether a file is as long as the head that it begins
-// with.
+// isDetachedHead reports whether a file is a head alone.
 func (in *input) isDetachedHead() bool {
-	if !in.regular || in.size > format.MaxHeadSize {
-		return false
-	}
-	b := make([]byte, in.size)
-	if n, err := in.ReadAt(b, 0); n < len(b) && err != nil {
-		return false
-	}
-	n, err := format.CheckCopy(b)
-	return err == nil && int64(n) == in.size
+	return in.regular && in.size <= format.MaxHeadSize && format.Check(in.File, in.size).IsDetachedHead()
 }
 
 // A headFlag names a detached head for a verb that reads a file.

@@ -46,25 +46,10 @@ the content is encrypted with.`,
 	return cmd
 }
 
-// A description is what inspect says of a file, in JSON as it stands. Sizes and
-// offsets are in bytes; head, payload and tail add up to the file.
+// A description is what inspect says of a file, in JSON as it stands.
 type description struct {
-	Detached bool `json:"detached_head,omitempty"` // it is a head alone
 	safetext.FileField
-	Size       int64                    `json:"size"`
-	Version    int                      `json:"version"`
-	Suite      string                   `json:"suite"`
-	Coding     string                   `json:"coding"`
-	Pages      int                      `json:"pages"`
-	Generation uint32                   `json:"generation"`
-	Slots      []format.SlotDescription `json:"slots"`
-	Room       int                      `json:"room_for_hpke_slots"`
-	Head       int64                    `json:"head_bytes"`
-	Payload    int64                    `json:"payload_bytes"`
-	Tail       int64                    `json:"tail_bytes"`
-	Chunks     int64                    `json:"chunks"`
-	Plaintext  int64                    `json:"plaintext_bytes"`
-	Findings   []format.Finding         `json:"findings"`
+	*format.Description
 }
 
 // inspect carries out the verb.
@@ -85,92 +70,45 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	var src io.ReaderAt = in.File
-	size := in.size
-	if !in.regular {
-		kept := &ends{}
-		if size, err = io.Copy(kept, in.File); err != nil {
-			return err
+	r, err := in.check()
+	if err != nil {
+		return err
+	}
+	if extract {
+		h, err := r.Newest(detached)
+		if err != nil {
+			return about(in.name, err)
 		}
-		src = kept
+		return a.extractSlot(i, in, h)
 	}
-	r := format.Check(src, size)
-	if r.Err != nil {
-		return r.Err
-	}
-	h, err := newestHead(r, detached)
+	said, err := r.Describe(detached)
 	if err != nil {
 		return about(in.name, err)
 	}
-	if extract {
-		return a.extractSlot(i, in, h)
-	}
-	alone := in.isDetachedHead()
-	if alone {
-		r.Findings = nil // there is no more to it
-	}
-	d := describe(r, h)
-	d.FileField, d.Detached = in.given.AsFile(), alone
+	d := &description{in.given.AsFile(), said}
 	if a.json {
 		a.printJSON(d)
 	} else {
 		a.describe(d)
 	}
-	if !r.Valid() {
-		return &failure{exit: exitBad, what: fmt.Sprintf("%s is damaged or incomplete: %s", in.name, plural(len(r.Findings), "violation")),
+	if len(d.Findings) > 0 {
+		return &failure{exit: exitBad, what: fmt.Sprintf("%s is damaged or incomplete: %s", in.name, plural(len(d.Findings), "violation")),
 			hint: orSalvage("bulla verify with a key says how much of it is sound", in.name)}
 	}
 	return a.outErr
 }
 
-// newestHead is the head of the highest generation that there is: it is not
-// authenticated. With a detached one, the report's layout is by that.
-func newestHead(r *format.Report, detached []byte) (*format.Head, error) {
-	var h *format.Head
-	if usable := r.Copies.Usable(); len(usable) > 0 {
-		h = usable[0].Head
+// check checks what can be checked without a key.
+func (in *input) check() (*format.Report, error) {
+	if in.regular {
+		r := format.Check(in.File, in.size)
+		return r, r.Err
 	}
-	if detached != nil {
-		d, err := format.ParseHead(detached)
-		if err != nil {
-			return nil, err
-		}
-		if h == nil || d.Generation > h.Generation {
-			h = d
-			r.Layout, _ = format.NewLayout(r.Size, int64(h.HeadSize())) // none: the findings say so
-		}
+	var ends format.Ends
+	if _, err := io.Copy(&ends, in.File); err != nil {
+		return nil, err
 	}
-	if h == nil {
-		return nil, r.Copies.HeadErr
-	}
-	return h, nil
-}
-
-// describe collects what a report on a container with that head says.
-func describe(r *format.Report, h *format.Head) *description {
-	n := int64(h.HeadSize())
-	d := &description{
-		Size: r.Size, Version: format.Version, Suite: h.Suite.String(), Coding: h.Coding.String(),
-		Pages: h.Pages, Generation: h.Generation, Findings: r.Findings,
-		Room: roomForPublic(h),
-	}
-	for i := range h.Slots {
-		d.Slots = append(d.Slots, h.Slots[i].Describe())
-	}
-	// Where the size fits no container, the tail is what remains last.
-	d.Head = min(n, r.Size)
-	if r.Layout.Size != 0 {
-		d.Chunks, d.Plaintext = r.Layout.Chunks, r.Layout.PlainSize
-		d.Payload, d.Tail = r.Layout.TailOffset()-n, n
-	} else if r.Copies.Tail != nil && r.Size >= 2*n {
-		d.Payload, d.Tail = r.Size-2*n, n
-	} else {
-		d.Payload = r.Size - d.Head
-	}
-	if d.Findings == nil {
-		d.Findings = []format.Finding{}
-	}
-	return d
+	return format.Check(&ends, ends.Size()), nil
 }
 
 // describe writes a description for people.
@@ -203,8 +141,11 @@ func (a *app) describe(d *description) {
 	row("payload", d.Head, d.Payload, chunks)
 	row("tail", d.Head+d.Payload, d.Tail, "")
 	a.printf("%-10s %20s %20d\n", "file", "", d.Size)
-	if d.Chunks > 0 {
-		a.printf("%-10s %20s %20d  if it is authentic\n", "plaintext", "", d.Plaintext)
+	switch {
+	case d.Plaintext != nil:
+		a.printf("%-10s %20s %20d  if it is authentic\n", "plaintext", "", *d.Plaintext)
+	case d.Chunks > 0:
+		a.printf("%-10s %20s %20d  if it is authentic; the size of the plaintext takes a key\n", "compressed", "", d.Sealed)
 	}
 	if len(d.Findings) > 0 {
 		a.printf("\n")

@@ -32,8 +32,3 @@ func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 	a.note("%s: slot %d (%v), %s, is in %s", in.name, i.slot, s.Type, console.Bytes(int64(len(s.Body))), out.name)
 	return a.result(out, extractedSlot{in.given.AsFile(), out.given.AsOutput(), i.slot, s.Describe()})
 }
-
-// roomForPublic is for how many more post-quantum keys a head has room.
-func roomForPublic(h *format.Head) int {
-	return min(format.MaxSlots-len(h.Slots), (format.Room(h.Pages)-h.SlotsSize())/(format.SlotHeaderSize+format.HPKEBodySize))
-}

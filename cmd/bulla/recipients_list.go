@@ -168,7 +168,7 @@ func keyedListing(file safetext.Name, heads *stream.HeadEditor, seen []*witness,
 
 // newListing is what a head says to everybody.
 func newListing(file safetext.Name, h *format.Head) *listing {
-	d := &listing{FileField: file.AsFile(), Generation: h.Generation, Room: roomForPublic(h), Findings: []format.Finding{}}
+	d := &listing{FileField: file.AsFile(), Generation: h.Generation, Room: h.Room(), Findings: []format.Finding{}}
 	for i := range h.Slots {
 		d.Slots = append(d.Slots, listedSlot{Number: i + 1, SlotDescription: h.Slots[i].Describe()})
 	}

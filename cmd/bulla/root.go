@@ -42,6 +42,7 @@ type app struct {
 	person person
 	left   leftovers
 
+	args                 []string // of the command line
 	quiet, verbose, json bool
 
 	outErr  error  // the first failure to write to standard output
@@ -67,6 +68,7 @@ func (a *app) run(args []string) int {
 	defer stop()
 	root := a.rootCommand()
 	root.SetArgs(args)
+	a.args = args
 	if first(args) == cobra.ShellCompRequestCmd {
 		plainUsages(root)
 	}

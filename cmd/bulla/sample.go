@@ -41,15 +41,9 @@ func (s *sampleFlag) parse(cmd *cobra.Command) error {
 func (s *sampleFlag) wanted() bool { return s.slice != stream.Slice{} }
 
 // check refuses samples of what has none.
-func (s *sampleFlag) check(in *input, ids *identities) error {
-	switch {
-	case !s.wanted():
-		return nil
-	case !in.regular:
+func (s *sampleFlag) check(in *input) error {
+	if s.wanted() && !in.regular {
 		return usage("leave out --sample, or name the file", "--sample reads a part of a file, and %s is a stream", in.name)
-	case len(ids.all) == 0:
-		return &failure{exit: exitNoKey, what: "no key to open " + in.name + " with, and without one there is nothing to sample",
-			hint: "name an identity with -i FILE, or leave out --sample to check what needs no key"}
 	}
 	return nil
 }
@@ -62,11 +56,11 @@ type sample struct {
 	Chunks  int64 `json:"chunks"`
 }
 
-func (s *sampleFlag) of(d *verdict) *sample {
+func (s *sampleFlag) of(d *stream.Report) *sample {
 	if !s.wanted() || !d.Keyed {
 		return nil
 	}
-	return &sample{s.slice.N, s.slice.Of, d.Authentic + d.Failed, d.chunks}
+	return &sample{s.slice.N, s.slice.Of, d.Authentic + d.Failed, d.Layout.Chunks}
 }
 
 // share is about how much of that many bytes a slice is.

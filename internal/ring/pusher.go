@@ -1,6 +1,10 @@
 package ring
 
-import "io"
+import (
+	"io"
+
+	"bulla/internal/fullio"
+)
 
 // A Pusher is a ring for a producer that is written to: what it gets fills the
 // items' buffers, work is done on several items at a time, and commit gets them
@@ -90,7 +94,7 @@ func (p *Pusher[T]) ReadFrom(src io.Reader) (int64, error) {
 		case k > 0:
 			empty = 0
 		default:
-			if empty++; empty == maxEmptyReads {
+			if empty++; empty == fullio.MaxEmptyReads {
 				return n, p.Fail(io.ErrNoProgress)
 			}
 		}
@@ -104,7 +108,7 @@ func (p *Pusher[T]) fill(read func(room []byte) (int, error)) (int, error) {
 	room := (*b)[len(*b):cap(*b)]
 	n, err := read(room)
 	if n < 0 || n > len(room) {
-		return 0, p.Fail(ErrBadCount)
+		return 0, p.Fail(fullio.ErrBadCount)
 	}
 	if *b = (*b)[:len(*b)+n]; n == len(room) {
 		if perr := p.push(false); perr != nil {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+
+	"bulla/internal/fullio"
 )
 
 // A parcel holds up to parcelRoom bytes; work on it makes them upper case.
@@ -167,8 +169,8 @@ func TestPusherSourceFails(t *testing.T) {
 		want error
 	}{
 		"an error":       {io.MultiReader(bytes.NewReader(letters(parcelRoom+1)), iotest.ErrReader(broken)), broken},
-		"too much":       {badReader(parcelRoom + 1), ErrBadCount},
-		"less than none": {badReader(-1), ErrBadCount},
+		"too much":       {badReader(parcelRoom + 1), fullio.ErrBadCount},
+		"less than none": {badReader(-1), fullio.ErrBadCount},
 		"nothing ever":   {badReader(0), io.ErrNoProgress},
 	} {
 		for _, workers := range []int{1, 2} {

@@ -1,6 +1,10 @@
 package ring
 
-import "io"
+import (
+	"io"
+
+	"bulla/internal/fullio"
+)
 
 // A Reader gives, as a stream, the bytes that the items of a [Puller] hold.
 //
@@ -45,7 +49,7 @@ func (r *Reader[T]) WriteTo(w io.Writer) (int64, error) {
 	}
 	for {
 		if len(r.rest) > 0 {
-			k, err := WriteAll(w, r.rest)
+			k, err := fullio.WriteAll(w, r.rest)
 			n += int64(k)
 			if err != nil {
 				return n, r.Fail(err)

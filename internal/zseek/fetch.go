@@ -5,7 +5,7 @@ import (
 	"io"
 
 	"bulla/format"
-	"bulla/internal/ring"
+	"bulla/internal/fullio"
 )
 
 // A fetcher is the sequential stage of a Reader: it cuts a stream into frames,
@@ -86,7 +86,7 @@ func (f *fetcher) scan(frame []byte, h *header) ([]byte, error) {
 			return frame, err
 		}
 		frame = frame[:need]
-		if k, err := ring.ReadFull(f.src, frame[n:]); err != nil {
+		if k, err := fullio.ReadFull(f.src, frame[n:]); err != nil {
 			return frame, ended(err, int64(n+k))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"bulla/format"
+	"bulla/internal/fullio"
 	"bulla/internal/ring"
 )
 
@@ -147,7 +148,7 @@ func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
 			return at - off, j.err
 		}
 		start := j.index * FrameContent
-		k, err := ring.WriteAll(w, j.content[at-start:min(end-start, int64(len(j.content)))])
+		k, err := fullio.WriteAll(w, j.content[at-start:min(end-start, int64(len(j.content)))])
 		at += int64(k)
 		if err != nil {
 			return at - off, err

@@ -6,7 +6,7 @@ import (
 	"io"
 
 	"bulla/format"
-	"bulla/internal/ring"
+	"bulla/internal/fullio"
 )
 
 // A tally keeps the sizes of the frames written, for the table: all hold
@@ -99,7 +99,7 @@ func (d *digester) add(size, content int) {
 // and has been read, up to the end of src. It enforces ZSTD-3 to ZSTD-5.
 func (d *digester) readTable(src io.Reader, off int64) error {
 	var head [tableHeaderSize - magicSize]byte
-	if n, err := ring.ReadFull(src, head[:]); err != nil {
+	if n, err := fullio.ReadFull(src, head[:]); err != nil {
 		return ended(err, off+magicSize+int64(n))
 	}
 	length := int64(le.Uint32(head[:])) - footerSize
@@ -114,7 +114,7 @@ func (d *digester) readTable(src io.Reader, off int64) error {
 		return ended(err, at)
 	}
 	var foot [footerSize]byte
-	if n, err := ring.ReadFull(src, foot[:]); err != nil {
+	if n, err := fullio.ReadFull(src, foot[:]); err != nil {
 		return ended(err, at+int64(n))
 	}
 	frames, err := parseFooter(foot[:], at)

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"bulla/format"
+	"bulla/internal/fullio"
 	"bulla/internal/ring"
 )
 
@@ -87,7 +88,7 @@ func (w *Writer) commit(b *piece) error {
 		return b.err
 	}
 	w.tally.add(len(b.frame), len(b.content))
-	_, err := ring.WriteAll(w.dst, b.frame)
+	_, err := fullio.WriteAll(w.dst, b.frame)
 	return err
 }
 
@@ -102,7 +103,7 @@ func (w *Writer) Close() error {
 	err := w.Pusher.Close(false)
 	if err == nil {
 		err = w.tally.writeTable(func(b []byte) error {
-			_, err := ring.WriteAll(w.dst, b)
+			_, err := fullio.WriteAll(w.dst, b)
 			return err
 		})
 	}

@@ -1,4 +1,6 @@
-package ring
+// Package fullio fills buffers from readers and empties them into writers, and
+// keeps apart what package io does not: a source that ends and one that breaks.
+package fullio
 
 import (
 	"errors"
@@ -8,8 +10,8 @@ import (
 // ErrBadCount is a source that breaks the contract of io.Reader.
 var ErrBadCount = errors.New("the source returned an impossible count")
 
-// maxEmptyReads is how often in a row a source may return no bytes and no error.
-const maxEmptyReads = 100
+// MaxEmptyReads is how often in a row a source may return no bytes and no error.
+const MaxEmptyReads = 100
 
 // ReadFull fills p from src. It returns io.EOF, and how much there was, only if
 // src itself says that it ends: an error of src stays what it is, whatever it
@@ -24,7 +26,7 @@ func ReadFull(src io.Reader, p []byte) (n int, err error) {
 		n += k
 		if k > 0 {
 			empty = 0
-		} else if empty++; empty == maxEmptyReads && err == nil {
+		} else if empty++; empty == MaxEmptyReads && err == nil {
 			return n, io.ErrNoProgress
 		}
 	}

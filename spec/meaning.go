@@ -1,0 +1,63 @@
+package spec
+
+import "strings"
+
+// Meaning says in plain words what it means for a user that a clause is broken,
+// and what to do then. It returns "" for what is no clause.
+func Meaning(id string) (means, remedy string) {
+	_, kind, ok := Clause(id)
+	if !ok {
+		return "", ""
+	}
+	family, _, _ := strings.Cut(id, "-")
+	m, ok := meanings[id]
+	switch {
+	case ok:
+	case kind.Binds == Writer:
+		m = meaning{"no file shows it: the program that wrote the file made a mistake that may weaken it.", "report it to whoever makes that program, and encrypt again with another."}
+	case kind.Binds == Reader:
+		m = meaning{"no file breaks it: it binds the program that reads. Cited for a file, it says why that file was not opened.", "try another key or a newer program; if both are right, report it to whoever makes the program."}
+	default:
+		m = meanings[family]
+	}
+	return m.means, m.remedy
+}
+
+type meaning struct{ means, remedy string }
+
+// What several clauses of a family have in common.
+const (
+	mendHead = "if the other copy of the head is good, bulla recipients repair mends this one; otherwise bulla head restore puts a detached head back."
+	anyCopy  = "get another copy of the file; bulla salvage gets out what is left of this one."
+)
+
+// meanings are by clause, or by family for those that mean the same.
+var meanings = map[string]meaning{
+	"FILE":   {"the file is cut off, or something was added to it or taken out of it.", anyCopy},
+	"FILE-1": {"the file is cut off: its end is missing.", "copy it again from where it came; bulla cat --truncated and bulla salvage read what is there."},
+	"FILE-3": {"the file is larger than any container.", "nothing this large was written by this program: look where the file came from."},
+	"FILE-4": {"something follows the end of the container. The content before it is intact.", "find out what appended to the file, and cut that off."},
+
+	"HEAD":    {"a copy of the head, which says how the file is encrypted and for whom, is damaged or was not written by a correct program.", mendHead},
+	"HEAD-1":  {"the file does not begin as a container does: it is something else, or its beginning was overwritten.", "see what it is with the command file; if it was a container, use bulla head restore or bulla salvage."},
+	"HEAD-2":  {"the file is of a version that this program does not know.", "read it with a newer bulla."},
+	"HEAD-4":  {"the file ends within its head.", "copy it again from where it came."},
+	"HEAD-5":  {"a copy of the head is damaged: its checksum does not fit.", mendHead},
+	"HEAD-6":  {"the content is sealed with a cipher that this program does not know.", "read it with a newer bulla."},
+	"HEAD-7":  {"the content is coded in a way that this program does not know.", "read it with a newer bulla."},
+	"HEAD-13": {"the head was changed by someone who cannot open the file. The list of recipients is not to be trusted.", "compare with another copy of the file; bulla recipients repair makes the authentic copy of the head stand in both places."},
+
+	"KEY":  {"a slot holds a key that is not this file's: the head was put together from two files, or forged.", mendHead},
+	"SLOT": {"the list of those who can open the file is not as it should be.", "bulla recipients list shows the slots; write the recipients anew with bulla recipients."},
+	"HPKE": {"the slot of a public key is malformed: it was damaged before the head was written.", "open the file with another recipient's key, and replace the slot with bulla recipients add --replace."},
+	"PASS": {"the slot of a passphrase is malformed, or asks for more memory or time than a reader may be made to spend.", "open the file with another recipient's key, and replace the slot with bulla recipients add --replace."},
+	"AGE":  {"the slot that age made is malformed.", "open the file with another recipient's key, and replace the slot with bulla recipients add --replace."},
+	"KEK":  {"the slot of a symmetric key is malformed.", "open the file with another recipient's key, and replace the slot with bulla recipients add --replace."},
+
+	"CHUNK": {"a piece of 64 KiB of the content was damaged or changed. Nothing of it can be read; the rest can.", anyCopy},
+
+	"TAIL":   {"the copy of the head at the end of the file is damaged or missing. The content is not touched.", "bulla recipients repair writes it anew."},
+	"TAIL-2": {"the two copies of the head differ, as an interrupted change of recipients leaves them. A removed recipient may still open the older.", "bulla recipients repair makes both the newer one."},
+
+	"ZSTD": {"what is compressed in the file is not as it should be: the program that compressed it made a mistake. What is sealed is authentic.", "bulla decrypt --raw gives the Zstandard stream as it is, for another program to try; report it to whoever wrote the file."},
+}

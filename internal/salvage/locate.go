@@ -45,11 +45,9 @@ type search struct {
 	head   int64 // length of the head
 	base   int64 // by how much the container as a whole has moved
 	places []placement
-	opened int64  // whole chunks that were found
-	near   []byte // what a slip is looked for in
-
-	tries int64 // places tried for slips
-	slips int   // found
+	opened int64 // whole chunks that were found
+	tries  int   // places that were tried for slips
+	slips  int   // that were found
 }
 
 func newSearch(ctx context.Context, c *Container, o Options) *search {
@@ -77,14 +75,12 @@ func (s *search) locate() error {
 	}
 	if len(s.places) == 0 { // perhaps it is a part of something larger
 		c, err := FindCopy(s.ctx, s.Src, s.Size, s.Head.Preamble.Bytes())
-		if err != nil {
-			return err
-		}
 		if c != nil && c.Offset != 0 && c.Offset != s.Tail {
 			s.base = c.Offset
-			if err := s.sweep(run{0, farChunk}, s.base); err != nil {
-				return err
-			}
+			err = s.sweep(run{0, farChunk}, s.base)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for todo := s.gaps(); len(todo) > 0; {
@@ -161,11 +157,7 @@ func (s *search) settle(g gap) (rest []gap, err error) {
 func (s *search) findFinal(g gap) (p placement, ok bool) {
 	var b room
 	for _, end := range s.ends(g.from) {
-		for _, by := range slices.Compact([]int64{g.before, s.base}) {
-			p, ok := s.finalAt(end, by)
-			if !ok || p.first < g.first {
-				continue
-			}
+		if p, ok := s.finalAt(end, g.before); ok && p.first >= g.first {
 			if _, ok := s.read(&b, p.first, p); ok {
 				return p, true
 			}
@@ -214,8 +206,8 @@ func (s *search) ends(from int64) []int64 {
 	return ends
 }
 
-// expected is the size that the payload's plaintext seems to have, where its end
-// was not found.
+// expected is how long the payload's plaintext seems to be, where its end was
+// not found.
 func (s *search) expected() int64 {
 	by := s.base
 	if n := len(s.places); n > 0 {

@@ -1,11 +1,6 @@
 package salvage
 
-import (
-	"sync"
-	"sync/atomic"
-
-	"bulla/format"
-)
+import "bulla/format"
 
 // How far chunks that are not in their place are looked for: at every byte up to
 // 512, at every sector up to Limits.Slip. To give up on a gap costs the
@@ -39,82 +34,46 @@ func (s *search) slip(g gap) (by int64, ok bool) {
 	if s.slips == maxSlips {
 		return 0, false
 	}
-	near := stretch{g.from, s.load(g.from, min(g.to, g.from+s.Limits.Slip+2*format.SealedChunkSize))}
+	near := s.load(g.from, min(g.to, g.from+s.Limits.Slip+2*format.SealedChunkSize))
 	var last stretch
 	if g.open() && s.Tail >= 0 {
-		last.at = max(0, s.Tail-format.SealedChunkSize)
-		last.b = make([]byte, s.Tail-last.at)
-		n, _ := s.Src.ReadAt(last.b, last.at)
-		last.b = last.b[:n]
+		last = s.load(max(0, s.Tail-format.SealedChunkSize), s.Tail)
 	}
-	by, ok = s.nearest(g.before, func(b *room, by int64) bool {
+	var b room
+	opens := func(by int64) bool {
 		first := g.first // of those that begin in the gap, moved so
 		if d := g.before - by; d > 0 {
 			first += (d + format.SealedChunkSize - 1) / format.SealedChunkSize
 		}
 		for _, i := range [2]int64{first + 1, first} {
 			if i < g.end {
-				if _, ok := s.open(b, near.bytes(s.at(i, by), format.SealedChunkSize), i, false); ok {
+				if _, ok := s.open(&b, near.bytes(s.at(i, by), format.SealedChunkSize), i, false); ok {
 					return true
 				}
 			}
 		}
 		p, ok := s.finalAt(s.Tail, by)
-		if ok = ok && last.b != nil && p.first >= g.first; ok {
-			_, ok = s.open(b, last.bytes(s.at(p.first, by), p.length), p.first, true)
+		if ok = ok && p.first >= g.first; ok {
+			_, ok = s.open(&b, last.bytes(s.at(p.first, by), p.length), p.first, true)
 		}
 		return ok
-	})
-	if ok {
-		s.slips++
 	}
-	return by, ok
-}
-
-// nearest tries what may have moved by about as much as what is before it,
-// nearest first, on all workers, until something has.
-func (s *search) nearest(before int64, try func(b *room, by int64) bool) (by int64, ok bool) {
-	const stride = 64 // places that a worker takes at a time
-	var next, tries atomic.Int64
-	var found atomic.Pointer[int64]
-	var all sync.WaitGroup
-	for range s.Workers {
-		all.Go(func() {
-			var b room
-			for found.Load() == nil && s.ctx.Err() == nil && s.tries+tries.Load() < maxTries {
-				n := next.Add(stride) - stride
-				for k := range int64(stride) {
-					d := slipAt(n + k)
-					if d > s.Limits.Slip {
-						return
-					}
-					for _, by := range [2]int64{before + d, before - d} {
-						if try(&b, by) {
-							found.Store(&by)
-						}
-					}
-				}
-				tries.Add(2 * stride)
+	for n := int64(0); slipAt(n) <= s.Limits.Slip && s.tries < maxTries && s.ctx.Err() == nil; n++ {
+		for _, by := range [2]int64{g.before + slipAt(n), g.before - slipAt(n)} {
+			if s.tries++; opens(by) {
+				s.slips++
+				return by, true
 			}
-		})
-	}
-	all.Wait()
-	s.tries += tries.Load()
-	if by := found.Load(); by != nil {
-		return *by, true
+		}
 	}
 	return 0, false
 }
 
-// load returns the source's bytes from one place to another. They are good until
-// the next call.
-func (s *search) load(from, to int64) []byte {
-	size := max(0, to-from)
-	if int64(cap(s.near)) < size {
-		s.near = make([]byte, size)
-	}
-	n, _ := s.Src.ReadAt(s.near[:size], from)
-	return s.near[:n]
+// load returns the source's bytes from one place to another.
+func (s *search) load(from, to int64) stretch {
+	b := make([]byte, max(0, to-from))
+	n, _ := s.Src.ReadAt(b, from)
+	return stretch{from, b[:n]}
 }
 
 // A stretch is bytes of the container from one place on.

@@ -140,6 +140,14 @@ func ReadHead(src io.Reader) ([]byte, error) {
 	return raw[:n], err
 }
 
+// ReadTail is ReadCopies as if the head were not intact: it looks for a tail of any
+// length (READ-2). A head that was written over says how long another's tail is.
+func ReadTail(src io.ReaderAt, size int64) *Copies {
+	c := &Copies{HeadErr: errLeftOut("head", 0)}
+	c.findTail(src, max(0, size))
+	return c
+}
+
 // ParseCopies returns the copies of a container of which there is only the head
 // so far: raw begins with it, and has all of it if it is not cut off. It keeps
 // nothing of raw.

@@ -72,6 +72,11 @@ type ReaderAtOptions struct {
 type SalvageOptions struct {
 	ReaderOptions
 
+	// From salvages by the copy of the head in one place alone, even if the others
+	// are of other containers. With "" all copies must be of one: see
+	// [ConflictError].
+	From format.Place
+
 	// Uncertain writes, of a compressed payload that has lost its table, the frames
 	// after a hole, too: see [Salvage].
 	Uncertain bool

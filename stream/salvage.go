@@ -22,7 +22,8 @@ type Shift = salvage.Shift
 // Salvaged is what Salvage got back.
 type Salvaged struct {
 	salvage.Report
-	Head *format.Head // the copy of the head that was used
+	Head     *format.Head // the copy of the head that was used
+	Conflict bool         // the copies are of different containers, and one was chosen
 }
 
 // ErrNoHead is what Salvage returns, with what is wrong with the one at the
@@ -47,10 +48,10 @@ var ErrNoHead = errors.New("no copy of the head is left")
 // content: it is listed as uncertain, and zeros are written for it unless
 // opts.Uncertain is set. With opts.Raw the payload is written as it is.
 //
-// Copies of two containers are an error here, too (COPY-1). A copy that is forged
-// is left out, if another is good.
+// Copies of two containers are a [*ConflictError], unless opts.From chooses one. A
+// copy that is forged is left out, if another is good.
 //
-// Its errors are ErrNoHead, those of [NewReaderAt] when no head opens, those of
+// Its errors are these, ErrNoHead, those of [NewReaderAt] when no head opens, those of
 // dst, and the cause of ctx's end. Loss is not an error.
 func Salvage(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *SalvageOptions) (*Salvaged, error) {
 	return salvageWithin(ctx, dst, src, size, identities, opts, salvage.Limits{})
@@ -62,35 +63,41 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 	}
 	o := opts.orDefault()
 	src = salvage.Medium{Src: src}
-	copies := format.ReadCopies(src, size)
-	all, err := usable(copies, o.head)
+	sides, conflict, err := sidesOf(src, size, o.head)
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
+	var all []*format.Copy
+	for _, x := range sides {
+		if x.copy != nil && (opts.From == "" || x.place == opts.From) {
+			all = append(all, x.copy)
+		}
+	}
+	switch {
+	case opts.From != "" && len(all) == 0:
+		return nil, noSide(sides, opts.From)
+	case opts.From == "" && conflict:
+		return nil, countSides(ctx, src, size, identities, &o, sides)
+	case len(all) == 0:
 		c, err := salvage.FindCopy(ctx, src, size, []byte(format.Magic))
 		if err != nil {
 			return nil, err
 		}
 		if c == nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoHead, copies.HeadErr)
+			return nil, fmt.Errorf("%w: %w", ErrNoHead, sides[0].err)
 		}
-		all = []*format.Copy{c}
+		all = append(all, c)
 	}
 	op, err := open(ctx, all, identities, false)
 	if err != nil {
 		return nil, err
 	}
 	defer op.wipe()
-	c := &salvage.Container{Src: src, Size: size, Head: op.head.Head, Keys: op.keys, Tail: -1}
-	if copies.Tail != nil {
-		c.Tail = copies.Tail.Offset
-	}
-	r, err := salvage.Write(ctx, newSink(dst), c, salvage.Options{
+	r, err := salvage.Write(ctx, newSink(dst), container(src, size, op, sides), salvage.Options{
 		Workers: o.workers, Done: o.done, Raw: o.raw, Uncertain: opts.Uncertain, Limits: limits,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Salvaged{*r, op.head.Head}, nil
+	return &Salvaged{*r, op.head.Head, conflict}, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/stream"
@@ -26,6 +27,7 @@ type salvageFlags struct {
 	outputFlags
 	workFlags
 	lostTo    string // --map
+	from      string
 	raw       bool
 	uncertain bool
 }
@@ -51,11 +53,17 @@ content that only looks like one. Such frames are uncertain: they are listed, an
 OUT has zeros for them unless you give --uncertain. --raw writes the compressed
 stream instead.
 
+If the copies of the head belong to different files, as an interrupted copy over
+another file leaves them, you are told how many chunks each of them opens. Choose
+one with --from: head, tail, or detached for the one that --head names.
+
 The report lists what is lost and draws a map of the whole, which ends in a ? if
 the full size is not known.
 
-Exit codes: 0 if nothing is lost; 6 if something is lost or uncertain. OUT is
-written all the same, unless nothing at all could be salvaged.`,
+It ends with 0 if nothing is lost, 6 if something is lost or uncertain: OUT is
+written all the same, unless nothing at all could be salvaged. It ends with 3 if
+the copies of the head contradict each other, and in place of 0 with --from, as
+nothing confirms the choice.`,
 		Example: `  bulla salvage -o backup.tar backup.tar.bulla
   bulla salvage -i key.txt --map lost.json -o disk.img /mnt/dying/disk.img.bulla
   bulla salvage --head kept.head -o letter.txt damaged.bulla`,
@@ -65,6 +73,7 @@ written all the same, unless nothing at all could be salvaged.`,
 	}
 	s.outputFlags.register(cmd, "write to `FILE`; - is standard output")
 	cmd.Flags().StringVar(&s.lostTo, "map", "", "write the lost ranges to `FILE`, as JSON")
+	cmd.Flags().StringVar(&s.from, "from", "", "use one copy of the head alone: `PLACE` is head, tail or detached")
 	cmd.Flags().BoolVar(&s.raw, "raw", false, "leave what was compressed with -z compressed")
 	cmd.Flags().BoolVar(&s.uncertain, "uncertain", false, "write uncertain frames, too")
 	s.identityFlags.register(a, cmd)
@@ -89,6 +98,12 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if s.outputFlags.name == "" {
 		return usage("name it with -o FILE, or -o - for standard output", "salvage needs an output")
 	}
+	switch from := format.Place(s.from); {
+	case s.from != "" && from != format.AtHead && from != format.AtTail && from != format.Detached:
+		return usage("--from takes head, tail or detached", "invalid --from %s", safetext.Printable(s.from))
+	case from == format.Detached && s.headFlag.file == "":
+		return usage("name it with --head FILE", "--from detached needs a detached head")
+	}
 	if err := a.claimInput(name); err != nil {
 		return err
 	}
@@ -112,9 +127,11 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	head, err := s.headFlag.read(a, in)
-	if err != nil {
-		return err
+	var head []byte
+	if s.headFlag.file != "" {
+		if head, err = a.readHead(s.headFlag.file); err != nil { // whether it fits is judged below
+			return err
+		}
 	}
 	return a.rescue(cmd.Context(), s, ids, in, out, lostTo, head)
 }
@@ -174,6 +191,8 @@ type salvaged struct {
 	Uncertain      []stream.Range `json:"uncertain"`
 	UncertainBytes int64          `json:"uncertain_bytes"`
 	Written        bool           `json:"uncertain_written"`
+
+	From string `json:"from,omitempty"` // the copy of the head that was chosen
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
@@ -186,6 +205,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	start := time.Now()
 	opts := &stream.SalvageOptions{
 		ReaderOptions: stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw},
+		From:          format.Place(s.from),
 		Uncertain:     s.uncertain,
 	}
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
@@ -200,6 +220,9 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if errors.Is(err, stream.ErrNoHead) {
 		return errNoHead(about(in.name, err))
 	}
+	if e, ok := errors.AsType[*stream.ConflictError](err); ok {
+		return errConflict(in.name, e)
+	}
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
@@ -208,7 +231,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		Size: found.Size, SizeKnown: found.SizeKnown, Intact: found.Intact,
 		Lost: append([]stream.Range{}, found.Lost...), Shifts: append([]stream.Shift{}, found.Shifts...), // never null
 		Decompressed: found.Decoded, PlacesKnown: len(found.Uncertain) == 0,
-		Uncertain: append([]stream.Range{}, found.Uncertain...), UncertainBytes: found.UncertainBytes, Written: s.uncertain,
+		Uncertain: append([]stream.Range{}, found.Uncertain...), UncertainBytes: found.UncertainBytes, Written: s.uncertain, From: s.from,
 	}
 	if lostTo != nil {
 		if err := a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n")); err != nil {
@@ -222,7 +245,52 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if !found.Whole() {
 		return result.loss(s.lostTo != "")
 	}
+	if s.from != "" {
+		return errChosen(in.name, s.from, found.Conflict)
+	}
 	return nil
+}
+
+// errConflict is the error for a file whose copies of the head are of different
+// files.
+func errConflict(name string, e *stream.ConflictError) error {
+	var opens []string
+	best := e.Sides[0]
+	for _, x := range e.Sides {
+		what := "opens " + plural(int(x.Chunks), "chunk")
+		if x.Err != nil {
+			what = "opens with none of the keys"
+			if _, ok := errors.AsType[*stream.NoKeyError](x.Err); !ok {
+				what = "is not usable"
+			}
+		}
+		opens = append(opens, fmt.Sprintf("%s %s", placeText(string(x.Place)), what))
+		if x.Chunks > best.Chunks {
+			best = x
+		}
+	}
+	return &failure{exit: exitBad, err: e,
+		what: fmt.Sprintf("%s is not one file: its copies of the head belong to different ones: %s [%s]", name, strings.Join(opens, ", "), format.COPY1),
+		hint: fmt.Sprintf("choose one that you trust: --from %s goes on with %s", best.Place, placeText(string(best.Place)))}
+}
+
+// errChosen is the error for a file of which nothing is lost by the copy of the
+// head that was chosen.
+func errChosen(name, from string, conflict bool) error {
+	f := &failure{exit: exitBad, what: fmt.Sprintf("all that %s of %s opens was salvaged, but another copy of the head contradicts it", placeText(from), name),
+		hint: "compare the output with another copy of the file before you trust it"}
+	if !conflict {
+		f.what = fmt.Sprintf("all that %s of %s opens was salvaged, without a look at other copies of the head", placeText(from), name)
+		f.hint = "no copy contradicts it: leave out --from"
+	}
+	return f
+}
+
+func placeText(place string) string {
+	if place == string(format.Detached) {
+		return "the detached head"
+	}
+	return "the " + place
 }
 
 // errNothing is the error for a file of which nothing is left.

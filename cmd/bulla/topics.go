@@ -87,6 +87,7 @@ Every other number is a failure, too. Unless the code is 0, no output file has i
 final name, with these exceptions:
 
   6  the output has what could be saved.
+  3  from salvage --from, the output has all that the chosen head opens.
   1  An output that is complete stays, if only what came after it failed:
      synchronizing its directory, or printing the report of --json. The
      message says so.

@@ -153,21 +153,12 @@ func (h *HeadEditor) Sound() bool { return h.stands(0) && h.stands(h.layout.Tail
 // Its errors are those of f, and final: what then stands in f has to be opened
 // anew.
 func (h *HeadEditor) Save(f File) error {
-	switch {
-	case h.layout.Size == 0 || h.partial:
-		return errors.New("there is no whole container to write the head to")
-	case h.err != nil:
-		return h.err
+	writes, err := h.Writes()
+	if err != nil {
+		return err
 	}
-	first, second := h.layout.TailOffset(), int64(0)
-	if c := h.copies.Tail; c != nil && c == h.op.stored {
-		first, second = second, first // the tail is the only good copy
-	}
-	for _, at := range []int64{first, second} {
-		if h.stands(at) {
-			continue
-		}
-		if h.err = put(f, h.op.head.Raw, at); h.err != nil {
+	for _, w := range writes {
+		if h.err = put(f, w.New, w.Offset); h.err != nil {
 			return h.err
 		}
 	}
@@ -179,13 +170,52 @@ func (h *HeadEditor) Save(f File) error {
 	return nil
 }
 
+// A HeadWrite is a copy of the head on its way to its place in a container.
+type HeadWrite struct {
+	Offset int64
+	Old    []byte // the copy that stands there; nil if none that is usable does
+	New    []byte
+}
+
+// Writes returns what Save writes, in its order, for a caller that makes each
+// durable itself, and sees whether Old still stands there. Its error is the last
+// of Save, or that the container's end is missing.
+func (h *HeadEditor) Writes() ([]HeadWrite, error) {
+	switch {
+	case h.layout.Size == 0 || h.partial:
+		return nil, errors.New("there is no whole container to write the head to")
+	case h.err != nil:
+		return nil, h.err
+	}
+	places := []int64{h.layout.TailOffset(), 0}
+	if c := h.copies.Tail; c != nil && c == h.op.stored {
+		slices.Reverse(places) // the tail is the only good copy
+	}
+	var writes []HeadWrite
+	for _, at := range places {
+		if h.stands(at) {
+			continue
+		}
+		w := HeadWrite{Offset: at, New: h.op.head.Raw}
+		if c := h.copyAt(at); c != nil {
+			w.Old = c.Raw
+		}
+		writes = append(writes, w)
+	}
+	return writes, nil
+}
+
 // stands reports whether the head stands in that place already.
 func (h *HeadEditor) stands(at int64) bool {
-	c := h.copies.Head
-	if at != 0 {
-		c = h.copies.Tail
-	}
+	c := h.copyAt(at)
 	return c != nil && bytes.Equal(c.Raw, h.op.head.Raw)
+}
+
+func (h *HeadEditor) copyAt(at int64) *format.Copy {
+	if at != 0 {
+		return h.copies.Tail
+	}
+	return h.copies.Head
 }
 
 // put writes b at off, makes it durable and reads it back.

@@ -83,7 +83,7 @@ func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 	}
 	var out *output
 	r, err := a.openRandom(cmd.Context(), &c.randomFlags, file, func(in *input) (err error) {
-		out, err = a.planOutput(outputPlan{outputFlags: c.outputFlags, from: in, mode: 0o600, text: true})
+		out, err = a.planOutput(outputPlan{outputFlags: c.outputFlags, mode: 0o600, text: true})
 		return err
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Discard()
+	defer out.Abort()
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
 	dst := out.writer() // of all parts: what is split between two of them may be no text

@@ -72,12 +72,11 @@ func (a *app) descriptor(name string) (n int, ok bool) {
 
 // open opens a file for reading, or the descriptor that its name stands for.
 // Standard input stays open when the result is closed.
-func (a *app) open(name string) (io.ReadCloser, error) {
-	n, ok := a.descriptor(name)
-	if !ok {
-		return os.Open(name)
+func (a *app) open(name string) (*storage.Blob, error) {
+	if n, ok := a.descriptor(name); ok && n == 0 {
+		name = "-"
 	}
-	return a.openDescriptor(n)
+	return a.files.Open(name)
 }
 
 func (a *app) openDescriptor(n int) (io.ReadCloser, error) {
@@ -88,7 +87,7 @@ func (a *app) openDescriptor(n int) (io.ReadCloser, error) {
 }
 
 // openFor claims what a name stands for, and opens it.
-func (a *app) openFor(name, what string) (io.ReadCloser, error) {
+func (a *app) openFor(name, what string) (*storage.Blob, error) {
 	if err := a.claim(name, what); err != nil {
 		return nil, err
 	}

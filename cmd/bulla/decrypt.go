@@ -98,7 +98,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 			d.outputFlags.name += zstdSuffix
 		}
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, from: in, mode: 0o600, text: true})
+	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, mode: 0o600, text: true})
 	if err != nil {
 		return err
 	}
@@ -139,10 +139,10 @@ type opened interface {
 // plaintext, and otherwise -1.
 func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
 	if !in.regular {
-		r, err := stream.NewReader(ctx, in.File, ids.all, opts)
+		r, err := stream.NewReader(ctx, in.Stream(), ids.all, opts)
 		return r, -1, ids.explain(err)
 	}
-	ra, err := stream.NewReaderAt(ctx, in.File, in.size, ids.all, &stream.ReaderAtOptions{ReaderOptions: *opts})
+	ra, err := stream.NewReaderAt(ctx, in.At(), in.size, ids.all, &stream.ReaderAtOptions{ReaderOptions: *opts})
 	if err != nil {
 		return nil, 0, ids.explain(err)
 	}
@@ -155,7 +155,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Discard()
+	defer out.Abort()
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
 	n, err := writeAll(ctx, r, out.writer())
@@ -182,7 +182,7 @@ func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
 // unfinished adds to an error what has been let out before it.
 func unfinished(err error, out *output, n int64) error {
 	f := explain(err)
-	if f.exit != exitBad || out.path != "" || n == 0 {
+	if f.exit != exitBad || out.Whole() || n == 0 {
 		return err
 	}
 	return withHint(f, "the "+console.Bytes(n)+" that came out are authentic but not all: throw them away; "+f.hint)

@@ -11,6 +11,7 @@ import (
 	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/stream"
 )
 
@@ -144,7 +145,7 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	if e.outputFlags.name == "" && in.path != "" {
 		e.outputFlags.name = in.path + containerSuffix
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, from: in, mode: 0o666, binary: true})
+	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, mode: 0o666, binary: true})
 	if err != nil {
 		return err
 	}
@@ -165,8 +166,8 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*input, *producer, error) {
 	if !e.fromCommand {
 		in, err := a.openInput(first(args))
-		if d, ok := errors.AsType[*directoryError](err); ok {
-			err = usage("put it into a tar: tar c DIR | bulla encrypt -o DIR.tar"+containerSuffix, "%v", d)
+		if errors.Is(err, storage.IsDirectory) {
+			err = withHint(err, "put it into a tar: tar c DIR | bulla encrypt -o DIR.tar"+containerSuffix)
 		}
 		return in, nil, err
 	}
@@ -174,7 +175,7 @@ func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*inpu
 	if err != nil {
 		return nil, nil, err
 	}
-	return newInput(nil, from.given), from, nil
+	return &input{given: from.given, name: from.name, size: -1}, from, nil
 }
 
 // seal writes the container.
@@ -182,7 +183,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Discard()
+	defer out.Abort()
 	start := time.Now()
 	sw, err := stream.NewWriter(ctx, out.writer(), to, opts)
 	if err != nil {

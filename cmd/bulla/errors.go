@@ -6,11 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 // Exit codes. 2 is left to the Go runtime, which ends a program that crashes with it.
@@ -24,6 +24,8 @@ const (
 	exitUnsupported = 7
 	exitSource      = 8
 	exitEntropy     = 9
+	exitDiffers     = 10
+	exitChanged     = 11
 	exitUsage       = 64
 	exitSignal      = 128
 
@@ -96,8 +98,8 @@ func explained(err error) *failure {
 		same := *f
 		return &same
 	}
-	if d, ok := errors.AsType[*directoryError](err); ok {
-		return &failure{what: d.Error(), hint: "name a file in it", exit: exitUsage}
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		return explainStorage(e)
 	}
 	if isClosedPipe(err) {
 		return &failure{exit: exitClosedPipe, what: "the reader of the output went away", silent: true}
@@ -169,21 +171,17 @@ func causeOf(err error) error {
 // plainName is how a path is shown to people: without what an unfinished output
 // is called, and without characters that could take the terminal over.
 func plainName(path string) string {
-	dir, base := filepath.Split(streamName(path))
-	if strings.HasPrefix(base, partialPrefix) && strings.HasSuffix(base, partialSuffix) {
-		base = strings.TrimSuffix(base[len(partialPrefix):], partialSuffix)
-	}
-	return safetext.Printable(dir + base)
+	return safetext.Printable(streamName(storage.FinalPath(path)))
 }
 
 // streamName is the path of a file, and of standard input and output what they
 // are called here.
 func streamName(path string) string {
 	switch path {
-	case "/dev/stdin":
+	case "-", "/dev/stdin":
 		return stdinName
 	case "/dev/stdout":
-		return "standard output"
+		return stdoutName
 	}
 	return path
 }

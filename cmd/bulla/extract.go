@@ -105,11 +105,7 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	case end != nil && (len(selected) == 0 || !r.breaksOff(end)):
 		return archiveError(r, end)
 	}
-	temps, err := newTempNames()
-	if err != nil {
-		return err
-	}
-	e := &extraction{extractFlags: x, app: a, from: r, root: root, temps: temps, dirs: map[string]bool{},
+	e := &extraction{extractFlags: x, app: a, from: r, root: root, tree: a.files.Below(root),
 		done: extracted{InputField: r.in.given.AsInput(), Directory: safetext.Name(x.dir)}}
 	if end != nil {
 		e.brokenOff(end, members, selected, missing)

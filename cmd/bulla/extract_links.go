@@ -34,7 +34,7 @@ func (e *extraction) link(t target) error {
 	if err := e.mkdir(dir); err != nil {
 		return err
 	}
-	if err := e.symlink(filepath.FromSlash(to), t.path); err != nil {
+	if err := e.tree.Symlink(filepath.FromSlash(to), t.path, e.force); err != nil {
 		return e.cannotLink(t.path, err)
 	}
 	e.links = append(e.links, t)
@@ -51,22 +51,6 @@ func (e *extraction) behindLink(dir string) bool {
 		}
 	}
 	return false
-}
-
-// symlink makes a link, or replaces with one what is no directory.
-func (e *extraction) symlink(to, path string) error {
-	if !e.force {
-		return e.root.Symlink(to, path)
-	}
-	temp := e.temps.nextTo(path)
-	if err := e.root.Symlink(to, temp); err != nil {
-		return err
-	}
-	err := e.root.Rename(temp, path)
-	if err != nil {
-		e.root.Remove(temp)
-	}
-	return err
 }
 
 // cannotLink words why there is no link. Some systems have none, or not for

@@ -13,6 +13,7 @@ import (
 
 	"bulla/internal/archive"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 // An extraction writes members below a directory.
@@ -20,13 +21,12 @@ type extraction struct {
 	*extractFlags
 	app  *app
 	from *randomAccess
-	root *os.Root // keeps every path, and every link on it, inside
+	root *os.Root      // keeps every path, and every link on it, inside
+	tree *storage.Tree // writes below it
 
-	temps *tempNames
 	done  extracted
-	exit  int             // what the members that are not written make the exit code
-	dirs  map[string]bool // that names were made in
-	links []target        // the symbolic links that were made
+	exit  int      // what the members that are not written make the exit code
+	links []target // the symbolic links that were made
 }
 
 // A target is a member, and where it goes.
@@ -51,7 +51,7 @@ func (e *extraction) run(ctx context.Context, members []*archive.Member) error {
 	}
 	e.checkLinks()
 	if err == nil && !e.noSync {
-		err = e.syncDirs()
+		err = e.tree.Sync()
 	}
 	bar.Finish(err)
 	return err
@@ -131,19 +131,7 @@ func (e *extraction) mkdir(path string) error {
 	if err := e.root.MkdirAll(path, privateDir); err != nil {
 		return e.about(path, err)
 	}
-	for ; !e.dirs[path]; path = filepath.Dir(path) {
-		e.dirs[path] = true
-	}
-	return nil
-}
-
-// syncDirs makes the names durable.
-func (e *extraction) syncDirs() error {
-	for dir := range e.dirs {
-		if err := syncDir(filepath.Join(e.dir, dir)); err != nil {
-			return err
-		}
-	}
+	e.tree.Made(path)
 	return nil
 }
 
@@ -160,6 +148,13 @@ func (e *extraction) exists(path string) error {
 // name alone is to blame for is refused.
 func (e *extraction) about(path string, err error) error {
 	name := filepath.Join(e.dir, path)
+	if se, ok := errors.AsType[*storage.Error](err); ok && !errors.Is(err, storage.Exists) && !errors.Is(err, storage.IsDirectory) {
+		same := *se
+		same.Name = name
+		return withHint(&same, "name another directory with -C")
+	} else if ok {
+		return e.exists(path)
+	}
 	if strings.Contains(err.Error(), "path escapes from parent") { // the error itself is not exported
 		return refuse("remove the link, or name another directory with -C", "%s leads out of the directory over a link", safetext.Printable(name))
 	}

@@ -72,7 +72,7 @@ func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) e
 		return err
 	}
 	defer src.close()
-	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, from: src.in, mode: 0o666, binary: true})
+	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, mode: 0o666, binary: true})
 	if err != nil {
 		return err
 	}
@@ -96,18 +96,6 @@ type exportedHead struct {
 	Generation uint32 `json:"generation"`
 	Recipients int    `json:"recipients"`
 	Bytes      int    `json:"bytes"`
-}
-
-// writeWhole writes an output that is at hand: a detached head, or a slot.
-func (a *app) writeWhole(out *output, b []byte) error {
-	if err := out.create(&a.left); err != nil {
-		return err
-	}
-	defer out.Discard()
-	if _, err := out.Write(b); err != nil {
-		return err
-	}
-	return out.Commit()
 }
 
 func headRestoreCommand(a *app) *cobra.Command {

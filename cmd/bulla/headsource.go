@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/stream"
 )
 
@@ -22,11 +22,12 @@ import (
 type headSource struct {
 	name     string // as shown
 	given    safetext.Name
-	in       *input // nil: there is a detached head alone
-	detached []byte // nil: there is none
-	first    []byte // of a stream, once read
-	whole    bool   // its head is to be written in place: nothing of it may be missing
-	mend     bool   // a good copy of its head is to be written over one that is forged
+	in       *input         // nil: there is a detached head alone
+	patch    *storage.Patch // nil: nothing is to be written in place
+	detached []byte         // nil: there is none
+	first    []byte         // of a stream, once read
+	whole    bool           // its head is to be written in place: nothing of it may be missing
+	mend     bool           // a good copy of its head is to be written over one that is forged
 }
 
 // openHeadSource opens the file of that name and reads the detached head; either
@@ -50,34 +51,21 @@ func (a *app) openHeadSource(file, detached string) (*headSource, error) {
 // openForChange opens a file whose head is to be written in place, and keeps
 // others from doing the same.
 func (a *app) openForChange(file, detached string) (*headSource, error) {
-	if isStdio(file) {
-		return nil, usage("name the file", "standard input cannot be changed in place")
+	p, err := a.files.Patch(file)
+	if errors.Is(err, storage.NotPatchable) {
+		return nil, withHint(err, "make a detached head instead, with -o HEAD: see bulla help head")
 	}
-	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
-	in := newInput(f, safetext.Name(file))
-	in.path = file
-	s := &headSource{name: in.name, given: in.given, in: in, whole: true}
-	if err := s.in.look(); err != nil {
-		s.close()
-		return nil, err
-	}
-	switch {
-	case s.in.isDetachedHead():
+	in := a.newInput(p.Blob, file)
+	s := &headSource{name: in.name, given: in.given, in: in, patch: p, whole: true}
+	if s.in.isDetachedHead() {
 		s.close()
 		return nil, usage("name it with --head, and another to be written with -o", "%s is a detached head: it is not changed in place", s.name)
-	case !s.in.regular:
-		s.close()
-		return nil, usage("make a detached head instead, with -o HEAD: see bulla help head", "%s is no regular file: its head cannot be changed in place", s.name)
 	}
-	switch err := lockForChange(f); {
-	case errors.Is(err, errInUse):
-		s.close()
-		return nil, refuse("wait for it, and try again", "another run is changing %s", s.name)
-	case err != nil:
-		a.note("%s cannot be locked (%v): see to it that nobody else changes it meanwhile", s.name, causeOf(err))
+	if p.Unlocked != nil {
+		a.note("%s cannot be locked (%v): see to it that nobody else changes it meanwhile", s.name, causeOf(p.Unlocked))
 	}
 	return s, s.addDetached(a, detached)
 }
@@ -114,7 +102,7 @@ func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Ide
 
 func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.HeadEditor, error) {
 	if s.in != nil && s.in.regular {
-		return stream.EditHead(ctx, s.in.File, s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
+		return stream.EditHead(ctx, s.in.At(), s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
 	}
 	b, err := s.single()
 	if err != nil {
@@ -132,7 +120,7 @@ func (s *headSource) single() ([]byte, error) {
 	case s.detached != nil:
 		return nil, usage("name only the detached head, or a file", "%s is a stream, of which only the beginning is read", s.name)
 	case s.first == nil:
-		b, err := io.ReadAll(io.LimitReader(s.in.File, format.MaxHeadSize))
+		b, err := io.ReadAll(io.LimitReader(s.in.Stream(), format.MaxHeadSize))
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +140,7 @@ func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
 		h, err := format.ParseHead(b)
 		return h, nil, err
 	}
-	r := format.Check(s.in.File, s.in.size)
+	r := format.Check(s.in.At(), s.in.size)
 	h, err := r.Newest(s.detached)
 	return h, r.Findings, err
 }
@@ -198,7 +186,7 @@ func citing(f format.Finding) string {
 
 // isDetachedHead reports whether a file is a head alone.
 func (in *input) isDetachedHead() bool {
-	return in.regular && in.size <= format.MaxHeadSize && format.Check(in.File, in.size).IsDetachedHead()
+	return in.regular && in.size <= format.MaxHeadSize && format.Check(in.At(), in.size).IsDetachedHead()
 }
 
 // A headFlag names a detached head for a verb that reads a file.
@@ -245,7 +233,7 @@ func (in *input) checkHead(name string, detached []byte) error {
 	if !in.regular {
 		return nil
 	}
-	err := format.ReadCopies(in.File, in.size).Conflict(detached)
+	err := format.ReadCopies(in.At(), in.size).Conflict(detached)
 	if pe, ok := errors.AsType[*format.ParseError](err); !ok || pe.Clause != format.READ4 {
 		return about(in.name, err)
 	}

@@ -101,11 +101,11 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 // check checks what can be checked without a key.
 func (in *input) check() (*format.Report, error) {
 	if in.regular {
-		r := format.Check(in.File, in.size)
+		r := format.Check(in.At(), in.size)
 		return r, r.Err
 	}
 	var ends format.Ends
-	if _, err := io.Copy(&ends, in.File); err != nil {
+	if _, err := io.Copy(&ends, in.Stream()); err != nil {
 		return nil, err
 	}
 	return format.Check(&ends, ends.Size()), nil

@@ -22,7 +22,7 @@ func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 		return usage("bulla inspect shows the slots with their numbers", "there is no slot %d in %s: it has %d", i.slot, in.name, len(h.Slots))
 	}
 	s := &h.Slots[i.slot-1]
-	out, err := a.planOutput(outputPlan{outputFlags: i.outputFlags, from: in, mode: 0o666, binary: true})
+	out, err := a.planOutput(outputPlan{outputFlags: i.outputFlags, mode: 0o666, binary: true})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bulla/internal/storage"
 )
 
 // A command is a run of the program in a process of its own, in a directory of
@@ -116,7 +118,7 @@ func feed(t *testing.T) *os.File {
 func begun(t *testing.T, path string) {
 	t.Helper()
 	waitFor(t, path+" is begun", func() bool {
-		st, err := os.Stat(partialPath(path))
+		st, err := os.Stat(storage.PartialPath(path))
 		return err == nil && st.Size() > 0
 	})
 }

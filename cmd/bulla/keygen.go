@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -170,7 +169,7 @@ func (a *app) writeKey(name string, key []byte) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Discard()
+	defer out.Abort()
 	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
 		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", exposedTo(st), st.Mode().Perm()),
 			"chmod 600 it; -o FILE makes one that only you can read")
@@ -183,7 +182,10 @@ func (a *app) writeKey(name string, key []byte) error {
 
 // withoutForce words the refusal to overwrite for a verb that cannot be forced.
 func withoutForce(err error) error {
-	if f, ok := errors.AsType[*failure](err); ok && f.exit == exitRefused {
+	if err == nil {
+		return nil
+	}
+	if f := explain(err); f.exit == exitRefused {
 		return refuse("a key is never overwritten; name another file, or move this one away yourself", "%s", f.what)
 	}
 	return err
@@ -253,7 +255,7 @@ func (a *app) showRecipients(name string) error {
 		return err
 	}
 	defer in.Close()
-	ids, err := a.parseIdentities(in.name, in.File, &pinFlags{app: a})
+	ids, err := a.parseIdentities(in.name, in.Stream(), &pinFlags{app: a})
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 )
 
@@ -87,12 +88,8 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 
 // warnExposed warns if a file with a secret is not for its owner alone, as ssh
 // wants it.
-func (a *app) warnExposed(r io.Reader, name, what string) {
-	f, ok := r.(*os.File)
-	if !ok {
-		return
-	}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
+func (a *app) warnExposed(f *storage.Blob, name, what string) {
+	if st := f.Info(); st.Mode().IsRegular() && exposedTo(st) != "" {
 		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), exposedTo(st), st.Mode().Perm()),
 			"chmod 600 "+safetext.Shell(name))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bulla/format"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 )
 
@@ -247,7 +248,7 @@ func onlyCmd(ts *testscript.TestScript, _ bool, args []string) {
 // holdingCmd waits until a run in the background has begun to write a file.
 func holdingCmd(ts *testscript.TestScript, _ bool, args []string) {
 	for range 1000 {
-		st, err := os.Stat(partialPath(ts.MkAbs(args[0])))
+		st, err := os.Stat(storage.PartialPath(ts.MkAbs(args[0])))
 		if err == nil && st.Size() > 0 {
 			return
 		}

@@ -162,7 +162,7 @@ func (p *producer) end(err error) error {
 // feed has w take the input: a file, or what a command makes.
 func (a *app) feed(w *stream.Writer, in *input, from *producer) (int64, error) {
 	if from == nil {
-		return w.ReadFrom(in.File)
+		return w.ReadFrom(in.Stream())
 	}
 	if err := from.start(a); err != nil {
 		w.Abort(err)
@@ -183,7 +183,7 @@ func (p *producer) spoiled(err error, out *output) error {
 		return err
 	}
 	said := *f
-	if out.path == "" {
+	if !out.Whole() {
 		said.what += "; what came out is not complete and does not open as whole"
 	} else {
 		said.what += "; " + out.name + " was not made"

@@ -58,7 +58,7 @@ func (a *app) startProgress(w *workFlags, name string, total int64, done *atomic
 	switch {
 	case a.json || w.progress == "never":
 		return nil
-	case w.progress == "auto" && (a.quiet || !a.con.IsTerminal() || data != nil && data.toTerminal()):
+	case w.progress == "auto" && (a.quiet || !a.con.IsTerminal() || data != nil && data.Terminal()):
 		return nil
 	}
 	return a.con.Progress(console.Work{Name: name, Total: total, Done: done, Log: !a.con.IsTerminal(), Final: w.progress == "always"})

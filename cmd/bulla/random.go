@@ -81,7 +81,7 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if err != nil {
 		return nil, err
 	}
-	ra, err := stream.NewReaderAt(ctx, r.in.File, r.in.size, ids.all, &stream.ReaderAtOptions{
+	ra, err := stream.NewReaderAt(ctx, r.in.At(), r.in.size, ids.all, &stream.ReaderAtOptions{
 		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
 		AllowTruncated: f.truncated,
 	})

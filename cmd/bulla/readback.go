@@ -12,26 +12,10 @@ import (
 
 // checkReadBack refuses to verify what cannot be read again.
 func (o *output) checkReadBack() error {
-	if o.path == "" {
+	if !o.Whole() {
 		return usage("name a file with -o, or leave out --verify", "--verify reads the output back, and %s is written only once", o.name)
 	}
 	return nil
-}
-
-// readBack makes what was written durable and has it read from the disk, not
-// from memory, as far as the system lets itself be told. Without the first there
-// is no second: what is not on the disk yet comes from memory, so that --no-sync
-// does not hold here.
-func (o *output) readBack() (io.ReaderAt, int64, error) {
-	if err := o.Sync(); err != nil {
-		return nil, 0, err
-	}
-	dropCache(o.File)
-	st, err := o.Stat()
-	if err != nil {
-		return nil, 0, err
-	}
-	return o.File, st.Size(), nil
 }
 
 // closeVerified ends the output and reads it back. It shows how far that has
@@ -39,7 +23,7 @@ func (o *output) readBack() (io.ReaderAt, int64, error) {
 func (a *app) closeVerified(ctx context.Context, sw *stream.Writer, out *output, w *workFlags) (bar *console.Progress, err error) {
 	done := new(atomic.Int64)
 	err = sw.CloseVerified(ctx, func() (io.ReaderAt, int64, error) {
-		src, size, err := out.readBack()
+		src, size, err := out.ReadBack()
 		if err == nil {
 			bar = a.startProgress(w, out.name+", read back", size, done, out)
 		}

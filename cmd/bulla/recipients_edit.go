@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/storage"
 	"bulla/keyslot"
 	"bulla/stream"
 )
@@ -204,7 +204,7 @@ func (a *app) editPlaces(e *editFlags, file string) (src *headSource, out *outpu
 		src.whole = true // as it would have to be
 		return src, nil, nil
 	}
-	if out, err = a.planOutput(outputPlan{outputFlags: e.output, from: src.in, mode: 0o666, binary: true}); err != nil {
+	if out, err = a.planOutput(outputPlan{outputFlags: e.output, mode: 0o666, binary: true}); err != nil {
 		src.close()
 		return nil, nil, err
 	}
@@ -247,24 +247,15 @@ func (a *app) writeChange(src *headSource, out *output, heads *stream.HeadEditor
 
 // saveHeads writes the head to both of its places in the file.
 func saveHeads(src *headSource, heads *stream.HeadEditor) error {
-	f := &begunFile{File: src.in.File}
-	err := heads.Save(f)
-	if err == nil || !f.begun {
+	writes, err := heads.Writes()
+	if err != nil {
 		return about(src.name, err)
 	}
-	return withHint(about(src.name, err),
-		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal")
-}
-
-// A begunFile remembers that writing has begun.
-type begunFile struct {
-	*os.File
-	begun bool
-}
-
-func (f *begunFile) WriteAt(p []byte, off int64) (int, error) {
-	f.begun = true
-	return f.File.WriteAt(p, off)
+	var changes []storage.Change
+	for _, w := range writes {
+		changes = append(changes, storage.Change(w))
+	}
+	return about(src.name, src.patch.Apply(changes...))
 }
 
 // explainEdit words the errors that only a change of recipients has.

@@ -172,7 +172,7 @@ func TestRecipientsLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := lockForChange(f); err != nil {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		t.Fatal(err)
 	}
 	before := p.bytes()

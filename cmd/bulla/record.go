@@ -28,7 +28,7 @@ func newHashing(ctx context.Context, wanted bool, in *input) *hashing {
 		h.done = make(chan error, 1)
 		go func() {
 			// What the check reads meanwhile, mostly: it comes from memory then.
-			n, err := io.CopyBuffer(h.sum, io.NewSectionReader(in.File, 0, in.size), make([]byte, 1<<20))
+			n, err := io.CopyBuffer(h.sum, io.NewSectionReader(in.At(), 0, in.size), make([]byte, 1<<20))
 			if err == nil && n < in.size {
 				err = io.ErrUnexpectedEOF
 			}

@@ -100,7 +100,7 @@ func plural(n int, word string) string {
 
 // result says with --json what was done, unless the data went where it would be said.
 func (a *app) result(out *output, v any) error {
-	if a.json && out.File != a.out {
+	if a.json && !out.IsStandardOutput() {
 		a.printJSON(v)
 	}
 	return a.outErr

@@ -17,7 +17,7 @@ func checkResume(in *input, out *output) error {
 	switch {
 	case !in.regular:
 		return usage("name the file", "--resume reads the input at any place, and %s cannot be read so", in.name)
-	case out.path == "":
+	case !out.Whole():
 		return usage("name a file with -o", "--resume goes on with an output file, and %s is none", out.name)
 	}
 	return nil
@@ -31,22 +31,22 @@ func checkResume(in *input, out *output) error {
 //
 // If it does not come to the end, what there is stays for the next run.
 func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
-	there, err := out.reopen()
+	there, err := out.Reopen()
 	if err != nil {
 		return err
 	}
 	kept := a.left.add(func() {
-		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(partialPath(out.path)), "the same command goes on with it")
+		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "the same command goes on with it")
 	})
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
-	old := &comparison{file: out.File}
+	old := &comparison{file: out}
 	_, err = r.WriteRange(ctx, old, 0, min(there, total))
 	if errors.Is(err, errDiffers) {
 		err = nil
 	}
 	if err == nil {
-		err = errors.Join(out.Truncate(old.same), seekTo(out, old.same))
+		err = out.CutAt(old.same)
 	}
 	n := old.same
 	if err == nil {
@@ -55,45 +55,19 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		n += k
 	}
 	if err == nil {
-		err = out.commit()
+		err = out.Commit()
 	}
 	bar.Finish(err)
 	if err == nil || ctx.Err() == nil { // of an interrupted run err is not said
 		kept()
 	}
 	if err != nil {
-		out.keep()
+		out.Abort()
 		return unresumed(about(in.name, err), out)
 	}
 	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.same))
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
-}
-
-func seekTo(out *output, offset int64) error {
-	_, err := out.Seek(offset, io.SeekStart)
-	return err
-}
-
-// reopen opens what an earlier run has left of the output, or creates it, and
-// returns how much is there. Neither an error nor a signal removes it.
-func (o *output) reopen() (there int64, err error) {
-	f, err := openPartial(partialPath(o.path))
-	switch {
-	case errors.Is(err, errInUse):
-		return 0, o.inUse()
-	case err != nil:
-		return 0, err
-	case f == nil: // or nothing that we would trust to be ours alone
-		return 0, o.create(new(leftovers))
-	}
-	st, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return 0, err
-	}
-	o.File, o.opened = f, true
-	return st.Size(), nil
 }
 
 // unresumed says of an error that not all is lost.
@@ -102,7 +76,7 @@ func unresumed(err error, out *output) error {
 	if f.silent {
 		return err
 	}
-	return withHint(f, "what there is of it is kept as "+safetext.Printable(partialPath(out.path))+": the same command goes on with it, once this is mended")
+	return withHint(f, "what there is of it is kept as "+safetext.Printable(out.Partial())+": the same command goes on with it, once this is mended")
 }
 
 var errDiffers = errors.New("the output has something else")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"bulla/internal/storage"
 )
 
 // bullaIn is a run of the program in a directory that has a key.
@@ -38,7 +40,7 @@ func TestResumeAfterKill(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGKILL} {
 		c := start(t, dir, nil, "decrypt", "--resume", "--no-sync", "-j", "1", "-o", "out", "c.bulla")
 		waitFor(t, "something is written", func() bool {
-			st, err := os.Stat(partialPath(out))
+			st, err := os.Stat(storage.PartialPath(out))
 			return err == nil && st.Size() > size || exists(out)
 		})
 		c.Process.Signal(sig)
@@ -46,7 +48,7 @@ func TestResumeAfterKill(t *testing.T) {
 			break // it was quicker
 		}
 		stopped++
-		if st, err := os.Stat(partialPath(out)); err == nil {
+		if st, err := os.Stat(storage.PartialPath(out)); err == nil {
 			size = st.Size()
 		}
 		if said := c.errs.String(); sig != syscall.SIGKILL && said != "bulla: warning: out is not complete: what there is of it is kept as .out.partial\nbulla: hint: the same command goes on with it\n" {
@@ -140,7 +142,7 @@ func TestResumeTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer partial.Close()
-	if err := lock(partial); err != nil {
+	if err := syscall.Flock(int(partial.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		t.Skip(err)
 	}
 	if c := start(t, dir, strings.NewReader("x"), "encrypt", "-o", "c.bulla"); c.code() != 0 {

@@ -13,6 +13,7 @@ import (
 
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 )
 
@@ -38,6 +39,7 @@ var verbs = []func(*app) *cobra.Command{
 // An app is one run of the program, as every verb sees it.
 type app struct {
 	stdio
+	files  *storage.Run
 	con    *console.Console
 	person person
 	left   leftovers
@@ -56,7 +58,7 @@ type app struct {
 }
 
 func newApp(std stdio) *app {
-	a := &app{stdio: std, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
+	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
 	a.person = person{a.con.Terminal(), a.con}
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it
 	return a
@@ -66,6 +68,7 @@ func newApp(std stdio) *app {
 func (a *app) run(args []string) int {
 	ctx, stop := catchSignals(context.Background())
 	defer stop()
+	a.files.Context = ctx
 	root := a.rootCommand()
 	root.SetArgs(args)
 	a.args = args
@@ -204,6 +207,8 @@ func kindOf(f *pflag.Flag) string {
 		return "a number"
 	case "intSlice":
 		return "numbers, with commas between them"
+	case "allow":
+		return strings.Join(f.Value.(*allowFlag).words(), " or ")
 	case "descriptor":
 		return "the number of a file descriptor"
 	case "bool":

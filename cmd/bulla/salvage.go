@@ -5,9 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -119,7 +116,7 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if in.size < 0 {
 		return usage("store it as a file first", "%s cannot be read at any place", in.name)
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, from: in, mode: 0o600, text: true})
+	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o600, text: true})
 	if err != nil {
 		return err
 	}
@@ -143,37 +140,11 @@ func (a *app) planMap(s *salvageFlags, in *input, out *output) (*output, error) 
 	}
 	flags := s.outputFlags
 	flags.name = s.lostTo
-	lostTo, err := a.planOutput(outputPlan{outputFlags: flags, from: in, mode: 0o600})
-	if err == nil && sameOutput(out, lostTo) {
+	lostTo, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o600})
+	if err == nil && out.Same(lostTo.Pending) {
 		err = usage("name another file for one of them", "the output and the map are both %s", safetext.Printable(s.lostTo))
 	}
 	return lostTo, err
-}
-
-// sameOutput reports whether what is written to one output would be written over,
-// or go between, what is written to the other, whatever their names.
-func sameOutput(x, y *output) bool {
-	if x.File != nil && x.File == y.File || x.plan.name == y.plan.name {
-		return true
-	}
-	a, errA := x.lies()
-	b, errB := y.lies()
-	if errA == nil && errB == nil {
-		return os.SameFile(a, b) && a.Mode()&fs.ModeCharDevice == 0 // which takes both
-	}
-	// One is not there yet, or both: then it is a name in a directory, of which some
-	// systems do not mind the case.
-	a, errA = os.Stat(filepath.Dir(x.plan.name))
-	b, errB = os.Stat(filepath.Dir(y.plan.name))
-	return errA == nil && errB == nil && os.SameFile(a, b) && strings.EqualFold(filepath.Base(x.plan.name), filepath.Base(y.plan.name))
-}
-
-// lies is the file that an output is going to write to or to replace.
-func (o *output) lies() (fs.FileInfo, error) {
-	if o.File != nil {
-		return o.Stat()
-	}
-	return os.Lstat(o.plan.name)
 }
 
 // Salvaged is what salvage --json says, and what the map is.
@@ -201,7 +172,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Discard()
+	defer out.Abort()
 	start := time.Now()
 	opts := &stream.SalvageOptions{
 		ReaderOptions: stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw},
@@ -209,7 +180,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		Uncertain:     s.uncertain,
 	}
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
-	found, err := stream.Salvage(ctx, out.writer(), in.File, in.size, ids.all, opts)
+	found, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, opts)
 	if err == nil && found.Intact == 0 && !found.Whole() && !(s.uncertain && found.UncertainBytes > 0) {
 		err = errNothing(in.name, found)
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -41,19 +39,6 @@ func TestPlainName(t *testing.T) {
 		if got := plainName(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
-	}
-}
-
-func TestPartialPath(t *testing.T) {
-	for _, base := range []string{"x", strings.Repeat("n", 246), strings.Repeat("n", 247), strings.Repeat("n", 255)} {
-		got := partialPath(filepath.Join("dir", base))
-		dir, name := filepath.Split(got)
-		if filepath.Clean(dir) != "dir" || len(name) > maxBaseName || !strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".partial") {
-			t.Errorf("%d bytes: %s", len(base), got)
-		}
-	}
-	if partialPath(strings.Repeat("n", 250)+"a") == partialPath(strings.Repeat("n", 250)+"b") {
-		t.Error("two long names have the same unfinished output")
 	}
 }
 

@@ -197,9 +197,9 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	sum := newHashing(ctx, v.hash, in)
 	var report *stream.Report
 	if in.regular {
-		report, err = stream.VerifySlice(ctx, in.File, in.size, v.slice, ids.all, opts)
+		report, err = stream.VerifySlice(ctx, in.At(), in.size, v.slice, ids.all, opts)
 	} else {
-		report, err = stream.VerifyReader(ctx, sum.tee(in.File), ids.all, opts)
+		report, err = stream.VerifyReader(ctx, sum.tee(in.Stream()), ids.all, opts)
 	}
 	digest, herr := sum.end()
 	if herr != nil && (err == nil || isNoKey(err)) {

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,9 +27,9 @@ type Blob struct {
 // Open opens what is of that name to be read: "-" is standard input. The
 // caller closes it. Its errors are those of the operating system, and *Error of
 // the kinds IsDirectory, Closed, NoScheme and NoDescriptor.
-func (r *Run) Open(ctx context.Context, name string) (*Blob, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+func (r *Run) Open(name string) (*Blob, error) {
+	if err := r.ended(); err != nil {
+		return nil, err
 	}
 	at, err := locate(name, 0)
 	if err != nil {
@@ -38,7 +37,7 @@ func (r *Run) Open(ctx context.Context, name string) (*Blob, error) {
 	}
 	b := &Blob{name: name, path: at.path, ours: true, size: -1}
 	if at.path == "" {
-		b.file, b.ours, err = r.stream(at.fd, name)
+		b.file, b.ours, err = r.stream(at.fd)
 	} else {
 		b.file, err = os.Open(at.path)
 	}
@@ -86,14 +85,18 @@ func (b *Blob) Size() int64 { return b.size }
 // read at any place, and has a Version.
 func (b *Blob) Regular() bool { return b.seeks }
 
-// Stream reads it from the beginning to the end.
+// Stream is what to read it from to its end: an *os.File, which some readers treat
+// well. It is not to be closed.
 func (b *Blob) Stream() io.Reader { return b.file }
+
+// Read reads it from the beginning to the end.
+func (b *Blob) Read(p []byte) (int, error) { return b.file.Read(p) }
 
 // At reads it at any place, if it has a size.
 func (b *Blob) At() io.ReaderAt { return b.file }
 
-// Mode is its kind and permissions.
-func (b *Blob) Mode() fs.FileMode { return b.stat.Mode() }
+// Info is what it was when it was opened.
+func (b *Blob) Info() fs.FileInfo { return b.stat }
 
 // Terminal reports whether a person types it.
 func (b *Blob) Terminal() bool { return term.IsTerminal(int(b.file.Fd())) }
@@ -129,9 +132,9 @@ func (b *Blob) Recheck() error {
 	return nil
 }
 
-// Close closes a file; what the caller opened stays open.
+// Close closes a file; what the caller opened stays open. It may be nil.
 func (b *Blob) Close() error {
-	if !b.ours {
+	if b == nil || !b.ours {
 		return nil
 	}
 	return b.file.Close()

@@ -21,7 +21,8 @@ const (
 	NoBase                       // the output is DIR/, and there is no name to take in it
 	IsInput                      // the output is a file that this run reads
 	NotAllowed                   // a device, without Allow
-	InUse                        // another run writes or changes it
+	InUse                        // another run writes it
+	Locked                       // another run changes it
 	InTheWay                     // what stands under the unfinished output's name is no unfinished output
 	Reserved                     // a name of the form that unfinished files have
 	Lost                         // the unfinished output was removed, or replaced by another run
@@ -39,13 +40,14 @@ const (
 
 var kindText = map[Kind]string{
 	Exists:       "exists",
-	Dangling:     "is a symbolic link that leads to nothing",
+	Dangling:     "exists and is a symbolic link that leads to nothing",
 	NotRegular:   "is no regular file",
 	IsDirectory:  "is a directory",
 	NoBase:       "is a directory, and the output has no default name",
 	IsInput:      "is read in this run",
 	NotAllowed:   "is a device",
-	InUse:        "is in use by another run",
+	InUse:        "is being written by another run",
+	Locked:       "is being changed by another run",
 	InTheWay:     "is in the way",
 	Reserved:     "has a name that is reserved for unfinished files",
 	Lost:         "was removed, or replaced by another run",
@@ -79,12 +81,14 @@ type Error struct {
 	Err     error // the cause; may be nil
 }
 
-func (e *Error) Error() string {
-	name := e.Name
+func (e *Error) Error() string { return e.Text(safetext.Printable(e.Name)) }
+
+// Text is the error about what is shown as name.
+func (e *Error) Text(name string) string {
 	if e.Kind == InTheWay {
-		name = e.Partial
+		name = safetext.Printable(e.Partial)
 	}
-	s := safetext.Printable(name) + " " + e.Kind.Error()
+	s := name + " " + e.Kind.Error()
 	if e.Err != nil {
 		s = fmt.Sprintf("%s: %v", s, e.Err)
 	}

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -26,16 +25,18 @@ type Change struct {
 }
 
 // Patch opens a file to be changed. The caller closes it. Its errors are those
-// of the operating system, and *Error of the kinds InUse, NotPatchable,
+// of the operating system, and *Error of the kinds Locked, NotPatchable,
 // IsDirectory, NoScheme and NoDescriptor.
-func (r *Run) Patch(ctx context.Context, name string) (*Patch, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+func (r *Run) Patch(name string) (*Patch, error) {
+	if err := r.ended(); err != nil {
+		return nil, err
 	}
 	at, err := locate(name, 0)
 	switch {
 	case err != nil:
 		return nil, err
+	case at.path == "" && at.fd == 0:
+		return nil, &Error{Kind: NotPatchable, Name: r.In.Name()}
 	case at.path == "":
 		return nil, &Error{Kind: NotPatchable, Name: name}
 	}
@@ -47,7 +48,7 @@ func (r *Run) Patch(ctx context.Context, name string) (*Patch, error) {
 	err = lockForChange(f)
 	if errors.Is(err, errInUse) {
 		p.Close()
-		return nil, &Error{Kind: InUse, Name: name}
+		return nil, &Error{Kind: Locked, Name: name}
 	}
 	p.Unlocked = err
 	if err := p.look(); err != nil { // under the lock, so that it is the last state
@@ -56,33 +57,34 @@ func (r *Run) Patch(ctx context.Context, name string) (*Patch, error) {
 	}
 	if !p.Regular() {
 		p.Close()
-		return nil, &Error{Kind: NotPatchable, Name: name}
+		return nil, &Error{Kind: NotPatchable, Name: name, Err: errOther}
 	}
 	r.reads(p.stat)
 	return p, nil
 }
 
-// Apply makes the changes in their order: each is durable before the next begins.
+// Apply makes the changes in their order: each is durable, and has been read back,
+// before the next begins.
 // It fails with Changed, and has written nothing, if the file is not what it was
 // when it was opened. Every other *Error is of kind HalfPatched: the file has
 // some of the changes, or something else has changed it at the same time.
-func (p *Patch) Apply(ctx context.Context, changes ...Change) error {
+func (p *Patch) Apply(changes ...Change) error {
 	if err := p.check(changes); err != nil {
 		return err
 	}
-	for i, c := range changes {
-		if ctx.Err() != nil && i == 0 {
-			return context.Cause(ctx)
-		}
+	for _, c := range changes {
 		_, err := p.file.WriteAt(c.New, c.Offset)
 		if err == nil {
 			err = p.file.Sync()
+		}
+		if err == nil {
+			err = p.holds(c.New, c.Offset)
 		}
 		if err != nil {
 			return &Error{Kind: HalfPatched, Name: p.name, Err: err}
 		}
 	}
-	for _, c := range changes {
+	for _, c := range changes { // once more: somebody who knows of no lock may have written meanwhile
 		if err := p.holds(c.New, c.Offset); err != nil {
 			return &Error{Kind: HalfPatched, Name: p.name, Err: err}
 		}

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -49,9 +48,9 @@ type Pending struct {
 // name in the options. Its errors are those of the operating system, and *Error
 // of the kinds Exists, Dangling, NotRegular, IsDirectory, NoBase, IsInput,
 // NotAllowed, Closed, NoScheme and NoDescriptor.
-func (r *Run) Plan(ctx context.Context, name string, opts Options) (*Pending, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+func (r *Run) Plan(name string, opts Options) (*Pending, error) {
+	if err := r.ended(); err != nil {
+		return nil, err
 	}
 	at, err := locate(name, 1)
 	if err != nil {
@@ -71,8 +70,8 @@ func (r *Run) Plan(ctx context.Context, name string, opts Options) (*Pending, er
 }
 
 // Create is Plan, and Begin at once.
-func (r *Run) Create(ctx context.Context, name string, opts Options) (*Pending, error) {
-	p, err := r.Plan(ctx, name, opts)
+func (r *Run) Create(name string, opts Options) (*Pending, error) {
+	p, err := r.Plan(name, opts)
 	if err == nil {
 		err = p.Begin()
 	}
@@ -81,8 +80,11 @@ func (r *Run) Create(ctx context.Context, name string, opts Options) (*Pending, 
 
 // planStream plans to write to a descriptor.
 func (p *Pending) planStream(fd int) (err error) {
-	if p.file, p.ours, err = p.run.stream(fd, p.name); err != nil {
+	if p.file, p.ours, err = p.run.stream(fd); err != nil {
 		return err
+	}
+	if fd <= 2 {
+		p.name = p.file.Name()
 	}
 	st, err := p.file.Stat()
 	if err != nil {
@@ -252,6 +254,9 @@ func (p *Pending) claim() error {
 	return err
 }
 
+// Stat is what an output is that has begun.
+func (p *Pending) Stat() (fs.FileInfo, error) { return p.file.Stat() }
+
 // Write writes to the output.
 func (p *Pending) Write(b []byte) (int, error) { return p.file.Write(b) }
 
@@ -357,6 +362,7 @@ func (p *Pending) rename() error {
 
 // checkReplaced looks at what is about to be replaced: since it was planned,
 // something else may have got the name, or this run may have begun to read it.
+// Below a root, where no link is followed, a link is replaced like a file.
 func (p *Pending) checkReplaced() error {
 	st, err := p.at.Lstat(p.path)
 	switch {
@@ -364,7 +370,7 @@ func (p *Pending) checkReplaced() error {
 		return nil
 	case err != nil:
 		return err
-	case !st.Mode().IsRegular():
+	case !st.Mode().IsRegular() && !(p.at != anywhere{} && st.Mode().Type() == fs.ModeSymlink):
 		return p.fails(NotRegular, nil)
 	}
 	return p.checkInput(st)

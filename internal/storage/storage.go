@@ -60,6 +60,7 @@
 package storage
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -70,7 +71,8 @@ import (
 // A Run is what one run of a program reads and writes. Its methods may be called
 // concurrently.
 type Run struct {
-	In, Out, Err *os.File // the standard streams
+	In, Out, Err *os.File        // the standard streams
+	Context      context.Context // that the run ends with; nil for none
 
 	mu   sync.Mutex
 	read []fs.FileInfo // the files and block devices that were opened to be read
@@ -99,6 +101,16 @@ func ParseAllow(name string) (a Allow, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+func (a Allow) String() string {
+	var names []string
+	for i, n := range allowNames {
+		if a&(1<<i) != 0 {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ",")
 }
 
 // A location is what a name means:
@@ -132,9 +144,9 @@ func locate(name string, std int) (location, error) {
 	return location{path: name}, nil
 }
 
-// stream is descriptor fd, which the caller passed on under that name; ours is
-// true if it is to be closed after use.
-func (r *Run) stream(fd int, name string) (f *os.File, ours bool, err error) {
+// stream is descriptor fd, which the caller passed on; ours is true if it is to be
+// closed after use.
+func (r *Run) stream(fd int) (f *os.File, ours bool, err error) {
 	if fd <= 2 {
 		f = []*os.File{r.In, r.Out, r.Err}[fd]
 		if Absent(f) {
@@ -143,9 +155,17 @@ func (r *Run) stream(fd int, name string) (f *os.File, ours bool, err error) {
 		return f, false, nil
 	}
 	if f, err = Inherited(fd); err != nil {
-		return nil, false, &fs.PathError{Op: "open", Path: name, Err: causeOf(err)}
+		return nil, false, err
 	}
 	return f, true, nil
+}
+
+// ended is why nothing more is to be done; nil if something is.
+func (r *Run) ended() error {
+	if r.Context == nil || r.Context.Err() == nil {
+		return nil
+	}
+	return context.Cause(r.Context)
 }
 
 // reads remembers a file that is read.

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -26,12 +25,12 @@ func (r *Run) Below(root *os.Root) *Tree {
 type treeOf struct{ *os.Root }
 
 // Create begins an output of a path below the tree's directory, which is
-// there. No link is followed at its end. The names in its directory are not
+// there. No link is followed at its end, and with Force one is replaced. The names in its directory are not
 // durable before [Tree.Sync]. Its errors are those of [Run.Plan] and
 // [Pending.Begin], and *Error of kind Reserved.
-func (t *Tree) Create(ctx context.Context, path string, opts Options) (*Pending, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+func (t *Tree) Create(path string, opts Options) (*Pending, error) {
+	if err := t.run.ended(); err != nil {
+		return nil, err
 	}
 	p := &Pending{run: t.run, opts: opts, name: path, at: treeOf{t.root}, prefix: memberPrefix, path: path}
 	if IsReserved(path) {
@@ -53,6 +52,40 @@ func (t *Tree) Create(ctx context.Context, path string, opts Options) (*Pending,
 	}
 	t.Made(path)
 	return p, p.Begin()
+}
+
+// Symlink makes a symbolic link at a path below the tree's directory. With force
+// it takes the place of a link or a regular file. Its errors are those of the
+// operating system, and *Error of the kinds Exists, NotRegular, IsInput and
+// Reserved.
+func (t *Tree) Symlink(to, path string, force bool) error {
+	p := &Pending{run: t.run, name: path, at: treeOf{t.root}, prefix: memberPrefix, path: path}
+	if IsReserved(path) {
+		return p.fails(Reserved, nil)
+	}
+	t.Made(path)
+	err := t.root.Symlink(to, path)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if !force {
+		return p.fails(Exists, nil)
+	}
+	if err := p.checkReplaced(); err != nil {
+		return err
+	}
+	temp := p.Partial()
+	if st, err := t.root.Lstat(temp); err == nil && st.Mode()&fs.ModeSymlink != 0 {
+		t.root.Remove(temp) // a run that was killed has left it
+	}
+	if err := t.root.Symlink(to, temp); err != nil {
+		return err
+	}
+	if err := t.root.Rename(temp, path); err != nil {
+		t.root.Remove(temp)
+		return err
+	}
+	return nil
 }
 
 // IsReserved reports whether a path is of the form that unfinished files of a tree

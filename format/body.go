@@ -85,12 +85,13 @@ const (
 	PassphraseBodySize = passphraseCostSize + KEKBodySize
 )
 
-// Bounds of Argon2id's cost (PASS-2, PASS-3, PASS-5).
+// Bounds of Argon2id's cost (PASS-2, PASS-3, PASS-5, PASS-8).
 const (
 	MinPassphraseKiB    = 32
 	MaxPassphraseKiB    = 1 << 20
 	MaxPassphrasePasses = 16
-	MaxPassphraseWork   = 1 << 22 // KiB * passes in all, for one container
+	MaxPassphraseWork   = 1 << 20 // KiB * passes that a reader spends on one slot
+	MaxPassphraseSlots  = 8       // in one copy (PASS-7)
 )
 
 // A PassphraseBody is the body of a slot of type 2.

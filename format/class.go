@@ -31,19 +31,6 @@ func (c Class) String() string {
 // container (SLOT-4).
 var ErrMixedClasses = errors.New("post-quantum and classical recipients do not mix")
 
-// CheckClasses enforces SLOT-4: it returns ErrMixedClasses if slots has both
-// post-quantum and classical ones.
-func CheckClasses(slots []Slot) error {
-	classes := make([]Class, len(slots))
-	for i := range slots {
-		classes[i] = slots[i].Class()
-	}
-	if Mixed(classes) {
-		return ErrMixedClasses
-	}
-	return nil
-}
-
 // Mixed reports whether there are both post-quantum and classical ones among
 // classes.
 func Mixed(classes []Class) bool {

@@ -53,8 +53,10 @@ const (
 	PASS2 Clause = "PASS-2" // passes
 	PASS3 Clause = "PASS-3" // memory
 	PASS4 Clause = "PASS-4" // reader: commit first
-	PASS5 Clause = "PASS-5" // reader: Argon2id budget
+	PASS5 Clause = "PASS-5" // reader: what costs too much is passed over
 	PASS6 Clause = "PASS-6" // writer: default cost
+	PASS7 Clause = "PASS-7" // slots of this type in a copy
+	PASS8 Clause = "PASS-8" // writer: no slot that a reader passes over
 
 	AGE1 Clause = "AGE-1" // body length and first line
 	AGE2 Clause = "AGE-2" // no scrypt stanza
@@ -106,7 +108,7 @@ var FileClauses = []Clause{
 	FILE1, FILE2, FILE3, FILE4,
 	HEAD1, HEAD2, HEAD3, HEAD4, HEAD5, HEAD6, HEAD7, HEAD8, HEAD9, HEAD10, HEAD11, HEAD12, HEAD13,
 	KEY1,
-	HPKE1, PASS1, PASS2, PASS3, AGE1, AGE2, AGE3, KEK1,
+	HPKE1, PASS1, PASS2, PASS3, PASS7, AGE1, AGE2, AGE3, KEK1,
 	CHUNK1, COPY1, TAIL1, TAIL2,
 	ZSTD1, ZSTD2, ZSTD3, ZSTD4, ZSTD5, ZSTD6,
 }

@@ -109,11 +109,29 @@ func (h *Head) check() error {
 		if err := s.check(); err != nil {
 			return within(err, int64(off+SlotHeaderSize), fmt.Sprintf("slot %d", i+1))
 		}
+		if err := checkPassphrases(h.Slots[:i+1]); err != nil {
+			return within(err, int64(off), fmt.Sprintf("slot %d", i+1))
+		}
 		off += s.Size()
 	}
 	if off > h.HeadSize()-trailerSize {
 		return &ParseError{HEAD11, "slots", offSlots, ErrMalformed,
 			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", h.SlotsSize(), h.Pages)}
+	}
+	return nil
+}
+
+// checkPassphrases enforces PASS-7 on the last of slots: a reader computes an
+// Argon2id for each of them.
+func checkPassphrases(slots []Slot) error {
+	n := 0
+	for i := range slots {
+		if slots[i].Type == SlotPassphrase {
+			n++
+		}
+	}
+	if n > MaxPassphraseSlots && slots[len(slots)-1].Type == SlotPassphrase {
+		return &ParseError{PASS7, "type", 0, ErrMalformed, fmt.Sprintf("more than %d passphrase slots", MaxPassphraseSlots)}
 	}
 	return nil
 }
@@ -197,6 +215,9 @@ func ParseHead(b []byte) (*Head, error) {
 			return nil, within(err, int64(off), fmt.Sprintf("slot %d", i+1))
 		}
 		h.Slots = append(h.Slots, s)
+		if err := checkPassphrases(h.Slots); err != nil {
+			return nil, within(err, int64(off), fmt.Sprintf("slot %d", i+1))
+		}
 	}
 	if i := firstNonZero(rest); i >= 0 {
 		return nil, &ParseError{HEAD12, "padding", int64(n - trailerSize - len(rest) + i), ErrMalformed, "a byte of the padding is not zero"}

@@ -47,7 +47,7 @@ type PassphraseRecipient struct {
 // NewPassphraseRecipient makes a recipient of the bytes of a passphrase, which
 // it copies; they are taken as they are, without any normalisation. Nil options
 // mean the zero value. It refuses an empty passphrase ([ErrEmptyPassphrase]),
-// and a cost that a reader would refuse to pay (PASS-2, PASS-3, PASS-5).
+// and a cost that a reader would refuse to pay (PASS-2, PASS-3, PASS-8).
 func NewPassphraseRecipient(passphrase []byte, o *PassphraseOptions) (*PassphraseRecipient, error) {
 	if len(passphrase) == 0 {
 		return nil, ErrEmptyPassphrase
@@ -63,7 +63,7 @@ func NewPassphraseRecipient(passphrase []byte, o *PassphraseOptions) (*Passphras
 	case passes > format.MaxPassphrasePasses:
 		return nil, fmt.Errorf("%d passes of Argon2id, not 1 to %d", passes, format.MaxPassphrasePasses)
 	case uint64(kib)*uint64(passes) > format.MaxPassphraseWork:
-		return nil, fmt.Errorf("%d KiB times %d passes of Argon2id are more than the %d that a reader may spend",
+		return nil, fmt.Errorf("%d KiB times %d passes of Argon2id are more than the %d that a reader spends", // PASS-8
 			kib, passes, format.MaxPassphraseWork)
 	}
 	return &PassphraseRecipient{bytes.Clone(passphrase), kib, passes}, nil

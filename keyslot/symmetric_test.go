@@ -187,12 +187,12 @@ func TestPassphraseOptions(t *testing.T) {
 	if r.kib != 262144 || r.passes != 3 || r.Canonical() != "" {
 		t.Errorf("%d KiB, %d passes, canonical %q", r.kib, r.passes, r.Canonical())
 	}
-	for _, o := range []PassphraseOptions{{KiB: 32}, {Passes: 16}, {KiB: 1 << 20, Passes: 4}, {KiB: 1 << 18, Passes: 16}} {
+	for _, o := range []PassphraseOptions{{KiB: 32}, {Passes: 4}, {KiB: 1 << 20, Passes: 1}, {KiB: 1 << 18, Passes: 4}, {KiB: 1 << 16, Passes: 16}} {
 		if _, err := NewPassphraseRecipient([]byte("x"), &o); err != nil {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	for _, o := range []PassphraseOptions{{KiB: 31}, {KiB: 1<<20 + 1}, {Passes: 17}, {KiB: 1 << 20, Passes: 5}, {KiB: 1<<18 + 1, Passes: 16}} {
+	for _, o := range []PassphraseOptions{{KiB: 31}, {KiB: 1<<20 + 1}, {KiB: 32, Passes: 17}, {KiB: 1 << 20, Passes: 2}, {KiB: 1<<18 + 1, Passes: 4}, {Passes: 5}} {
 		if _, err := NewPassphraseRecipient([]byte("x"), &o); err == nil {
 			t.Errorf("%+v was taken", o)
 		}

@@ -12,11 +12,14 @@
 // What only some keys can say is an interface of its own, which a key implements
 // or not:
 //
-//	[Classed]      a Recipient that knows what a quantum computer would do to it
-//	[Interactive]  an Identity that may wait for a person or a device
-//	[Public]       an Identity that knows its Recipient
+//	[Classed]        a Recipient that knows what a quantum computer would do to it
+//	[Labeled]        a Recipient that learns while it wraps beside whom it may stand
+//	[Interactive]    an Identity that may wait for a person or a device
+//	[ManyUnwrapper]  an Identity that asks for many slots as it asks for one
+//	[Public]         an Identity that knows its Recipient
 //
-// [ClassOf], [IsInteractive] and [RecipientOf] answer for those which do not.
+// [ClassOf], [WrapWithLabels], [IsInteractive], [UnwrapAny] and [RecipientOf]
+// answer for those which do not.
 package slot
 
 import (
@@ -89,6 +92,31 @@ func ClassOf(r Recipient) format.Class {
 	return format.Neutral
 }
 
+// LabelPostQuantum is the label of recipients that withstand a quantum computer.
+// It is age's.
+const LabelPostQuantum = "postquantum"
+
+// A Labeled Recipient says with each body that it makes which labels that has: a
+// slot stands beside slots of the same labels alone (SLOT-4). The rule is age's,
+// whose recipients say it so: see age.RecipientWithLabels. A recipient that must
+// be alone makes a random label.
+type Labeled interface {
+	WrapWithLabels(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) (body []byte, labels []string, err error)
+}
+
+// WrapWithLabels is r's Wrap, with the labels of the body. Those of a recipient
+// that is not [Labeled] follow from its class.
+func WrapWithLabels(ctx context.Context, r Recipient, m *entropy.Mixer, p *format.Preamble, cek []byte) (body []byte, labels []string, err error) {
+	if l, ok := r.(Labeled); ok {
+		return l.WrapWithLabels(ctx, m, p, cek)
+	}
+	if ClassOf(r) == format.PostQuantum {
+		labels = []string{LabelPostQuantum}
+	}
+	body, err = r.Wrap(ctx, m, p, cek)
+	return body, labels, err
+}
+
 // An Interactive Identity reports whether its next Unwrap may wait for a person
 // or a device, whatever the slot. A reader tries such identities last, and only
 // so many times (AGE-4).
@@ -100,6 +128,54 @@ type Interactive interface {
 func IsInteractive(id Identity) bool {
 	i, ok := id.(Interactive)
 	return ok && i.Interactive()
+}
+
+// KeysFirst returns ids in their order, those that may wait for a person or a
+// device after the others.
+func KeysFirst(ids []Identity) []Identity {
+	var keys, people []Identity
+	for _, id := range ids {
+		if IsInteractive(id) {
+			people = append(people, id)
+		} else {
+			keys = append(keys, id)
+		}
+	}
+	return append(keys, people...)
+}
+
+// A ManyUnwrapper is an Identity that opens one of many slots with the questions
+// that it asks for one: a plugin runs once. A reader gives it all the slots there
+// are, and does so again, without the one that was opened, only if that held
+// another container's CEK.
+type ManyUnwrapper interface {
+	// UnwrapAny is Unwrap of any of slots; which is the one that it opened,
+	// or that an error is about, and -1 if the error is about none of them.
+	// It passes over slots that it does not accept.
+	UnwrapAny(ctx context.Context, slots []*format.Slot, p *format.Preamble) (which int, cek []byte, err error)
+}
+
+// UnwrapAny opens one of slots with id: at once if it is a [ManyUnwrapper], else
+// one after the other until one opens. The error is that of the first slot whose
+// own error is not [ErrIncorrectIdentity].
+func UnwrapAny(ctx context.Context, id Identity, slots []*format.Slot, p *format.Preamble) (which int, cek []byte, err error) {
+	if m, ok := id.(ManyUnwrapper); ok {
+		return m.UnwrapAny(ctx, slots, p)
+	}
+	which, err = -1, ErrIncorrectIdentity
+	for i, s := range slots {
+		if !id.Accepts(s.Type) {
+			continue
+		}
+		cek, e := id.Unwrap(ctx, s, p)
+		if e == nil {
+			return i, cek, nil
+		}
+		if which < 0 && !errors.Is(e, ErrIncorrectIdentity) {
+			which, err = i, e
+		}
+	}
+	return which, nil, err
 }
 
 // A Public Identity knows its public half, the recipient whose slots it opens.

@@ -1,12 +1,10 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 
-	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/seal"
 )
@@ -48,38 +46,11 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 		}
 	}(keys)
 	h.Commitment = keys.Commitment()
-	for i, r := range to {
-		s, err := wrap(ctx, r, o.Entropy, &h.Preamble, cek, keys)
-		if err != nil {
-			return nil, nil, fmt.Errorf("recipient %d: %w", i+1, err)
-		}
-		h.Slots = append(h.Slots, *s)
-	}
-	if !o.AllowClassical {
-		if err := format.CheckClasses(h.Slots); err != nil { // SLOT-4
-			return nil, nil, err
-		}
+	if h.Slots, err = addSlots(ctx, nil, to, o.AllowClassical, o.Entropy, &h.Preamble, cek, keys); err != nil {
+		return nil, nil, err
 	}
 	head, err = encodeHead(h, keys)
 	return keys, head, err
-}
-
-// wrap makes the slot of one recipient. Type 3 is refused when m requires a
-// source that age would not draw on.
-func wrap(ctx context.Context, r Recipient, m *entropy.Mixer, p *format.Preamble, cek []byte, keys *seal.Keys) (*format.Slot, error) {
-	if names := m.Requires(); r.Type() == format.SlotAge && len(names) > 0 {
-		return nil, &entropy.RequireError{Source: names[0],
-			Reason: "age takes its randomness from the operating system alone",
-			Hint:   "use recipients that begin with age1pq1, a passphrase or a key file"}
-	}
-	// A copy: one recipient must not be able to spoil another's slot.
-	own := bytes.Clone(cek)
-	defer clear(own)
-	body, err := r.Wrap(ctx, m, p, own)
-	if err != nil {
-		return nil, err
-	}
-	return &format.Slot{Type: r.Type(), ID: keys.SlotID(r.Canonical()), Body: body}, nil
 }
 
 // encodeHead returns the bytes of h with its MAC and checksum, parsed once more

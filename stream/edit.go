@@ -70,24 +70,12 @@ func (op *opened) rewrap(ctx context.Context, edit *Edit) ([]byte, error) {
 	if m == nil {
 		m = entropy.Default()
 	}
-	public := false // a public key is added
-	for i, r := range edit.Add {
-		s, err := wrap(ctx, r, m, &h.Preamble, op.cek, op.keys)
-		if err != nil {
-			return nil, fmt.Errorf("recipient %d: %w", i+1, err)
-		}
-		h.Slots = append(h.Slots, *s)
-		public = public || s.Class() != format.Neutral
+	if h.Slots, err = addSlots(ctx, h.Slots, edit.Add, edit.AllowClassical, m, &h.Preamble, op.cek, op.keys); err != nil {
+		return nil, err
 	}
 	known := func(s format.Slot) bool { return s.Type.Known() }
 	if len(edit.Add) == 0 && !slices.ContainsFunc(h.Slots, known) {
 		return nil, ErrLastSlot // WRAP-3
-	}
-	// An edit that adds no public key keeps an existing mixture.
-	if public && !edit.AllowClassical {
-		if err := format.CheckClasses(h.Slots); err != nil { // SLOT-4
-			return nil, err
-		}
 	}
 	if room := format.Room(h.Pages); h.SlotsSize() > room || len(h.Slots) > format.MaxSlots {
 		return nil, &HeadFullError{h.SlotsSize(), room, len(h.Slots)}

@@ -9,7 +9,7 @@ import (
 // What the tests need to know of the inside: where its edges are.
 const (
 	BatchSize      = batchPlain
-	MaxInteractive = maxInteractive
+	MaxInteractive = maxRuns
 )
 
 // RingSlots is how many batches with two buffers each a stream may hold.

@@ -83,7 +83,8 @@ var openers = map[string]func(context.Context, []byte, []stream.Identity) error{
 	},
 }
 
-// PASS-5: what opening may cost is bounded before it is spent.
+// PASS-5: what a slot may cost is bounded before it is spent, and what costs too
+// much hides nothing.
 func TestArgonBudget(t *testing.T) {
 	const most = format.MaxPassphraseWork / format.MaxPassphraseKiB // passes over the most memory
 	for _, c := range []struct {
@@ -94,8 +95,12 @@ func TestArgonBudget(t *testing.T) {
 	}{
 		{"one slot of all there is", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most, 1)}, 1, false},
 		{"one that exceeds it alone", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most+1, 1)}, 0, true},
-		{"a second that exceeds it", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most, 1), passphraseSlot(32, 1, 2)}, 1, true},
-		{"two that share it", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most/2, 1), passphraseSlot(format.MaxPassphraseKiB, most/2, 2)}, 2, false},
+		{"one that exceeds it by as little as can be", []stream.Recipient{passphraseSlot(1<<19+1, 2, 1)}, 0, true},
+		{"a second that exceeds it", []stream.Recipient{passphraseSlot(32, 1, 1), passphraseSlot(format.MaxPassphraseKiB, most+1, 2)}, 1, true},
+		{"a first that exceeds it", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most+1, 1), passphraseSlot(32, 1, 2)}, 1, true},
+		{"as many of all there is as there may be", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most, 1), passphraseSlot(format.MaxPassphraseKiB, most, 2),
+			passphraseSlot(format.MaxPassphraseKiB, most, 3), passphraseSlot(format.MaxPassphraseKiB, most, 4), passphraseSlot(format.MaxPassphraseKiB, most, 5),
+			passphraseSlot(format.MaxPassphraseKiB, most, 6), passphraseSlot(format.MaxPassphraseKiB, most, 7), passphraseSlot(format.MaxPassphraseKiB, most, 8)}, 8, false},
 		{"the same slot twice", []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, most, 1), passphraseSlot(format.MaxPassphraseKiB, most, 1)}, 1, false},
 	} {
 		b := manySlots(t, c.slots...)
@@ -116,16 +121,16 @@ func TestArgonBudget(t *testing.T) {
 	}
 }
 
-// The budget is the container's, not a copy's: a slot that stands in both costs
-// once, and one that stands in either counts.
+// A slot that stands in both copies costs once, and one that stands in either is
+// tried.
 func TestArgonBudgetAcrossCopies(t *testing.T) {
 	v := new(vault)
-	slot := passphraseSlot(format.MaxPassphraseKiB, 4, 1)
+	slot := passphraseSlot(format.MaxPassphraseKiB, 1, 1)
 	container := manySlots(t, v, slot)
 	whole := split(t, container)
 	whole.tail = rewrappedHead(t, v.keys(t, container), whole.head, func(h *format.Head) {
 		h.Generation = 2
-		h.Slots[1].Body = passphraseSlot(format.MaxPassphraseKiB, 4, 2).(bodyOf).body
+		h.Slots[1].Body = passphraseSlot(format.MaxPassphraseKiB, 1, 2).(bodyOf).body
 	})
 	for _, c := range []struct {
 		b     []byte
@@ -133,7 +138,7 @@ func TestArgonBudgetAcrossCopies(t *testing.T) {
 		want  format.Clause
 	}{
 		{container, 1, format.SLOT3},
-		{whole.join(), 1, format.PASS5},
+		{whole.join(), 2, format.SLOT3},
 	} {
 		id := &counter{accepts: format.SlotPassphrase}
 		if err := openers["NewReaderAt"](t.Context(), c.b, with(id)); clauseOf(err) != c.want || id.calls != c.calls {
@@ -173,13 +178,98 @@ func TestInteractiveAttempts(t *testing.T) {
 	}
 	// A passphrase is asked for once, whatever the slots: what it costs is bounded otherwise.
 	var cheap []stream.Recipient
-	for i := range 20 {
+	for i := range format.MaxPassphraseSlots {
 		cheap = append(cheap, passphraseSlot(32, 1, byte(i)))
 	}
 	id := &counter{accepts: format.SlotPassphrase, asks: true}
-	if err := openers["NewReader"](t.Context(), manySlots(t, cheap...), with(id)); clauseOf(err) != format.SLOT3 || id.calls != 20 {
+	if err := openers["NewReader"](t.Context(), manySlots(t, cheap...), with(id)); clauseOf(err) != format.SLOT3 || id.calls != format.MaxPassphraseSlots {
 		t.Errorf("passphrase: %d calls, %v", id.calls, err)
 	}
+}
+
+// Wherever in the head it stands, a slot that opens does so beside those that a
+// limit passes over: the passphrase among costly ones, a key among as many slots
+// for others as there is room for.
+func TestLimitsHideNothing(t *testing.T) {
+	v := new(vault)
+	others := []stream.Recipient{passphraseSlot(format.MaxPassphraseKiB, 16, 1), passphraseSlot(1<<19+1, 2, 2), bodyOf{slotVault, []byte("a colleague's slot")}}
+	for at := range len(others) + 1 {
+		b := manySlots(t, slices.Insert(slices.Clone(others), at, stream.Recipient(v))...)
+		for name, open := range openers {
+			passphrase := &counter{accepts: format.SlotPassphrase}
+			if err := open(t.Context(), b, []stream.Identity{passphrase, v}); err != nil || passphrase.calls != 0 {
+				t.Errorf("at %d, %s: %d calls, %v", at, name, passphrase.calls, err)
+			}
+		}
+	}
+}
+
+// A many is an identity with a person behind it that is asked about all slots at
+// once: how often, is counted.
+type many struct {
+	vault
+	runs int
+}
+
+func (m *many) Interactive() bool { return true }
+func (m *many) UnwrapAny(ctx context.Context, slots []*format.Slot, p *format.Preamble) (int, []byte, error) {
+	m.runs++
+	for i, s := range slots {
+		if cek, err := m.Unwrap(ctx, s, p); err == nil {
+			return i, cek, nil
+		}
+	}
+	return -1, nil, slot.ErrIncorrectIdentity
+}
+
+// AGE-4: one question does for any number of slots, as for the stanzas of one age
+// file; further ones are for slots that held another container's key.
+func TestOneRunForAllSlots(t *testing.T) {
+	crowd := func(n int, mine ...stream.Recipient) (all []stream.Recipient) {
+		for i := range n {
+			all = append(all, bodyOf{slotVault, append([]byte("a colleague's"), byte(i))})
+		}
+		return append(all, mine...)
+	}
+	for _, tt := range []struct {
+		name   string
+		decoys int // slots for this key, with the key of another container
+		others int // slots for other keys
+		runs   int
+		want   format.Clause
+	}{
+		{"one's own slot after 127", 0, format.MaxSlots - 1, 1, ""},
+		{"after a decoy", 1, 10, 2, ""},
+		{"after as many decoys as there may be", stream.MaxInteractive - 1, 0, stream.MaxInteractive, ""},
+		{"after a decoy more", stream.MaxInteractive, 0, stream.MaxInteractive, format.AGE4},
+	} {
+		for name, open := range openers {
+			m := new(many)
+			slots := crowd(tt.others)
+			for i := range tt.decoys {
+				slots = append(slots, decoy{&m.vault, byte(i)})
+			}
+			b := manySlots(t, append(slots, &m.vault)...)
+			err := open(t.Context(), b, with(m))
+			if clauseOf(err) != tt.want || m.runs != tt.runs {
+				t.Errorf("%s, %s: %d runs, %v", tt.name, name, m.runs, err)
+			}
+		}
+	}
+	m := new(many)
+	if err := openers["NewReader"](t.Context(), manySlots(t, crowd(format.MaxSlots)...), with(m)); clauseOf(err) != format.SLOT3 || m.runs != 1 {
+		t.Errorf("no slot of one's own: %d runs, %v", m.runs, err)
+	}
+}
+
+// A decoy is a recipient whose slot holds another key than the container's.
+type decoy struct {
+	*vault
+	salt byte
+}
+
+func (d decoy) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, _ []byte) ([]byte, error) {
+	return d.vault.Wrap(ctx, m, p, bytes.Repeat([]byte{d.salt}, format.CEKSize))
 }
 
 // People are asked last, and not at all where a key does.

@@ -13,9 +13,9 @@ import (
 	"bulla/slot"
 )
 
-// maxInteractive is how many times one container may make a person or a device
-// work (AGE-4).
-const maxInteractive = 8
+// maxRuns is how many times a container may make one identity ask a person or a
+// device (AGE-4).
+const maxRuns = 8
 
 // An opened container: its keys and the head that counts.
 type opened struct {
@@ -39,44 +39,31 @@ func (op *opened) wipe() {
 // which they are to be tried, and the copy that counts. The CEK itself is kept
 // only if keepCEK is set: to wrap it for someone else.
 func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bool) (*opened, error) {
-	o := opener{ctx: ctx, ids: slices.Clone(ids)}
-	// Keys first, people and devices after.
-	slices.SortStableFunc(o.ids, func(a, b Identity) int {
-		switch x, y := slot.IsInteractive(a), slot.IsInteractive(b); {
-		case x == y:
-			return 0
-		case x:
-			return 1
-		}
-		return -1
-	})
 	// The highest generation first, the copies being of one container (COPY-1).
 	copies = slices.Clone(copies)
 	slices.SortStableFunc(copies, func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
-	for _, id := range o.ids {
-		o.seen = o.seen[:0]
-		for _, c := range copies {
-			keys, cek, slot, err := o.try(id, c)
-			if err != nil {
-				return nil, err
-			}
-			if keys == nil {
-				continue
-			}
-			op, err := authentic(keys, copies)
-			if err != nil {
-				clear(cek)
-				return nil, err
-			}
-			if op.slot = slot; keepCEK {
-				op.cek = cek
-			} else {
-				clear(cek)
-			}
-			return op, nil
+	o := opener{ctx: ctx, copies: copies}
+	for _, id := range slot.KeysFirst(ids) {
+		keys, cek, slot, err := o.try(id)
+		if err != nil {
+			return nil, err
 		}
+		if keys == nil {
+			continue
+		}
+		op, err := authentic(keys, copies)
+		if err != nil {
+			clear(cek)
+			return nil, err
+		}
+		if op.slot = slot; keepCEK {
+			op.cek = cek
+		} else {
+			clear(cek)
+		}
+		return op, nil
 	}
-	return nil, o.noKey(copies)
+	return nil, o.noKey(len(ids))
 }
 
 // detachedAt is the offset of a copy that does not stand in the container.
@@ -142,102 +129,126 @@ func forgery(c *format.Copy) error {
 	return err
 }
 
-// An opener tries identities on slots within the limits.
+// An opener tries identities on slots within the limits: what is beyond one is
+// passed over, so that it hides nothing that opens.
 type opener struct {
 	ctx    context.Context
-	ids    []Identity
-	work   uint64         // KiB * passes of Argon2id spent (PASS-5)
-	asked  int            // interactive attempts made (AGE-4)
-	seen   []*format.Slot // that the identity was tried on, in this container
+	copies []*format.Copy // of one container, the highest generation first
 	tried  []format.SlotType
 	causes []error
+	limit  error // why something was passed over
 }
 
-// try returns the keys, the CEK and the slot if id opens one of c, and nil if
-// not. An error ends the whole attempt.
-func (o *opener) try(id Identity, c *format.Copy) (*seal.Keys, []byte, *format.Slot, error) {
-	for i := range c.Head.Slots {
-		s := &c.Head.Slots[i]
-		if !id.Accepts(s.Type) || o.again(s) {
-			continue
+// A candidate is a slot that is to be tried, in the first copy that has it.
+type candidate struct {
+	*format.Slot
+	copy   *format.Copy
+	number int // from 1
+}
+
+// try returns the keys, the CEK and the slot if id opens one, and nil if not. An
+// error ends the whole attempt.
+func (o *opener) try(id Identity) (*seal.Keys, []byte, *format.Slot, error) {
+	todo := o.candidates(id)
+	for runs := 0; len(todo) > 0; {
+		batch := todo[:1]
+		if slot.IsInteractive(id) {
+			if runs++; runs > maxRuns { // AGE-4
+				o.limit = &LimitError{format.AGE4, fmt.Sprintf("a key that needs a person or a device is for more than %d of its slots, and none of these opens it", maxRuns)}
+				break
+			}
+			if _, ok := id.(slot.ManyUnwrapper); ok {
+				batch = todo
+			}
 		}
-		if err := o.spend(id, s); err != nil {
-			return nil, nil, nil, err
+		slots := make([]*format.Slot, len(batch))
+		for i, c := range batch {
+			slots[i] = c.Slot
 		}
-		if !slices.Contains(o.tried, s.Type) {
-			o.tried = append(o.tried, s.Type)
-		}
-		cek, err := id.Unwrap(o.ctx, s, &c.Head.Preamble)
-		if ctxErr := o.ctx.Err(); ctxErr != nil {
+		which, cek, err := slot.UnwrapAny(o.ctx, id, slots, &batch[0].copy.Head.Preamble)
+		if o.ctx.Err() != nil {
 			clear(cek)
 			return nil, nil, nil, context.Cause(o.ctx)
 		}
-		switch {
-		case errors.Is(err, slot.ErrIncorrectIdentity):
-			continue
-		case err != nil:
-			o.causes = append(o.causes, fmt.Errorf("slot %d (%v): %w", i+1, s.Type, err))
-			continue
-		}
-		if len(cek) != format.CEKSize {
+		var keys *seal.Keys
+		if err == nil {
+			if keys, err = batch[which].keys(cek); err == nil {
+				return keys, cek, batch[which].Slot, nil
+			}
 			clear(cek)
-			o.causes = append(o.causes, fmt.Errorf("slot %d (%v): a key of %d bytes", i+1, s.Type, len(cek)))
-			continue
 		}
-		keys, err := seal.NewKeys(cek, &c.Head.Preamble)
-		if err != nil {
-			return nil, nil, nil, err
+		if len(batch) == 1 {
+			which = 0
 		}
-		if keys.Commits(&c.Head.Commitment) { // KEY-1
-			return keys, cek, s, nil
+		if which < 0 { // the error is about all of them
+			todo = todo[len(batch):]
+		} else {
+			err = fmt.Errorf("slot %d (%v): %w", todo[which].number, todo[which].Type, err)
+			todo = slices.Delete(todo, which, which+1)
 		}
-		keys.Wipe()
-		clear(cek)
-		o.causes = append(o.causes, &format.ParseError{Clause: format.KEY1, Field: "commitment", Kind: format.ErrForged,
-			Offset: max(0, c.Offset) + format.PreambleSize,
-			Reason: fmt.Sprintf("slot %d (%v) holds a key that is not this container's", i+1, s.Type)})
+		if !errors.Is(err, slot.ErrIncorrectIdentity) {
+			o.causes = append(o.causes, err)
+		}
 	}
 	return nil, nil, nil, nil
 }
 
-// again reports whether the identity was tried on an equal slot before: one that
-// stands in both copies costs its work, or its question, once.
-func (o *opener) again(s *format.Slot) bool {
-	for _, tried := range o.seen {
-		if tried.Type == s.Type && bytes.Equal(tried.Body, s.Body) {
-			return true
+// candidates lists the slots to try id on. One that stands in several copies
+// costs its work, or its question, once.
+func (o *opener) candidates(id Identity) (all []candidate) {
+	for _, c := range o.copies {
+		for i := range c.Head.Slots {
+			s := &c.Head.Slots[i]
+			again := func(other candidate) bool { return other.Type == s.Type && bytes.Equal(other.Body, s.Body) }
+			if !id.Accepts(s.Type) || slices.ContainsFunc(all, again) {
+				continue
+			}
+			if s.Type == format.SlotPassphrase && costly(s.Body) { // PASS-5
+				o.limit = &LimitError{format.PASS5, fmt.Sprintf("slot %d asks for more than %d KiB*passes of Argon2id", i+1, format.MaxPassphraseWork)}
+				continue
+			}
+			if !slices.Contains(o.tried, s.Type) {
+				o.tried = append(o.tried, s.Type)
+			}
+			all = append(all, candidate{s, c, i + 1})
 		}
 	}
-	o.seen = append(o.seen, s)
-	return false
+	return all
 }
 
-// spend charges an attempt to the limits, before it is made.
-func (o *opener) spend(id Identity, s *format.Slot) error {
-	if s.Type == format.SlotPassphrase {
-		body, err := format.ParsePassphraseBody(s.Body)
-		if err != nil {
-			return err
-		}
-		if o.work += body.Work(); o.work > format.MaxPassphraseWork {
-			return &LimitError{format.PASS5, fmt.Sprintf("its passphrase slots ask for more than %d KiB*passes of Argon2id", format.MaxPassphraseWork)}
-		}
-	}
-	// A passphrase is asked for once, whatever the number of slots.
-	if slot.IsInteractive(id) && s.Type != format.SlotPassphrase {
-		if o.asked++; o.asked > maxInteractive {
-			return &LimitError{format.AGE4, fmt.Sprintf("more than %d attempts that need a person or a device", maxInteractive)}
-		}
-	}
-	return nil
+// costly reports whether a passphrase slot takes more work than a reader spends.
+func costly(body []byte) bool {
+	b, err := format.ParsePassphraseBody(body)
+	return err != nil || b.Work() > format.MaxPassphraseWork
 }
 
-// noKey describes why nothing opened.
-func (o *opener) noKey(copies []*format.Copy) error {
-	e := &NoKeyError{Identities: len(o.ids), Tried: o.tried, Causes: o.causes}
-	if len(copies) > 0 {
-		for i := range copies[0].Head.Slots {
-			e.Slots = append(e.Slots, copies[0].Head.Slots[i].Type)
+// keys derives the container's keys from what the slot held, if that is the
+// container's CEK.
+func (c *candidate) keys(cek []byte) (*seal.Keys, error) {
+	if len(cek) != format.CEKSize {
+		return nil, fmt.Errorf("a key of %d bytes", len(cek))
+	}
+	keys, err := seal.NewKeys(cek, &c.copy.Head.Preamble)
+	if err != nil {
+		return nil, err
+	}
+	if !keys.Commits(&c.copy.Head.Commitment) { // KEY-1
+		keys.Wipe()
+		return nil, &format.ParseError{Clause: format.KEY1, Field: "commitment", Kind: format.ErrForged,
+			Offset: max(0, c.copy.Offset) + format.PreambleSize, Reason: "the key in the slot is not this container's"}
+	}
+	return keys, nil
+}
+
+// noKey describes why none of so many identities opened anything.
+func (o *opener) noKey(identities int) error {
+	if o.limit != nil {
+		return o.limit
+	}
+	e := &NoKeyError{Identities: identities, Tried: o.tried, Causes: o.causes}
+	if len(o.copies) > 0 {
+		for i := range o.copies[0].Head.Slots {
+			e.Slots = append(e.Slots, o.copies[0].Head.Slots[i].Type)
 		}
 	}
 	return e

@@ -63,6 +63,13 @@ func explainContainer(name string, err error) *failure {
 		return &failure{what: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
 			hint: "choose one kind, or --allow-classical if that is what you want", exit: exitRefused}
 	}
+	if errors.Is(err, stream.ErrMixedLabels) {
+		return &failure{what: "a plugin's recipient must not stand beside the other recipients: its plugin keeps it apart",
+			hint: "encrypt to it alone, or leave it out", exit: exitRefused}
+	}
+	if errors.Is(err, stream.ErrTooManyPassphrases) {
+		return &failure{what: name + ": " + err.Error(), hint: "put the new one in an old one's place: bulla recipients add -p --replace N", exit: exitUnsupported}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package vectors
 
 import (
 	"bytes"
+	"slices"
 
 	"bulla/format"
 )
@@ -144,14 +145,30 @@ func noKeyHeads() []scenario {
 			change: []change{inBoth(flip(atSalt), repair)}, want: "no-key KEY-1"},
 		{name: "key_two_ceks", comment: "two slots with different CEKs and both keys, that of the wrong one first: it counts as not opened",
 			file: file{slots: two, plain: 100}, keys: []Key{withKEK(keyB), withKEK(keyA)}, want: "ok", covers: []format.Clause{format.SLOT2, format.KEY1}},
-		{name: "limit_one", comment: "a passphrase slot that alone costs too much", file: file{slots: []slot{costing(1<<20, 16)}, plain: 100},
+		{name: "limit_one", comment: "a passphrase slot that costs too much, and nothing else", file: file{slots: []slot{costing(1<<20, 16)}, plain: 100},
 			keys: []Key{withPassphrase(passA)}, want: "PASS-5", keyless: none},
-		{name: "limit_one_more", comment: "a passphrase slot that costs as little too much as there can be", file: file{slots: []slot{costing(838861, 5)}, plain: 100},
+		{name: "limit_one_more", comment: "a passphrase slot that costs as little too much as there can be", file: file{slots: []slot{costing(1<<19+1, 2)}, plain: 100},
 			keys: []Key{withPassphrase(passA)}, want: "PASS-5"},
-		{name: "limit_sum", comment: "two passphrase slots, of which the second costs as much as all may together",
-			file: file{slots: []slot{passphrase(passB), costing(1<<20, 4)}, plain: 100}, keys: []Key{withPassphrase(passA)}, want: "PASS-5",
-			covers: []format.Clause{format.PASS5}},
+		{name: "limit_behind", comment: "two passphrase slots: another's, and one that costs too much",
+			file: file{slots: []slot{passphrase(passB), costing(1<<20, 2)}, plain: 100}, keys: []Key{withPassphrase(passA)}, want: "PASS-5",
+			covers: []format.Clause{format.SLOT2}},
+		{name: "limit_other_key", comment: "a passphrase slot that costs too much, and a key-encryption key that fits nothing: it is the one passed over that counts",
+			file: file{slots: []slot{costing(1<<20, 16), kek(keyA)}, plain: 100}, keys: []Key{withKEK(keyB), withPassphrase(passA)}, want: "PASS-5"},
+		{name: "limit_passed_over", comment: "a passphrase slot that costs too much, before the one that opens",
+			file: file{slots: []slot{costing(1<<20, 16), passphrase(passA)}, plain: 100}, keys: []Key{withPassphrase(passA)}, want: "ok",
+			covers: []format.Clause{format.PASS5, format.SLOT2}},
+		{name: "limit_most_passphrases", comment: "as many passphrase slots as there may be, the last of which opens",
+			file: file{slots: passphrases(format.MaxPassphraseSlots), plain: 100}, keys: []Key{withPassphrase(passA)}, want: "ok",
+			covers: []format.Clause{format.SLOT2, format.PASS7}},
+		{name: "limit_a_passphrase_more", comment: "a passphrase slot more than there may be, while another key would open",
+			file: file{slots: append([]slot{kek(keyA)}, passphrases(format.MaxPassphraseSlots+1)...), plain: 100}, want: "PASS-7",
+			keyless: at(format.PASS7, atBody-20+(20+format.KEKBodySize)+format.MaxPassphraseSlots*(20+format.PassphraseBodySize))},
 	}
+}
+
+// passphrases are slots for passphrase B, the last of them for A.
+func passphrases(n int) []slot {
+	return append(slices.Repeat([]slot{passphrase(passB)}, n-1), passphrase(passA))
 }
 
 // typed is a slot of type 4 with the info of another.

@@ -34,7 +34,7 @@ var failures = map[format.Clause]Outcome{
 	format.HEAD13: Forged,
 	format.KEY1:   NoKey,
 	format.HPKE1:  Malformed,
-	format.PASS1:  Malformed, format.PASS2: Unsupported, format.PASS3: Unsupported, format.PASS5: Limit,
+	format.PASS1:  Malformed, format.PASS2: Unsupported, format.PASS3: Unsupported, format.PASS5: Limit, format.PASS7: Malformed,
 	format.AGE1: Malformed, format.AGE2: Malformed, format.AGE3: NoKey,
 	format.KEK1:   Malformed,
 	format.CHUNK1: Damaged,

@@ -118,36 +118,36 @@ func (f *encryptedFile) Interactive() bool {
 
 // Unwrap implements [keyslot.Identity].
 func (f *encryptedFile) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	_, cek, err := f.UnwrapAny(ctx, []*format.Slot{s}, p)
+	return cek, err
+}
+
+// UnwrapAny implements [slot.ManyUnwrapper] for all identities in the file.
+func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *format.Preamble) (int, []byte, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return -1, nil, err
 	}
-	if !f.Accepts(s.Type) {
-		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
+	if !slices.ContainsFunc(slots, func(s *format.Slot) bool { return f.Accepts(s.Type) }) {
+		return -1, nil, slot.ErrIncorrectIdentity
 	}
 	inside, err := await(ctx, func() (*fileInside, error) { return f.open(ctx), nil })
 	if err == nil {
 		err = inside.err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("identity file %q: %w", f.name, err)
+		return -1, nil, fmt.Errorf("identity file %q: %w", f.name, err)
 	}
-	var failed error
+	failed, which := slot.ErrIncorrectIdentity, -1
 	for _, i := range inside.ids {
-		if !i.Accepts(s.Type) {
-			continue
-		}
-		cek, err := i.Unwrap(ctx, s, p)
+		at, cek, err := slot.UnwrapAny(ctx, i, slots, p)
 		if err == nil {
-			return cek, nil
+			return at, cek, nil
 		}
-		if failed == nil && !errors.Is(err, slot.ErrIncorrectIdentity) {
-			failed = err
+		if errors.Is(failed, slot.ErrIncorrectIdentity) {
+			failed, which = err, at
 		}
 	}
-	if failed != nil {
-		return nil, failed
-	}
-	return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
+	return which, nil, failed
 }
 
 // open decrypts the file, the first time it is called.
@@ -176,7 +176,8 @@ func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error)
 	if err != nil {
 		return nil, err
 	}
-	return keyslot.ParseIdentities(plain, Identities(f.ui))
+	ids, err := keyslot.ParseIdentities(plain, Identities(f.ui))
+	return slot.KeysFirst(ids), err
 }
 
 // unlock opens the one stanza of a file under a passphrase. What scrypt may cost

@@ -81,22 +81,96 @@ func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, _ *format.Preambl
 	if !i.Accepts(s.Type) {
 		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
 	}
+	o, err := i.run(ctx, func(id age.Identity, bodies [][]byte) (o opened, err error) {
+		o.cek, err = unwrap(bodies[0], id)
+		return o, err
+	}, s)
+	return o.cek, err
+}
+
+// UnwrapAny implements [slot.ManyUnwrapper]: one run of a plugin is given the
+// stanzas of all slots, as if they were one file's.
+func (i *Identity) UnwrapAny(ctx context.Context, slots []*format.Slot, _ *format.Preamble) (which int, cek []byte, err error) {
+	o, err := i.run(ctx, unwrapAny, slots...)
+	return o.which, o.cek, err
+}
+
+// opened is a slot that an identity opened, or which was to blame for an error;
+// -1 if none was.
+type opened struct {
+	which int
+	cek   []byte
+}
+
+// run has the age identity do its work on the bodies of slots, nil for those of
+// another type.
+func (i *Identity) run(ctx context.Context, work func(age.Identity, [][]byte) (opened, error), slots ...*format.Slot) (o opened, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return opened{which: -1}, err
 	}
-	var cek []byte
-	var err error
+	bodies := make([][]byte, len(slots))
+	for n, s := range slots {
+		if i.Accepts(s.Type) {
+			bodies[n] = slices.Clone(s.Body) // for a goroutine, which may outlive the call
+		}
+	}
 	if i.waits {
-		body := slices.Clone(s.Body) // for the goroutine, which may outlive the call
-		cek, err = await(ctx, func() ([]byte, error) { return unwrap(body, i.with(ctx)) })
+		o, err = await(ctx, func() (opened, error) { return work(i.with(ctx), bodies) })
 	} else {
-		cek, err = unwrap(s.Body, i.with(ctx))
+		o, err = work(i.with(ctx), bodies)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("age slot: %w", err)
+		return opened{which: o.which}, fmt.Errorf("age slot: %w", err)
 	}
-	return cek, nil
+	return o, nil
 }
+
+// unwrapAny opens that of bodies whose stanzas hold a file key for id. It sets
+// bodies that no slot may have to nil.
+func unwrapAny(id age.Identity, bodies [][]byte) (opened, error) {
+	var all []*age.Stanza
+	for i, body := range bodies {
+		own := stanzasOf(body)
+		if all = append(all, own...); len(own) == 0 {
+			bodies[i] = nil
+		}
+	}
+	none := opened{which: -1}
+	fileKey, err := id.Unwrap(all)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		return none, slot.ErrIncorrectIdentity
+	}
+	if err != nil {
+		return none, err
+	}
+	defer clear(fileKey)
+	for i, body := range bodies {
+		cek, err := unwrap(body, age.NewInjectedFileKeyIdentity(fileKey))
+		if !errors.Is(err, errNotThisFile) {
+			return opened{i, cek}, err
+		}
+	}
+	return none, fmt.Errorf("%w: the file key that came out is no slot's", format.ErrForged)
+}
+
+// stanzasOf returns the stanzas of an age file that may be a slot's, nil of any
+// other.
+func stanzasOf(body []byte) (stanzas []*age.Stanza) {
+	if len(body) > format.MaxAgeBody { // AGE-1
+		return nil
+	}
+	age.Decrypt(bytes.NewReader(body), identityFunc(func(s []*age.Stanza) ([]byte, error) {
+		stanzas = s
+		return nil, age.ErrIncorrectIdentity
+	}))
+	if hasScrypt(stanzas) { // AGE-2
+		return nil
+	}
+	return stanzas
+}
+
+// errNotThisFile is a file key that is not the age file's, or no age file.
+var errNotThisFile = errors.New("the key does not fit the age file")
 
 // unwrap opens the body of a slot with an age identity.
 func unwrap(body []byte, id age.Identity) ([]byte, error) {
@@ -108,13 +182,13 @@ func unwrap(body []byte, id age.Identity) ([]byte, error) {
 	switch {
 	case err == nil:
 	case !w.called:
-		return nil, malformed(format.AGE1, "not an age v1 file")
+		return nil, fmt.Errorf("%w: %w", malformed(format.AGE1, "not an age v1 file"), errNotThisFile)
 	case errors.Is(w.err, age.ErrIncorrectIdentity):
 		return nil, slot.ErrIncorrectIdentity
 	case w.err != nil:
 		return nil, w.err
 	default: // the key fits, the header's MAC does not
-		return nil, fmt.Errorf("%w: %w", format.ErrForged, err)
+		return nil, fmt.Errorf("%w: %w: %w", format.ErrForged, errNotThisFile, err)
 	}
 	// AGE-3: a buffer of one byte more tells whether there is more.
 	cek := make([]byte, format.CEKSize+1)

@@ -62,15 +62,28 @@ func (k *pluginKey) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 		s[0].Type = "scrypt"
 	case "huge":
 		s[0].Body = append(bytes.Clone(fileKey), make([]byte, PluginBodySize)...)
+	case "picky":
+		s[0].Args = []string{k.what}
 	case "several":
 		s = append(s, &age.Stanza{Type: "x-grease", Body: []byte("b")}, &age.Stanza{Type: pluginStanza, Body: fileKey})
 	}
 	return s, k.act()
 }
 
+func (k *pluginKey) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
+	s, err := k.Wrap(fileKey)
+	if _, label, ok := strings.Cut(k.what, "label "); ok {
+		return s, []string{label}, err
+	}
+	return s, nil, err
+}
+
 func (k *pluginKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if k.what == "picky" {
+		k.p.DisplayMessage("run")
+	}
 	for _, s := range stanzas {
-		if s.Type == pluginStanza {
+		if s.Type == pluginStanza && (k.what != "picky" || s.Args[0] == k.what) {
 			return s.Body, k.act()
 		}
 	}

@@ -34,7 +34,7 @@ func parsePlugin(s string, ui UI) (*Recipient, error) {
 	}
 	return &Recipient{
 		canonical: s,
-		class:     format.Classical,
+		class:     format.Neutral,
 		size:      PluginBodySize,
 		waits:     true,
 		to: func(ctx context.Context) age.Recipient {
@@ -43,12 +43,20 @@ func parsePlugin(s string, ui UI) (*Recipient, error) {
 			if err != nil {
 				panic("internal error: a plugin recipient no longer parses")
 			}
-			return recipientFunc(func(fileKey []byte) ([]*age.Stanza, error) {
-				stanzas, err := r.Wrap(fileKey)
-				return stanzas, c.explain(err)
-			})
+			return &pluginRecipient{r, c}
 		},
 	}, nil
+}
+
+// A pluginRecipient is a plugin's recipient whose errors are fit to be shown.
+type pluginRecipient struct {
+	*plugin.Recipient
+	client *pluginClient
+}
+
+func (r *pluginRecipient) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
+	stanzas, labels, err := r.Recipient.WrapWithLabels(fileKey)
+	return stanzas, labels, r.client.explain(err)
 }
 
 // parsePluginIdentity reads a plugin's identity, without running the plugin.

@@ -1,8 +1,10 @@
 package agekey
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,6 +175,72 @@ func TestPrintable(t *testing.T) {
 	} {
 		if got := safetext.OneLine(tt.in); got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// One run of a plugin is for all slots, as for the stanzas of one age file.
+func TestPluginRunsOnceForAll(t *testing.T) {
+	withPlugin(t)
+	ui := &script{}
+	mine, i := pluginPair(t, "picky", "picky", ui)
+	other, _ := pluginPair(t, "quiet", "", nil)
+	x25519 := parseRecipient(t, newX25519(t).Recipient().String(), nil)
+	crowd := []*format.Slot{{Type: format.SlotKEK, Body: []byte("kek")}, {Type: format.SlotAge, Body: []byte("no age file")}}
+	for range 20 {
+		crowd = append(crowd, slotOf(t, other), slotOf(t, x25519))
+	}
+	if which, cek, err := i.UnwrapAny(t.Context(), crowd, testPreamble()); which != -1 || cek != nil || !errors.Is(err, slot.ErrIncorrectIdentity) {
+		t.Errorf("slots of others: %d, %v", which, err)
+	}
+	for _, at := range []int{0, 7, len(crowd)} {
+		ui.calls = nil
+		all := slices.Insert(slices.Clone(crowd), at, slotOf(t, mine))
+		which, cek, err := i.UnwrapAny(t.Context(), all, testPreamble())
+		if err != nil || which != at || !bytes.Equal(cek, testCEK()) {
+			t.Errorf("at %d: %d, %x, %v", at, which, cek, err)
+		}
+		ui.asked(t, "bullatest says run")
+	}
+	// What is wrong with a slot that the plugin opens is said of that slot.
+	all := append(slices.Clone(crowd), sealedByPlugin(t, mine, testCEK()[:31]))
+	which, _, err := i.UnwrapAny(t.Context(), all, testPreamble())
+	if pe := new(format.ParseError); which != len(crowd) || !errors.As(err, &pe) || pe.Clause != format.AGE3 {
+		t.Errorf("31 bytes: %d, %v", which, err)
+	}
+}
+
+// sealedByPlugin is a slot of a plugin's recipient that holds something else than
+// a CEK.
+func sealedByPlugin(t *testing.T, r *Recipient, plain []byte) *format.Slot {
+	t.Helper()
+	w, err := wrap(r.to(t.Context()), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &format.Slot{Type: format.SlotAge, Body: w.body}
+}
+
+// Labels are what age's recipients say.
+func TestLabels(t *testing.T) {
+	withPlugin(t)
+	plugin := func(what string) *Recipient { r, _ := pluginPair(t, what, "", nil); return r }
+	for _, tt := range []struct {
+		name string
+		r    *Recipient
+		want []string
+	}{
+		{"x25519", parseRecipient(t, natives(t)["x25519"], nil), nil},
+		{"ssh", parseRecipient(t, natives(t)["ed25519"], nil), nil},
+		{"tag", parseRecipient(t, natives(t)["tag"], nil), nil},
+		{"tagpq", parseRecipient(t, natives(t)["tagpq"], nil), []string{slot.LabelPostQuantum}},
+		{"plugin", plugin("quiet"), nil},
+		{"post-quantum plugin", plugin("label postquantum"), []string{slot.LabelPostQuantum}},
+		{"plugin that is to be alone", plugin("label 4f3c"), []string{"4f3c"}},
+	} {
+		_, labels, err := tt.r.WrapWithLabels(t.Context(), osMixer(t), testPreamble(), testCEK())
+		if err != nil || !slices.Equal(labels, tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.name, labels, err, tt.want)
 		}
 	}
 }

@@ -26,11 +26,9 @@ import (
 //	age1tagpq1… + ML-KEM    post-quantum  1,743
 //	ssh-ed25519             classical     244
 //	ssh-rsa                 classical     500 (2048 bits) to 846 (4096), more for longer keys
-//	age1NAME1…  a plugin's  classical     up to PluginBodySize
+//	age1NAME1…  a plugin's  not known     up to PluginBodySize
 //
-// What a plugin's slot will be is known only when it has been made; until then
-// the recipient counts as classical, which errs on the safe side beside
-// post-quantum ones.
+// What a plugin's slot will be its labels say, when it has been made.
 type Recipient struct {
 	canonical string
 	class     format.Class
@@ -135,42 +133,56 @@ func (r *Recipient) String() string { return r.canonical }
 // BodySize is exact, but for a plugin's recipient the most it may take.
 func (r *Recipient) BodySize() int { return r.size }
 
-// Class says whether the recipient withstands a quantum computer.
+// Class says whether the recipient withstands a quantum computer. It is
+// [format.Neutral] for a plugin's, which says that with each slot.
 func (r *Recipient) Class() format.Class { return r.class }
 
 // Wrap implements [keyslot.Recipient]. It draws nothing from m: age takes all its
 // randomness from the system's generator. It fails with a [*PluginMissingError]
 // if there is no plugin to run and with a [*SizeError] if the plugin makes a
 // slot of more than PluginBodySize bytes.
-func (r *Recipient) Wrap(ctx context.Context, _ *entropy.Mixer, _ *format.Preamble, cek []byte) ([]byte, error) {
+func (r *Recipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {
+	body, _, err := r.WrapWithLabels(ctx, m, p, cek)
+	return body, err
+}
+
+// WrapWithLabels implements [slot.Labeled]: it is Wrap, and says the labels that
+// age's recipient gave.
+func (r *Recipient) WrapWithLabels(ctx context.Context, _ *entropy.Mixer, _ *format.Preamble, cek []byte) ([]byte, []string, error) {
 	if len(cek) != format.CEKSize {
-		return nil, fmt.Errorf("internal error: a CEK of %d bytes, not %d", len(cek), format.CEKSize)
+		return nil, nil, fmt.Errorf("internal error: a CEK of %d bytes, not %d", len(cek), format.CEKSize)
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var body []byte
+	var made *wrapped
 	var err error
 	if r.waits {
 		cek := bytes.Clone(cek) // for the goroutine, which may outlive the call
-		body, err = await(ctx, func() ([]byte, error) {
+		made, err = await(ctx, func() (*wrapped, error) {
 			defer clear(cek)
 			return wrap(r.to(ctx), cek)
 		})
 	} else {
-		body, err = wrap(r.to(ctx), cek)
+		made, err = wrap(r.to(ctx), cek)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("age slot: %w", err)
+		return nil, nil, fmt.Errorf("age slot: %w", err)
 	}
-	if len(body) > r.size {
-		return nil, fmt.Errorf("age slot: %w", &SizeError{len(body), r.size})
+	if len(made.body) > r.size {
+		return nil, nil, fmt.Errorf("age slot: %w", &SizeError{len(made.body), r.size})
 	}
-	return body, nil
+	return made.body, made.labels, nil
+}
+
+// wrapped is the body of a new slot.
+type wrapped struct {
+	body   []byte
+	labels []string
 }
 
 // wrap makes an age file of cek for one recipient.
-func wrap(to age.Recipient, cek []byte) ([]byte, error) {
+func wrap(to age.Recipient, cek []byte) (*wrapped, error) {
 	var body bytes.Buffer
 	r := &recipientWitness{to: to}
 	w, err := age.Encrypt(&body, r)
@@ -186,29 +198,29 @@ func wrap(to age.Recipient, cek []byte) ([]byte, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return body.Bytes(), nil
+	return &wrapped{body.Bytes(), r.labels}, nil
 }
 
 // A recipientWitness stands between age and a recipient. It keeps the recipient's
-// own error, and keeps it, which can only be a plugin, from making a stanza that
-// no slot may have.
+// labels and its own error, and keeps it, which can only be a plugin, from making
+// a stanza that no slot may have.
 type recipientWitness struct {
-	to  age.Recipient
-	err error
+	to     age.Recipient
+	labels []string
+	err    error
 }
 
 func (w *recipientWitness) Wrap(fileKey []byte) (stanzas []*age.Stanza, err error) {
-	stanzas, w.err = w.to.Wrap(fileKey)
+	if to, ok := w.to.(age.RecipientWithLabels); ok {
+		stanzas, w.labels, w.err = to.WrapWithLabels(fileKey)
+	} else {
+		stanzas, w.err = w.to.Wrap(fileKey)
+	}
 	if w.err == nil && hasScrypt(stanzas) { // AGE-2
 		w.err = errScrypt
 	}
 	return stanzas, w.err
 }
-
-// recipientFunc makes a function an age.Recipient.
-type recipientFunc func(fileKey []byte) ([]*age.Stanza, error)
-
-func (f recipientFunc) Wrap(fileKey []byte) ([]*age.Stanza, error) { return f(fileKey) }
 
 // errScrypt is a violation of AGE-2.
 var errScrypt = &format.ParseError{Clause: format.AGE2, Field: "age body", Kind: format.ErrMalformed, Reason: "a scrypt stanza"}

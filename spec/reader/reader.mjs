@@ -107,6 +107,7 @@ function parse(input, exact) {
     const body = bytes.subarray(at + 20, at + 20 + length);
     checkBody(type, body, at + 20);
     slots.push({ type, id: bytes.subarray(at + 4, at + 20), body });
+    if (type === 2 && slots.filter((s) => s.type === 2).length > 8) throw new Failure('PASS-7', at);
     at += 20 + length;
   }
   requireZero(bytes, at, end, 'HEAD-12');
@@ -205,19 +206,23 @@ export const argon2id = crypto.argon2Sync && ((slot, passphrase) => crypto.argon
   memory: slot.body.readUInt32BE(0), passes: slot.body[4],
 }));
 
-// candidates yields what opens in the slots of copies, the cheapest first (SLOT-2). Where there is an identity for a slot of a type that this reader has no code
-// for, it gives up and says so.
+// candidates yields what opens in the slots of copies, the cheapest first (SLOT-2). What is in several copies it tries
+// once, and it passes over what costs too much, and says so last (PASS-5). Where there is an identity for a slot of a
+// type that this reader has no code for, it gives up and says so.
 function* candidates(copies, identities) {
   const tries = copies.flatMap((copy) => copy.slots.flatMap((slot) => identities
     .filter((id) => id.type === slot.type).map(({ type, secret }) => ({ copy, slot, type, secret }))));
   const rank = ({ type }) => [4, 1, 3, 2].indexOf(type);
   tries.sort((a, b) => rank(a) - rank(b));
-  let spent = 0;
+  const tried = new Set();
+  let limit = false;
   for (const { copy, slot, type, secret } of tries) {
     let ikm = secret, fields = slot.body;
+    const name = [type, secret?.toString('latin1'), fields.toString('latin1')].join();
+    if (tried.has(name)) continue;
+    tried.add(name);
     if (type === 2) {
-      spent += slot.body.readUInt32BE(0) * slot.body[4];
-      if (spent > 2 ** 22) throw new Failure('PASS-5');
+      if (fields.readUInt32BE(0) * fields[4] > 2 ** 20) { limit = true; continue; }
       fields = slot.body.subarray(5);
       ikm = argon2id?.(slot, secret);
     }
@@ -225,6 +230,7 @@ function* candidates(copies, identities) {
     const cek = unwrap(type, fields, ikm, copy.preamble);
     if (cek) yield { copy, cek };
   }
+  if (limit) throw new Failure('PASS-5');
 }
 
 // unlock returns the keys and, of the copies, that of the highest generation; of equals, the first. All are of one

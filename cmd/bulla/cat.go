@@ -46,7 +46,7 @@ it all of a tar is walked, from header to header.`,
   bulla cat backup.tar.bulla::etc/fstab
   bulla cat --first huge.tar.bulla::etc/fstab     stop at the first of that name
   bulla cat backup.tar.bulla | tar x                 or all of it`,
-		Args:              exactlyOneFile,
+		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.cat(cmd, c, args[0]) },
 	}

@@ -41,11 +41,7 @@ and keygen; exit code 9 if one that is required is missing.`,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.entropyStatus(cmd, e) },
 	}
 	e.register(cmd)
-	for _, verb := range []*cobra.Command{entropyTestCommand(a), entropyReadCommand(a)} {
-		verb.DisableFlagsInUseLine = true
-		verb.Flags().SortFlags = false
-		cmd.AddCommand(verb)
-	}
+	cmd.AddCommand(entropyTestCommand(a), entropyReadCommand(a))
 	return cmd
 }
 

@@ -48,7 +48,7 @@ copies, authenticated. It is opened like for decrypt: with -i, -p, --kek, or the
 default identity. Of standard input only the beginning is read.`,
 		Example: `  bulla head export -o backup.head backup.tar.bulla
   mt rewind && bulla head export -i key.txt -o tape7.head < /dev/nst0`,
-		Args:              atMostOneFile,
+		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.exportHead(cmd.Context(), e, first(args)) },
 	}
@@ -110,7 +110,7 @@ authentic, which says that the head belongs there.
 
 It is opened like for decrypt: with -i, -p, --kek, or the default identity.`,
 		Example:           `  bulla head restore --head backup.head backup.tar.bulla`,
-		Args:              exactlyOneFile,
+		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.head == "" {

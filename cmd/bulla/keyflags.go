@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // A keyUse is what a verb wants keys and passphrases for. The flags that name
@@ -118,22 +116,3 @@ func (f *sourceFlag) descriptor() int {
 	return n
 }
 
-// checkFlags refuses flags whose value is empty. It comes of a variable in a
-// script that is not set: such a flag must not be ignored.
-func checkFlags(cmd *cobra.Command) (err error) {
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			values = list.GetSlice()
-		}
-		switch {
-		case len(values) > 0 && !slices.Contains(values, ""):
-		case len(values) == 0 && f.Name == "entropy": // no source but the operating system's
-		case f.Name == "output":
-			err = usage("is a variable not set? leave -o out, or name - for standard output", "the name of the output is empty")
-		default:
-			err = usage("is a variable not set? leave the flag out, or give it a value", "the value of --%s is empty", f.Name)
-		}
-	})
-	return err
-}

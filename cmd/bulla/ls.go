@@ -35,7 +35,7 @@ in "name_base64".`,
 		Example: `  bulla ls backup.tar.bulla
   bulla ls -l -i key.txt backup.tar.bulla
   bulla ls --json photos.zip.bulla | jq -r 'select(.size > 1e6).name'`,
-		Args:              exactlyOneFile,
+		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) },
 	}

@@ -52,7 +52,7 @@ It is opened like for decrypt: with -i, -p, --kek, or the default identity. If n
 copy is good, a detached head may serve: bulla help head restore.`,
 		Example: `  bulla recipients repair backup.tar.bulla
   bulla recipients repair --dry-run -i key.txt backup.tar.bulla`,
-		Args:              exactlyOneFile,
+		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.repair(cmd.Context(), r, args[0]) },
 	}

@@ -43,7 +43,7 @@ then be left out if --head names one to begin with (bulla help head).`,
   bulla recipients add -i old.txt -R new.pub --replace 1 backup.tar.bulla
   bulla recipients add -p backup.tar.bulla            asks for a new passphrase
   bulla recipients add -R team.txt -o backup.head backup.tar.bulla`,
-		Args:              atMostOneFile,
+		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
 	}
@@ -73,7 +73,7 @@ then be left out if --head names one to begin with (bulla help head).`,
 		Example: `  bulla recipients remove -r age1pq1... backup.tar.bulla
   bulla recipients remove --slot 2,3 backup.tar.bulla
   bulla recipients remove -R left-the-team.txt --dry-run backup.tar.bulla`,
-		Args:              atMostOneFile,
+		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
 	}
@@ -100,14 +100,6 @@ func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
 
 // reword changes what help says of a flag.
 func reword(cmd *cobra.Command, flag, usage string) { cmd.Flags().Lookup(flag).Usage = usage }
-
-// atMostOneFile accepts no argument or one with something in it.
-func atMostOneFile(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return exactlyOneFile(cmd, args)
-}
 
 // editRecipients carries out add and remove.
 func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) error {

@@ -36,7 +36,7 @@ nothing of it is authenticated.`,
 		Example: `  bulla recipients list backup.tar.bulla
   bulla recipients list -i key.txt -R team.txt backup.tar.bulla
   bulla recipients list --json --head backup.head`,
-		Args:              atMostOneFile,
+		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) },
 	}

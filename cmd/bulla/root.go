@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"bulla/internal/console"
 	"bulla/internal/safetext"
@@ -139,11 +136,9 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what was done")
 	f.BoolVar(&a.json, "json", false, "speak JSON: results on stdout, errors and warnings on stderr")
 	for _, verb := range verbs {
-		cmd := verb(a)
-		cmd.DisableFlagsInUseLine = true
-		cmd.Flags().SortFlags = false
-		root.AddCommand(cmd)
+		root.AddCommand(verb(a))
 	}
+	plain(root)
 	root.AddCommand(topics()...)
 	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })
@@ -152,22 +147,31 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 	return root
 }
 
-// atMostOne accepts no argument or one.
-func atMostOne(cmd *cobra.Command, args []string) error {
-	if err := notEmpty(cmd, args); err != nil {
-		return err
+// plain has help show flags in the order in which they are registered.
+func plain(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true
+	cmd.Flags().SortFlags = false
+	for _, c := range cmd.Commands() {
+		plain(c)
 	}
-	if f := cmd.Flags().Lookup("passphrase"); len(args) > 1 && f != nil && f.Changed {
-		return usage(hintNoArgv, "%s takes one file, not %d", cmd.Name(), len(args))
+}
+
+// withVerbs makes cmd a verb that is nothing without one of its own.
+func withVerbs(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	var names []string
+	for _, verb := range verbs {
+		names = append(names, verb.Name())
+		cmd.AddCommand(verb)
 	}
-	if len(args) > 1 {
-		hint := "call it once for each"
-		if cmd.Name() == "encrypt" {
-			hint += ", or put them into a tar first"
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		hint := "bulla help " + cmd.Name() + " explains them"
+		if len(args) == 0 {
+			return usage(hint, "%s takes a verb: %s", cmd.Name(), strings.Join(names, ", "))
 		}
-		return usage(hint, "%s takes one file, not %d", cmd.Name(), len(args))
+		return usage(orElse(didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), safetext.Printable(args[0]))
 	}
-	return nil
+	return cmd
 }
 
 // first is the first argument; "" if there is none.
@@ -178,70 +182,7 @@ func first(args []string) string {
 	return args[0]
 }
 
-// notEmpty accepts any arguments with something in them. One that is empty comes
-// of a variable in a script that is: it must not stand for standard input.
-func notEmpty(cmd *cobra.Command, args []string) error {
-	if slices.Contains(args, "") {
-		return usage("is a variable not set? leave it out, or name - for standard input", "the name of a file is empty")
-	}
-	return nil
-}
-
-// noArgs accepts none.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), safetext.Printable(args[0]))
-	}
-	return nil
-}
-
 // words is what one types to get to a verb: "head export".
 func words(cmd *cobra.Command) string {
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
-}
-
-// kindOf is what a flag takes.
-func kindOf(f *pflag.Flag) string {
-	switch f.Value.Type() {
-	case "int":
-		return "a number"
-	case "intSlice":
-		return "numbers, with commas between them"
-	case "allow":
-		return strings.Join(f.Value.(*allowFlag).words(), " or ")
-	case "descriptor":
-		return "the number of a file descriptor"
-	case "bool":
-		return "no value, or true or false"
-	}
-	return "a value of another kind"
-}
-
-// flagError words what pflag has to say about flags.
-func flagError(cmd *cobra.Command, err error) error {
-	f := &failure{exit: exitUsage, what: firstLine(err.Error()), err: err, hint: "bulla help " + words(cmd) + " lists the flags"}
-	if cmd == cmd.Root() {
-		f.hint = "bulla help lists the verbs, and bulla help VERB the flags of one"
-	}
-	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		if f := otherHalf(cmd, e); f != nil {
-			return f
-		}
-		f.hint = orElse(suggestFlag(cmd, e), f.hint)
-		if e.GetSpecifiedName() == memberMark[:1] {
-			f.hint = "a member of standard input is named behind --: bulla cat -- -" + memberMark + "MEMBER"
-		}
-		if e.GetSpecifiedShortnames() != "" {
-			// Not all that was given: after -p that may be a passphrase.
-			f.what = "there is no flag -" + e.GetSpecifiedName()
-		}
-	}
-	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		// Not the value: it may be a passphrase, too.
-		f.what = fmt.Sprintf("--%s takes %s", e.GetFlag().Name, kindOf(e.GetFlag()))
-		if e.GetFlag().Name == "passphrase" {
-			f.what, f.hint = "--passphrase takes no value", hintNoArgv
-		}
-	}
-	return f
 }

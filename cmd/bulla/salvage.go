@@ -84,7 +84,7 @@ func salvageArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return usage("for example: "+cmd.CommandPath()+" -o backup.tar backup.tar.bulla", "%s takes the name of a file", cmd.Name())
 	}
-	return exactlyOneFile(cmd, args)
+	return exactlyOne(cmd, args)
 }
 
 // salvage carries out the verb.

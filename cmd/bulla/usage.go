@@ -1,16 +1,127 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
-	"bulla/internal/safetext"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"bulla/internal/safetext"
 )
+
+// What is wrong with a command line, and what was meant.
+
+var (
+	atMostOne  = files(0)
+	exactlyOne = files(1)
+)
+
+// files accepts the name of one file, and none if least is 0. One that is empty
+// comes of a variable in a script that is: it must not stand for standard input.
+func files(least int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		hint := "call it once for each"
+		if cmd.Name() == "encrypt" {
+			hint += ", or put them into a tar first"
+		}
+		if f := cmd.Flags().Lookup(passphraseFlag.name); f != nil && f.Changed {
+			hint = hintNoArgv
+		}
+		switch {
+		case len(args) < least:
+			return usage("for example: "+cmd.CommandPath()+" backup.tar.bulla", "%s takes the name of a file", cmd.Name())
+		case len(args) > 1 && !slices.Contains(args, ""):
+			return usage(hint, "%s takes one file, not %d", cmd.Name(), len(args))
+		}
+		return notEmpty(cmd, args)
+	}
+}
+
+// notEmpty accepts any names of files that have something in them.
+func notEmpty(_ *cobra.Command, args []string) error {
+	if slices.Contains(args, "") {
+		return usage("is a variable not set? leave it out, or name - for standard input", "the name of a file is empty")
+	}
+	return nil
+}
+
+// noArgs accepts none.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), safetext.Printable(args[0]))
+	}
+	return nil
+}
+
+// checkFlags refuses flags whose value is empty. It comes of a variable in a
+// script that is not set: such a flag must not be ignored.
+func checkFlags(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		switch {
+		case len(values) > 0 && !slices.Contains(values, ""):
+		case len(values) == 0 && f.Name == "entropy": // no source but the operating system's
+		case f.Name == "output":
+			err = usage("is a variable not set? leave -o out, or name - for standard output", "the name of the output is empty")
+		default:
+			err = usage("is a variable not set? leave the flag out, or give it a value", "the value of --%s is empty", f.Name)
+		}
+	})
+	return err
+}
+
+// flagError words what pflag has to say about flags.
+func flagError(cmd *cobra.Command, err error) error {
+	f := &failure{exit: exitUsage, what: firstLine(err.Error()), err: err, hint: "bulla help " + words(cmd) + " lists the flags"}
+	if cmd == cmd.Root() {
+		f.hint = "bulla help lists the verbs, and bulla help VERB the flags of one"
+	}
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if f := otherHalf(cmd, e); f != nil {
+			return f
+		}
+		f.hint = orElse(suggestFlag(cmd, e), f.hint)
+		if e.GetSpecifiedName() == memberMark[:1] {
+			f.hint = "a member of standard input is named behind --: bulla cat -- -" + memberMark + "MEMBER"
+		}
+		if e.GetSpecifiedShortnames() != "" {
+			// Not all that was given: after -p that may be a passphrase.
+			f.what = "there is no flag -" + e.GetSpecifiedName()
+		}
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		// Not the value: it may be a passphrase, too.
+		f.what = fmt.Sprintf("--%s takes %s", e.GetFlag().Name, kindOf(e.GetFlag()))
+		if e.GetFlag().Name == "passphrase" {
+			f.what, f.hint = "--passphrase takes no value", hintNoArgv
+		}
+	}
+	return f
+}
+
+// kindOf is what a flag takes.
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "a number"
+	case "intSlice":
+		return "numbers, with commas between them"
+	case "allow":
+		return strings.Join(f.Value.(*allowFlag).words(), " or ")
+	case "descriptor":
+		return "the number of a file descriptor"
+	case "bool":
+		return "no value, or true or false"
+	}
+	return "a value of another kind"
+}
 
 // otherWords are what people type who know other programs, and what that is here.
 var otherWords = map[string]string{

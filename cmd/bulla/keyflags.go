@@ -115,4 +115,3 @@ func (f *sourceFlag) descriptor() int {
 	n, _ := strconv.Atoi(f.value) // Set has looked
 	return n
 }
-

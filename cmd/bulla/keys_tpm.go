@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,16 +73,9 @@ func (p *pinFlags) create(ctx context.Context) ([]byte, error) {
 		clear(first)
 		return nil, err
 	}
-	again, err := p.app.askPIN(ctx, "PIN once more: ")
-	defer clear(again)
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(first, again) {
-		clear(first)
-		return nil, refuse("no key was made; try again", "the two PINs differ")
-	}
-	return first, nil
+	return confirm(first, refuse("no key was made; try again", "the two PINs differ"), func() ([]byte, error) {
+		return p.app.askPIN(ctx, "PIN once more: ")
+	})
 }
 
 // checkPIN refuses what no TPM takes for a PIN, whoever it came from.
@@ -106,19 +98,12 @@ func (a *app) askPIN(ctx context.Context, prompt string) ([]byte, error) {
 	return pin, err
 }
 
-// pinFile reads the PIN in a file; one line end behind it is not part of it.
+// pinFile reads the PIN in a file.
 func (a *app) pinFile(name string) ([]byte, error) {
-	f, err := a.open(name)
+	pin, err := a.secretFile(name, "--pin-file", "PIN")
 	if err != nil {
-		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
+		return nil, err
 	}
-	defer f.Close()
-	a.warnExposed(f, name, "PIN file")
-	pin, err := io.ReadAll(io.LimitReader(f, int64(tpmkey.MaxPIN+len("\r\n")+1)))
-	if err != nil {
-		return nil, noPassphrase("check --pin-file, and who may read it", "cannot read the PIN: %v", causeOf(err))
-	}
-	pin = stripLineEnd(pin)
 	if err := checkPIN(safetext.Printable(name)+": ", pin); err != nil {
 		clear(pin)
 		return nil, err

@@ -20,7 +20,7 @@ const (
 	envCredentials = "CREDENTIALS_DIRECTORY" // systemd's
 	credentialName = "bulla.passphrase"      // that is looked for there
 
-	maxPassphrase = 64 << 10
+	maxSecret = 64 << 10 // bytes of a passphrase
 
 	askPassphrase = "Passphrase"
 )
@@ -98,34 +98,47 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 		}
 		return made, who.Show(fmt.Sprintf("The passphrase is below. Write it down now: it is shown this once.\n\n    %s\n\n", made))
 	}
-	again, err := who.secret(ctx, ask+" once more: ")
+	return confirm(first, refuse("nothing was written; try again", "the two passphrases differ"), func() ([]byte, error) {
+		return who.secret(ctx, ask+" once more: ")
+	})
+}
+
+// confirm asks for a secret a second time; differ is the error if that is not the
+// first.
+func confirm(first []byte, differ error, ask func() ([]byte, error)) ([]byte, error) {
+	again, err := ask()
 	defer clear(again)
-	if err != nil {
-		return nil, err
+	if err == nil && !bytes.Equal(first, again) {
+		err = differ
 	}
-	if !bytes.Equal(first, again) {
+	if err != nil {
 		clear(first)
-		return nil, refuse("nothing was written; try again", "the two passphrases differ")
+		return nil, err
 	}
 	return first, nil
 }
 
 // silent gets the passphrase without asking a person. The result is nil if only
-// a person can tell.
-func (p *passphraseFlags) silent(ctx context.Context) ([]byte, error) {
-	if len(p.sources) > 0 {
-		return p.app.passphraseFrom(ctx, p.sources[0])
-	}
-	if p.named {
+// a person can tell. It is not empty: an empty source is more likely a mistake
+// than intended.
+func (p *passphraseFlags) silent(ctx context.Context) (b []byte, err error) {
+	credential := credentialPath(credentialName)
+	switch {
+	case len(p.sources) > 0:
+		b, err = p.app.passphraseFrom(ctx, p.sources[0])
+	case p.named:
+		return nil, nil
+	case credential != "" && exists(credential):
+		b, err = p.app.secretFile(credential, "the systemd credential "+credentialName, "passphrase")
+	case p.app.envPassphrase != "":
+		return []byte(p.app.envPassphrase), nil
+	default:
 		return nil, nil
 	}
-	if path := credentialPath(credentialName); path != "" && exists(path) {
-		return p.app.passphraseFile(path, "the systemd credential "+credentialName)
+	if err == nil && len(b) == 0 {
+		err = keyslot.ErrEmptyPassphrase
 	}
-	if s := p.app.envPassphrase; s != "" {
-		return []byte(s), nil
-	}
-	return nil, nil
+	return b, err
 }
 
 // passphraseFrom gets the passphrase from where a flag says.
@@ -138,9 +151,9 @@ func (a *app) passphraseFrom(ctx context.Context, s *sourceFlag) ([]byte, error)
 			return nil, noPassphrase(fmt.Sprintf("%s %s needs a redirection, such as %[2]s< FILE", flag, s.value), "cannot read the passphrase: %v", causeOf(err))
 		}
 		defer f.Close()
-		return readPassphrase(f)
+		return readSecret(f, "passphrase")
 	case fromFile:
-		return a.passphraseFile(s.value, flag)
+		return a.secretFile(s.value, flag, "passphrase")
 	case fromCommand:
 		return commandPassphrase(ctx, s.value, a.err)
 	}
@@ -152,56 +165,50 @@ func (a *app) passphraseFrom(ctx context.Context, s *sourceFlag) ([]byte, error)
 		return nil, noPassphrase("name a credential as LoadCredential= does; --"+strings.TrimSuffix(s.name, string(s.kind))+"file reads any file",
 			"%s takes the name of a credential, not a path", flag)
 	}
-	return a.passphraseFile(path, flag)
+	return a.secretFile(path, flag, "passphrase")
 }
 
 func noPassphrase(hint, format string, args ...any) error {
 	return &failure{exit: exitNoKey, what: fmt.Sprintf(format, args...), hint: hint}
 }
 
-// passphraseFile reads the passphrase in a file that source names.
-func (a *app) passphraseFile(name, source string) ([]byte, error) {
+// secretFile reads a passphrase or a PIN, as what says, from a file that source
+// names.
+func (a *app) secretFile(name, source, what string) ([]byte, error) {
 	f, err := a.open(name)
 	if err != nil {
-		return nil, noPassphrase("check "+source+", and who may read it", "cannot read the passphrase: %v", causeOf(err))
+		return nil, noPassphrase("check "+source+", and who may read it", "cannot read the %s: %v", what, causeOf(err))
 	}
 	defer f.Close()
-	a.warnExposed(f, name, "passphrase file")
-	return readPassphrase(f)
+	a.warnExposed(f, name, what+" file")
+	return readSecret(f, what)
 }
 
-// readPassphrase reads a passphrase to the end of r. A byte order mark before it
-// and one line end after it are not part of it. It is not empty: an empty source
-// is more likely a mistake than intended.
-func readPassphrase(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxPassphrase+1))
+// readSecret reads a passphrase or a PIN to the end of r.
+func readSecret(r io.Reader, what string) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
 	if err != nil {
-		return nil, noPassphrase("check where the passphrase comes from", "cannot read the passphrase: %v", causeOf(err))
+		return nil, noPassphrase("check where it comes from", "cannot read the %s: %v", what, causeOf(err))
 	}
-	return checkPassphrase(b)
+	return plainSecret(b, what)
 }
 
-// checkPassphrase returns the passphrase in what a source gave.
-func checkPassphrase(b []byte) ([]byte, error) {
+// plainSecret is a secret without a byte order mark before it and one line end
+// after it.
+func plainSecret(b []byte, what string) ([]byte, error) {
 	switch {
-	case len(b) > maxPassphrase:
+	case len(b) > maxSecret:
 		clear(b)
-		return nil, noPassphrase("check that the source is the one you mean", "a passphrase has at most %d bytes, and this one is longer", maxPassphrase)
+		return nil, noPassphrase("check that the source is the one you mean", "a %s has at most %d bytes, and this one is longer", what, maxSecret)
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
 		clear(b)
-		return nil, noPassphrase("a shell or an editor may have re-encoded it; save it as UTF-8", "the passphrase is in UTF-16")
+		return nil, noPassphrase("a shell or an editor may have re-encoded it; save it as UTF-8", "the %s is in UTF-16", what)
 	}
-	if b = stripLineEnd(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))); len(b) == 0 {
-		return nil, keyslot.ErrEmptyPassphrase
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if t, ok := bytes.CutSuffix(b, []byte("\n")); ok {
+		b = bytes.TrimSuffix(t, []byte("\r"))
 	}
 	return b, nil
-}
-
-func stripLineEnd(b []byte) []byte {
-	if t, ok := bytes.CutSuffix(b, []byte("\n")); ok {
-		return bytes.TrimSuffix(t, []byte("\r"))
-	}
-	return b
 }
 
 // commandPassphrase is what a command prints. Its standard input is empty, so
@@ -210,12 +217,12 @@ func stripLineEnd(b []byte) []byte {
 func commandPassphrase(ctx context.Context, command string, stderr io.Writer) ([]byte, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	out := &bounded{buf: make([]byte, 0, maxPassphrase+1), full: stop}
+	out := &bounded{buf: make([]byte, 0, maxSecret+1), full: stop}
 	cmd := shell(ctx, command)
 	cmd.Stdout, cmd.Stderr = out, stderr
 	err := cmd.Run()
 	switch exit, failed := errors.AsType[*exec.ExitError](err); {
-	case len(out.buf) > maxPassphrase: // which is why it was stopped
+	case len(out.buf) > maxSecret: // which is why it was stopped
 	case failed:
 		clear(out.buf)
 		return nil, noPassphrase("run the command by itself and see what it says", "the passphrase command failed (%v)", exit)
@@ -223,7 +230,7 @@ func commandPassphrase(ctx context.Context, command string, stderr io.Writer) ([
 		clear(out.buf)
 		return nil, noPassphrase("check --passphrase-command", "cannot run the passphrase command: %v", err)
 	}
-	return checkPassphrase(out.buf)
+	return plainSecret(out.buf, "passphrase")
 }
 
 // Bounded keeps what is written to it until its buffer is full. Then writing

@@ -24,10 +24,11 @@ type fault struct {
 // takes up to 256 KiB.
 const maxLookalikes = 16
 
-// name returns the error for f in a container with that head.
-func (f *fault) name(h *format.Head) error {
-	size := h.HeadSize()
-	preamble := h.Preamble.Bytes()
+// name returns the error for f in a container in which that copy of the head is
+// in use.
+func (f *fault) name(head *format.Copy) error {
+	size := len(head.Raw)
+	preamble := head.Raw[:format.PreambleSize]
 	for at, seen := 0, 0; seen < maxLookalikes; at, seen = at+1, seen+1 {
 		i := bytes.Index(f.window[at:], preamble)
 		if at += i; i < 0 || at >= format.SealedChunkSize {
@@ -37,13 +38,31 @@ func (f *fault) name(h *format.Head) error {
 			return &TrailingError{f.offset + int64(end)} // FILE-4
 		}
 	}
-	if f.final {
-		tail := len(f.window) - size
-		if tail < 0 || !isCopy(f.window[tail:]) {
-			return &TruncatedError{Chunks: f.index, Offset: f.offset + int64(len(f.window))} // FILE-1
-		}
+	if f.final && f.cut(head.Raw) {
+		return &TruncatedError{Chunks: f.index, Offset: f.offset + int64(len(f.window))} // FILE-1
 	}
 	return &ChunkError{f.index, f.offset, f.length} // CHUNK-1
+}
+
+// cut reports whether the container's end is missing: a tail begins and is not
+// all there, or nothing like one stands in its place. What has the length of a
+// tail and looks like one, changed as it may be and be it zeros, is damaged.
+func (f *fault) cut(head []byte) bool {
+	at := len(f.window) - len(head)
+	if at < 0 || bytes.Contains(f.window[at+1:], head[:format.PreambleSize]) {
+		return true
+	}
+	tail := f.window[at:]
+	if n, err := format.CheckCopy(tail); err == nil && n == len(tail) {
+		return false
+	}
+	same := 0
+	for i, c := range tail {
+		if c == head[i] {
+			same++
+		}
+	}
+	return same < len(tail)/8
 }
 
 // isFault reports whether err is about the container, and not about reading it.
@@ -53,10 +72,10 @@ func isFault(err error) bool {
 
 // nameSize returns the error for a payload of a size that no payload has, of
 // which f is the last piece: the same, but FILE-2 where a chunk would be damaged.
-func (f *fault) nameSize(h *format.Head) error {
-	err := f.name(h)
+func (f *fault) nameSize(head *format.Copy) error {
+	err := f.name(head)
 	if _, ok := errors.AsType[*ChunkError](err); ok {
-		_, err = format.NewLayout(f.offset+int64(len(f.window)), int64(h.HeadSize()))
+		_, err = format.NewLayout(f.offset+int64(len(f.window)), int64(len(head.Raw)))
 	}
 	return err
 }

@@ -256,7 +256,7 @@ func (r *payloadAt) name(i int64) error {
 	if err != nil {
 		return err
 	}
-	return f.name(r.op.head.Head)
+	return f.name(r.op.head)
 }
 
 // nameSize says why the container's size is not one that a container has.
@@ -271,7 +271,7 @@ func (r *payloadAt) nameSize() error {
 		return err
 	}
 	f.final = true
-	return f.nameSize(r.op.head.Head)
+	return f.nameSize(r.op.head)
 }
 
 // fault is chunk i and what follows it.

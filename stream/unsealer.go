@@ -126,7 +126,7 @@ func (f *fetcher) last(b *batch) {
 	if rest := payload - full*format.SealedChunkSize; rest >= format.SealedChunkSize {
 		b.n = full * format.SealedChunkSize
 		last := &fault{index: b.first + int64(full), offset: offset + int64(b.n), final: true, window: b.in[b.n:]}
-		b.err = last.nameSize(f.op.head.Head) // FILE-2
+		b.err = last.nameSize(f.op.head) // FILE-2
 		return
 	}
 	b.n, b.final = payload, true
@@ -155,7 +155,7 @@ func (f *fetcher) open(b *batch) {
 		window: b.in[at:],
 		more:   !b.final,
 	}
-	b.err = flt.name(head)
+	b.err = flt.name(f.op.head)
 }
 
 // Read gives what was sealed, as far as it is authentic.

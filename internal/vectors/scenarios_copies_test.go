@@ -1,6 +1,7 @@
 package vectors
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -82,17 +83,39 @@ func tornTails() (all []scenario) {
 		name: "torn_tail_behind_chunks", comment: "the tail is damaged behind more than one chunk", file: file{plain: C + 5}, change: []change{inTail(flip(5))},
 		want: "warning TAIL-1", keyless: at(format.TAIL1, H+S+21), covers: []format.Clause{format.TAIL3},
 	}, scenario{
-		name: "torn_tail_and_chunk", comment: "the tail is damaged, and the last chunk: to all appearances the end is missing", file: file{plain: 100},
-		change: []change{inTail(flip(5)), flipAt(H)}, want: "FILE-1", keyless: at(format.TAIL1, tail100), verify: at(format.TAIL1, tail100, format.FILE1, size100),
+		name: "torn_tail_and_chunk", comment: "the tail is damaged, and the last chunk: what has the length of a tail, and is like one, is not missing", file: file{plain: 100},
+		change: []change{inTail(flip(5)), flipAt(H)}, want: "CHUNK-1", keyless: at(format.TAIL1, tail100), verify: at(format.TAIL1, tail100, format.CHUNK1, H),
+	}, scenario{
+		name: "end_zeros", comment: "the second of two chunks and the tail are zeros", file: file{plain: C + 100},
+		change: []change{inTail(bytesOf(make([]byte, H))), func(x *box) { x.payload[1] = chunk{b: make([]byte, 116)} }}, want: "CHUNK-1 65536", random: "CHUNK-1",
+		keyless: at(format.TAIL1, H+S+116), verify: at(format.TAIL1, H+S+116, format.CHUNK1, H+S),
+	}, scenario{
+		name: "end_noise", comment: "the second of two chunks and the tail are something else: there is no end", file: file{plain: C + 100},
+		change: []change{inTail(bytesOf(noise(H))), func(x *box) { x.payload[1] = chunk{b: noise(116)} }}, want: "FILE-1 65536", random: "FILE-1",
+		keyless: at(format.TAIL1, H+S+116), verify: at(format.TAIL1, H+S+116, format.FILE1, H+S+116+H),
+	}, scenario{
+		name: "end_copy_shorter", comment: "a head of two pages; the last two pages are an intact copy of one page and noise: no end", file: file{label: "pages", pages: 2, plain: 100},
+		change: []change{flipAt(2 * H), inTail(of(file{label: "pages", slots: []slot{kek(keyA), unknown(0x7fff, 3700)}}),
+			func(_ *box, c []byte) []byte { return slices.Concat(c, noise(H)) })},
+		want: "FILE-1", keyless: at(format.TAIL1, 2*H+116), verify: at(format.TAIL1, 2*H+116, format.FILE1, 4*H+116),
 	}, scenario{
 		name: "tail_longer", comment: "a head of one page, and a tail of two with the same CEK", file: file{label: "pages", plain: 100},
-		change: []change{inTail(of(file{label: "pages", pages: 2, plain: 100}))}, want: "FILE-1",
-		keyless: at(format.TAIL1, tail100+H), verify: at(format.TAIL1, tail100+H, format.FILE1, size100+H),
+		change: []change{inTail(of(file{label: "pages", pages: 2, plain: 100}))}, want: "CHUNK-1",
+		keyless: at(format.TAIL1, tail100+H), verify: at(format.TAIL1, tail100+H, format.CHUNK1, H),
 	}, scenario{
 		name: "tail_shorter", comment: "a head of two pages, and a tail of one with the same CEK", file: file{label: "pages", pages: 2, plain: 100},
 		change: []change{inTail(of(file{label: "pages", plain: 100}))}, want: "FILE-1",
 		keyless: at(format.FILE1, size100+H, format.TAIL1, tail100),
 	})
+}
+
+// noise is n bytes that are like nothing else.
+func noise(n int) []byte {
+	b := make([]byte, 0, n+sha256.Size)
+	for i := 0; len(b) < n; i++ {
+		b = append(b, secret(fmt.Sprint("noise ", i))...)
+	}
+	return b[:n]
 }
 
 // generations are containers after an interrupted rewrap.

@@ -274,12 +274,18 @@ function look(source, { copy, keys }, i) {
   return chunk;
 }
 
+// cut tells whether the end is missing: a tail begins and is not all there, or nothing like one stands in its place.
+function cut(tail, rest, copy) {
+  if (tail.length < copy.H || rest.subarray(rest.length - copy.H + 1).includes(copy.preamble)) return true;
+  return !framed(tail) && tail.filter((b, i) => b === copy.bytes[i]).length < copy.H / 8;
+}
+
 function name(clause, { rest, final, tail }, copy) {
   let seen = 0;
   for (let at = rest.indexOf(copy.preamble); at >= 0 && at < SEALED && seen < 16; at = rest.indexOf(copy.preamble, at + 1), seen++) {
     if (rest.length > at + copy.H && framed(rest.subarray(at, at + copy.H))) return new Failure('FILE-4');
   }
-  return new Failure(final && !framed(tail) ? 'FILE-1' : clause);
+  return new Failure(final && cut(tail, rest, copy) ? 'FILE-1' : clause);
 }
 
 function openChunk(source, { copy, keys }, i) {

@@ -91,6 +91,7 @@ func (x *vectorRun) stream(t *testing.T) {
 			o := &stream.ReaderOptions{Workers: w.workers, Head: x.Detached, Raw: raw != nil}
 			r, err := stream.NewReader(t.Context(), src, x.identities(t), o)
 			if err == nil {
+				got.uses(r.Head())
 				err = w.copy(got, r)
 				got.warnings = r.Warnings()
 				r.Close()
@@ -118,6 +119,7 @@ func (x *vectorRun) atRandom(t *testing.T) {
 			o := &stream.ReaderOptions{Workers: workers, Head: x.Detached, Raw: raw != nil}
 			r, err := stream.NewReaderAt(t.Context(), x.c, x.c.Size(), x.identities(t), &stream.ReaderAtOptions{ReaderOptions: *o})
 			if err == nil {
+				got.uses(r.Head())
 				got.warnings = r.Warnings()
 				size, serr := r.Size()
 				if _, err = r.WriteTo(got); err == nil && (serr != nil || size != got.n) {
@@ -197,6 +199,11 @@ type released struct {
 	hash.Hash
 	n        int64
 	warnings []format.Finding
+	inUse    vectors.InUse
+}
+
+func (r *released) uses(h *format.Head) {
+	r.inUse = vectors.InUse{Generation: h.Generation, Slots: len(h.Slots)}
 }
 
 func newReleased() *released { return &released{Hash: sha256.New()} }
@@ -215,6 +222,9 @@ func (r *released) want(t *testing.T, name string, err error, want vectors.Verdi
 	outcome, clause := vectorVerdict(err, r.warnings)
 	if outcome != want.Outcome || clause != want.Clause {
 		t.Errorf("%s: %s [%s], not %s [%s]; error %v, warnings %v", name, outcome, clause, want.Outcome, want.Clause, err, r.warnings)
+	}
+	if want.InUse != (vectors.InUse{}) && r.inUse != want.InUse {
+		t.Errorf("%s: the copy in use is of generation %d with %d slots, not %v", name, r.inUse.Generation, r.inUse.Slots, want.InUse)
 	}
 	if r.n != want.Length || [sha256.Size]byte(r.Sum(nil)) != want.Payload {
 		t.Errorf("%s: released %d bytes, not %d, or others", name, r.n, want.Length)

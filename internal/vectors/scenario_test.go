@@ -1,7 +1,10 @@
 package vectors
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -83,8 +86,10 @@ func (s scenario) vector() *Vector {
 		v.Verify = s.keyless
 	}
 	v.Stream = x.verdict(s.want, length)
-	if s.random != "" {
-		r := x.verdict(s.random, length)
+	r := x.verdict(cmp.Or(s.random, s.want), length)
+	v.Stream.InUse = x.inUse(v.Stream, x.head, x.detached)
+	r.InUse = x.inUse(r, x.head, x.tail, x.detached)
+	if r != v.Stream {
 		v.Random = &r
 	}
 	if x.content != nil && (v.Stream.Clause == "" || strings.HasPrefix(string(v.Stream.Clause), "ZSTD")) {
@@ -118,6 +123,27 @@ func (s scenario) vector() *Vector {
 		v.Values = nil
 	}
 	return v
+}
+
+// inUse is which of some copies a reader uses that comes to that verdict: the valid
+// one of the highest generation, of equals the first (READ-1).
+func (x *box) inUse(d Verdict, copies ...[]byte) (u InUse) {
+	if d.Outcome != Success && d.Outcome != Warning || bytes.Equal(x.head, x.tail) && x.detached == nil {
+		return u
+	}
+	identity := slices.Concat(x.pre, x.Commitment)
+	for _, c := range copies {
+		n := int(x.pages) * format.PageSize
+		if len(c) < n || !bytes.HasPrefix(c, identity) {
+			continue
+		}
+		c = c[:n]
+		valid := bytes.Equal(repair(x, bytes.Clone(c)), c) && bytes.Equal(remac(x, bytes.Clone(c)), c)
+		if generation := binary.BigEndian.Uint32(c[atGeneration:]); valid && generation > u.Generation {
+			u = InUse{generation, int(binary.BigEndian.Uint16(c[atSlotCount:]))}
+		}
+	}
+	return u
 }
 
 // length is how long the plaintext is.

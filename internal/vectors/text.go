@@ -21,7 +21,8 @@ const (
 	keyClause   = "clause"
 	keyLength   = "length"
 	keyPayload  = "payload"
-	randomly    = "random-" // before those four
+	keyInUse    = "in-use"
+	randomly    = "random-" // before those five
 	keyRaw      = "raw"
 	keyRange    = "range"
 	keyKeyless  = "keyless"
@@ -63,6 +64,9 @@ func (v *Vector) Append(b []byte) []byte {
 		}
 		line(prefix+keyLength, "%d", d.Length)
 		line(prefix+keyPayload, "%x", d.Payload)
+		if d.InUse != (InUse{}) {
+			line(prefix+keyInUse, "%d %d", d.InUse.Generation, d.InUse.Slots)
+		}
 	}
 	verdict("", &v.Stream)
 	if v.Random != nil {
@@ -189,6 +193,8 @@ func (v *Vector) set(key string, p *fields, detached *int) bool {
 		verdict.Length = p.number()
 	case keyPayload:
 		verdict.Payload = p.sum()
+	case keyInUse:
+		verdict.InUse = InUse{uint32(p.number()), int(p.number())}
 	case keyRaw:
 		v.Raw = &Raw{p.number(), p.sum()}
 	case keyRange:

@@ -65,9 +65,9 @@ func TestReadmeDescribesKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyRaw, keyRange,
+	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyInUse, keyRaw, keyRange,
 		keyKeyless, keyVerify, keyCovers, keyDetached, keyPart, keyXor, keyCut, keySize, keySum,
-		randomly + keyExpect, randomly + keyClause, randomly + keyLength, randomly + keyPayload})
+		randomly + keyExpect, randomly + keyClause, randomly + keyLength, randomly + keyPayload, randomly + keyInUse})
 	for _, o := range Outcomes {
 		keys = append(keys, string(o))
 	}

@@ -76,6 +76,13 @@ type Verdict struct {
 	Clause  format.Clause // the first that is violated; empty if none is
 	Length  int64         // bytes of plaintext released, before a failure too
 	Payload [sha256.Size]byte
+	InUse   InUse // zero where the copies are all equal, or none is used to the end
+}
+
+// InUse says which copy of the head a reader uses, by what tells it from others.
+type InUse struct {
+	Generation uint32
+	Slots      int
 }
 
 // A Raw is the plaintext of a payload with coding 1: what a reader gives that does

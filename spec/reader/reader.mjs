@@ -304,7 +304,8 @@ function compare(head, tail) {
 
 // ---- reading ----
 
-// stream reads a source forwards, without knowing its size, gives what opens to emit and returns a warning or ''.
+// stream reads a source forwards, without knowing its size, gives what opens to emit and returns the copy of the head that
+// it uses, and a warning or ''.
 export function stream(source, identities, emit, detached) {
   const head = headOf(source), opened = unlock(usable(head, null, detached), identities);
   for (let i = 0n; ; i++) {
@@ -314,7 +315,7 @@ export function stream(source, identities, emit, detached) {
     const tail = copyOf(bytes, true);
     agree(head, tail, detached);
     if (!tail.fault && !genuine(tail, opened.keys)) throw new Failure('HEAD-13');
-    return compare(head, tail);
+    return { copy: opened.copy, warning: compare(head, tail) };
   }
 }
 

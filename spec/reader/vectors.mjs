@@ -71,18 +71,19 @@ function build(v) {
 // judge runs a reader and returns what a vector states: outcome, clause, and length and SHA-256 of what it released.
 function judge(run) {
   const hash = createHash('sha256');
-  let length = 0, outcome = 'success', clause = '';
+  let length = 0, outcome = 'success', clause = '', copy;
   try {
-    clause = run((b) => { hash.update(b); length += b.length; }) ?? '';
+    ({ warning: clause = '', copy } = run((b) => { hash.update(b); length += b.length; }) ?? {});
     if (clause) outcome = 'warning';
   } catch (e) {
     if (!(e instanceof bulla.Failure)) throw e;
     ({ outcome, clause } = e);
   }
-  return { expect: outcome, clause, length, payload: hash.digest('hex') };
+  return { expect: outcome, clause, length, payload: hash.digest('hex'), inUse: copy ? inUse(copy) : '' };
 }
 
-const text = ({ expect, clause, length, payload }) => [expect, clause || '-', length, payload].join(' ');
+const text = ({ expect, clause, length, payload, inUse }) => [expect, clause || '-', length, payload, inUse].join(' ');
+const inUse = ({ generation, slots }) => `${generation} ${slots.length}`;
 
 // values compares the intermediate values of a container that opens.
 function values(v, check, { own: copy, keys }, identities) {
@@ -120,7 +121,8 @@ function values(v, check, { own: copy, keys }, identities) {
 
 // ---- all vectors ----
 
-const known = new Set(`comment expect clause length payload random-expect random-clause random-length random-payload raw
+const known = new Set(`comment expect clause length payload random-expect random-clause random-length random-payload in-use
+  random-in-use raw
   range keyless verify covers kek passphrase identity ssh-identity detached cek preamble prk commitment head-key
   slot-id-key mac slot-id slot-argon2 slot-okm slot-secret segment-key nonce plaintext part xor cut size sha256
   `.split(/\s+/));
@@ -154,7 +156,7 @@ function run(v, check) {
     random: judge((emit) => {
       reader = new bulla.Reader(source, identities, detached);
       reader.read(0n, reader.size, emit);
-      return reader.warning;
+      return reader;
     }),
   };
   const needs = Object.values(verdicts).find(({ expect }) => expect.startsWith('needs'));
@@ -166,6 +168,7 @@ function run(v, check) {
   for (const way in verdicts) {
     const got = verdicts[way], at = way === 'random' && v.get('random-expect') ? 'random-' : '';
     const want = Object.fromEntries(['expect', 'clause', 'length', 'payload'].map((k) => [k, v.get(at + k)]));
+    want.inUse = v.get(at + 'in-use') || got.inUse;
     const [length, payload] = coded ? v.get('raw').split(' ') : [];
     if (payload) Object.assign(want, { expect: 'success', clause: '', length, payload });
     else if (coded) Object.assign(want, { length: got.length, payload: got.payload });

@@ -20,7 +20,7 @@ func scenarios() []scenario {
 		goodSizes(), goodHeads(), goodSlots(),
 		badHeads(), badSlots(), noKeys(),
 		badChunks(), huge(),
-		tornHeads(), tornTails(), generations(), forgedCopies(), twoContainers(), detachedHeads(),
+		tornHeads(), tornTails(), generations(), forgedCopies(), twoContainers(), twoFaces(), detachedHeads(),
 		goodZstd(), badZstd(),
 	)
 }

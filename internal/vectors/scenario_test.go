@@ -92,7 +92,7 @@ func (s scenario) vector() *Vector {
 	if r != v.Stream {
 		v.Random = &r
 	}
-	if x.content != nil && (v.Stream.Clause == "" || strings.HasPrefix(string(v.Stream.Clause), "ZSTD")) {
+	if x.coding == byte(format.Zstd) && x.content != nil && (v.Stream.Clause == "" || strings.HasPrefix(string(v.Stream.Clause), "ZSTD")) {
 		v.Raw = &Raw{int64(len(x.content)), sha256.Sum256(x.content)}
 	}
 	v.Ranges = x.ranges(s.ranges, v.AtRandom())

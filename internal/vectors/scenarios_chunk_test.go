@@ -180,6 +180,12 @@ func cuts() (all []scenario) {
 		scenario{name: "cut_head_pages_2", comment: "a head of two pages, cut off behind the first", file: file{pages: 2}, change: []change{cutAt(H)},
 			want: "HEAD-4", keyless: at(format.HEAD4, H)},
 
+		scenario{name: "cut_head_version", comment: "11 bytes, of which the last is the version, 9", change: []change{only(format.Magic + "\x09")}, want: "HEAD-2", keyless: at(format.HEAD2, 10)},
+		scenario{name: "cut_head_pages_half", comment: "15 bytes, of which the last is the first of a number of pages that cannot be", change: []change{only(format.Magic + "\x01\x01\x00\x00\x01")},
+			want: "HEAD-4", keyless: at(format.HEAD4, 15)},
+		scenario{name: "cut_head_pages", comment: "16 bytes, of which the last two are the number of pages, 65", change: []change{only(format.Magic + "\x01\x01\x00\x00\x00\x41")},
+			want: "HEAD-3", keyless: at(format.HEAD3, 14)},
+
 		scenario{name: "joined_at_chunk", comment: "the second of three chunks and what follows it are missing, but for the tail",
 			file: file{plain: 2*C + 5}, change: []change{drop(2), drop(1)}, want: "FILE-2", keyless: at(format.FILE2, H+S)},
 		scenario{name: "joined_in_chunk", comment: "all behind the twentieth byte of the second chunk is missing, but for the tail",
@@ -189,6 +195,15 @@ func cuts() (all []scenario) {
 		scenario{name: "joined_more", comment: "a byte too many behind the last chunk", file: file{plain: 100},
 			change: []change{func(x *box) { x.payload = append(x.payload, chunk{b: []byte{0}}) }}, want: "CHUNK-1", verify: at(format.CHUNK1, H)},
 	)
+}
+
+// inChunk puts bytes into chunk i.
+func inChunk(i, off int, b []byte) change {
+	return func(x *box) {
+		c := bytes.Clone(x.chunkBytes(x.payload[i]))
+		copy(c[off:], b)
+		x.payload[i].b = c
+	}
 }
 
 // keep cuts chunk i off.
@@ -219,6 +234,12 @@ func trailing() []scenario {
 		{name: "trailing_container", comment: "another container of the same recipient behind it", file: one,
 			change: []change{followed(whole(file{label: "another container", plain: 100}))}, want: "FILE-4", random: "COPY-1",
 			keyless: at(format.COPY1, size100+tail100)},
+		{name: "chunk_holds_foreign_copy", comment: "an intact copy of another container stands in the first of two chunks", file: file{plain: C + 100},
+			change: []change{inChunk(0, 1000, build(file{label: "another container"}).head)}, want: "CHUNK-1", verify: at(format.CHUNK1, H)},
+		{name: "chunk_holds_damaged_copy", comment: "a damaged copy of the head stands in the first of two chunks", file: file{label: "chunk holds", plain: C + 100},
+			change: []change{inChunk(0, 1000, apply(nil, build(file{label: "chunk holds"}).head, []edit{flip(200)}))}, want: "CHUNK-1", verify: at(format.CHUNK1, H)},
+		{name: "chunk_holds_copy", comment: "a copy of the head stands in the first of two chunks", file: file{label: "chunk holds", plain: C + 100},
+			change: []change{inChunk(0, 1000, build(file{label: "chunk holds"}).head)}, want: "FILE-4", random: "FILE-4", verify: at(format.FILE4, 2*H+1000)},
 		{name: "trailing_itself", comment: "the same container behind it: nothing is wrong without a key", file: file{label: "itself", plain: 100},
 			change: []change{followed(whole(file{label: "itself", plain: 100}))}, want: "FILE-4", keyless: none, verify: end},
 		{name: "trailing_container_behind_chunk", comment: "two containers of two chunks, one behind the other", file: file{plain: C + 100},

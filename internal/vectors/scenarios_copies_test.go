@@ -1,7 +1,6 @@
 package vectors
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -50,6 +49,7 @@ func tornHeads() (all []scenario) {
 		scenario{name: "torn_head_of_64_pages", comment: "the longest head is zeros; the tail has to be found", file: file{pages: 64, plain: 100},
 			change: []change{inHead(bytesOf(make([]byte, 64*H)))}, want: "HEAD-1", random: "warning HEAD-1", keyless: at(format.HEAD1, 0),
 			covers: []format.Clause{format.READ2}},
+		decoyTail(),
 		scenario{name: "torn_both", comment: "both copies are damaged", file: plain, change: []change{inHead(flip(200)), inTail(flip(300))},
 			want: "HEAD-5", keyless: at(format.HEAD5, H-4)},
 		scenario{name: "torn_head_and_chunk", comment: "the head is damaged, and a chunk", file: file{plain: C + 5}, change: []change{inHead(flip(200)), flipAt(H)},
@@ -94,6 +94,10 @@ func tornTails() (all []scenario) {
 		change: []change{inTail(bytesOf(noise(H))), func(x *box) { x.payload[1] = chunk{b: noise(116)} }}, want: "FILE-1 65536", random: "FILE-1",
 		keyless: at(format.TAIL1, H+S+116), verify: at(format.TAIL1, H+S+116, format.FILE1, H+S+116+H),
 	}, scenario{
+		name: "end_noise_magic", comment: "the second of two chunks and the tail are something else, but for the tail's first 96 bytes: there is no end", file: file{plain: C + 100},
+		change: []change{inTail(func(_ *box, c []byte) []byte { return append(c[:96], noise(H-96)...) }), func(x *box) { x.payload[1] = chunk{b: noise(116)} }},
+		want:   "FILE-1 65536", random: "FILE-1", keyless: at(format.TAIL1, H+S+116), verify: at(format.TAIL1, H+S+116, format.FILE1, H+S+116+H),
+	}, scenario{
 		name: "end_copy_shorter", comment: "a head of two pages; the last two pages are an intact copy of one page and noise: no end", file: file{label: "pages", pages: 2, plain: 100},
 		change: []change{flipAt(2 * H), inTail(of(file{label: "pages", slots: []slot{kek(keyA), unknown(0x7fff, 3700)}}),
 			func(_ *box, c []byte) []byte { return slices.Concat(c, noise(H)) })},
@@ -110,13 +114,7 @@ func tornTails() (all []scenario) {
 }
 
 // noise is n bytes that are like nothing else.
-func noise(n int) []byte {
-	b := make([]byte, 0, n+sha256.Size)
-	for i := 0; len(b) < n; i++ {
-		b = append(b, secret(fmt.Sprint("noise ", i))...)
-	}
-	return b[:n]
-}
+func noise(n int) []byte { return secretBytes("noise", n) }
 
 // generations are containers after an interrupted rewrap.
 func generations() []scenario {

@@ -94,7 +94,7 @@ func TestScheduleAgrees(t *testing.T) {
 		for _, c := range []chunk{x.payload[0], x.payload[len(x.payload)-1]} {
 			segment := must(keys.Segment(seal.Of(c.First)))
 			got, err := segment.Open(nil, x.chunkBytes(c), c.First, c.Final, &nonce)
-			if want := Plaintext(x.seed, c.First*C, c.PlaintextSize); err != nil || !bytes.Equal(got, want) {
+			if want := x.plaintext(c.First*C, c.PlaintextSize); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s: chunk %d: %v", v.Name, c.First, err)
 			}
 		}

@@ -110,8 +110,7 @@ func framesOf(plain []byte) (frames [][]byte, err error) {
 	}
 	t, err := zseek.ReadTable(bytes.NewReader(all.Bytes()), int64(all.Len()))
 	for i := int64(0); err == nil && i < t.Frames(); i++ {
-		var f zseek.Frame
-		f, err = t.Frame(i)
+		f := t.Frame(i)
 		frames = append(frames, all.Bytes()[f.Offset:][:f.Size])
 	}
 	return frames, err

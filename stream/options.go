@@ -1,11 +1,11 @@
 package stream
 
 import (
-	"runtime"
 	"sync/atomic"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/ring"
 )
 
 // WriterOptions are the options of [NewWriter]. The zero value, and a nil
@@ -118,7 +118,7 @@ func (o *WriterOptions) orDefault() WriterOptions {
 	if o != nil {
 		v = *o
 	}
-	v.Workers = workers(v.Workers)
+	v.Workers = ring.Workers(v.Workers)
 	if v.Done == nil {
 		v.Done = new(atomic.Int64)
 	}
@@ -175,15 +175,5 @@ func newOpening(n int, head []byte, done *atomic.Int64) opening {
 	if done == nil {
 		done = new(atomic.Int64)
 	}
-	return opening{workers: workers(n), head: head, done: done}
-}
-
-// maxWorkers bounds what a caller may ask for, and with it memory.
-const maxWorkers = 1024
-
-func workers(n int) int {
-	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	return min(n, maxWorkers)
+	return opening{workers: ring.Workers(n), head: head, done: done}
 }

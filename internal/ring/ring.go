@@ -44,6 +44,18 @@ type Ring[T any] struct {
 	err error // why it was stopped
 }
 
+// maxWorkers bounds what a caller may ask for, and with it memory.
+const maxWorkers = 1024
+
+// Workers is how many workers a ring is given where n are asked for: GOMAXPROCS
+// for 0, and 1024 at most.
+func Workers(n int) int {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return min(n, maxWorkers)
+}
+
 // New returns a ring of at most slots slots whose items are worked on by fn in
 // that many workers. No goroutine runs before the first Put, and no slot exists
 // before the Get that needs it.

@@ -73,9 +73,7 @@ func (d *delivery) frames() error {
 	d.SizeKnown = true
 	var content []byte
 	for i := range z.Table().Frames() {
-		if f, err := z.Table().Frame(i); err == nil {
-			d.Done.Add(int64(f.Size))
-		}
+		d.Done.Add(int64(z.Table().Frame(i).Size))
 		if content, err = z.ReadFrame(content, i); err == nil {
 			err = d.give(content)
 		} else {

@@ -35,8 +35,8 @@
 // stream gives. To that come, for each worker, an encoder (3 to 8 MiB by its
 // level, 40 MiB from level 10 on) or a decoder (1 MiB). A Writer keeps 4 bytes a
 // frame for the table, 2 MiB for each TiB of content; a Reader keeps a digest of
-// the table to come; a ReaderAt keeps the offset of one frame in 512, reads the
-// rest of the table when it needs it, and caches the content of workers+2 frames.
+// the table to come; a ReaderAt keeps what a Writer does, and the content
+// of workers+2 frames.
 //
 // # Errors
 //

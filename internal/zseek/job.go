@@ -1,21 +1,8 @@
 package zseek
 
-import "runtime"
-
 // ringSlots is how many frames are under way: one with each worker, one being
 // filled and one being emptied.
 func ringSlots(workers int) int { return workers + 2 }
-
-// maxWorkers bounds what a caller may ask for, and with it memory.
-const maxWorkers = 1024
-
-// boundWorkers is the number of workers for a request of n; 0 means GOMAXPROCS.
-func boundWorkers(n int) int {
-	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	return min(n, maxWorkers)
-}
 
 // A job carries a frame through a reader's ring. Its buffers are kept from one
 // use to the next.

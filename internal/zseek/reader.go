@@ -22,7 +22,7 @@ type Reader struct {
 // src is read from another goroutine if there is more than one, up to its end.
 // It is never closed.
 func NewReader(src io.Reader, workers int) *Reader {
-	workers = boundWorkers(workers)
+	workers = ring.Workers(workers)
 	r := &Reader{dec: newDecompressor(workers)}
 	pull := ring.NewPuller(workers, ringSlots(workers), newFetcher(src).fetch, r.work)
 	r.Reader = ring.NewReader(pull, func(j *job) ([]byte, error) { return j.content, j.err })

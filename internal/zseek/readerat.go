@@ -15,14 +15,8 @@ type ReaderAt struct {
 	table   *Table
 	workers int
 	dec     decompressor
-	scratch pool[*scratch]
+	frames  pool[*[MaxFrameSize]byte]
 	cache   *cache
-}
-
-// A scratch is what it takes to read a frame.
-type scratch struct {
-	page  page
-	frame [MaxFrameSize]byte
 }
 
 // NewReaderAt reads the table of the stream of size bytes in src, see
@@ -35,12 +29,12 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 	if err != nil {
 		return nil, err
 	}
-	workers = boundWorkers(workers)
+	workers = ring.Workers(workers)
 	r := &ReaderAt{
 		table:   t,
 		workers: workers,
 		dec:     newDecompressor(workers),
-		scratch: newPool(workers, func() *scratch { return new(scratch) }),
+		frames:  newPool(workers, func() *[MaxFrameSize]byte { return new([MaxFrameSize]byte) }),
 	}
 	r.cache = newCache(ringSlots(workers), r.ReadFrame)
 	return r, nil
@@ -58,13 +52,10 @@ func (r *ReaderAt) Size() int64 { return r.table.Size() }
 // not decode or is not as the table says, or with an error of the source; what
 // it returns is then no content, but still a buffer.
 func (r *ReaderAt) ReadFrame(buf []byte, i int64) ([]byte, error) {
-	s := r.scratch.get()
-	defer r.scratch.put(s)
-	f, err := r.table.frame(i, &s.page)
-	if err != nil {
-		return buf, err
-	}
-	frame := s.frame[:f.Size]
+	b := r.frames.get()
+	defer r.frames.put(b)
+	f := r.table.frame(i)
+	frame := b[:f.Size]
 	if err := readAt(r.table.src, frame, f.Offset); err != nil {
 		return buf, err
 	}

@@ -9,26 +9,44 @@ import (
 	"bulla/internal/fullio"
 )
 
-// A tally keeps the sizes of the frames written, for the table: all hold
-// FrameContent but the last, so that one number a frame is enough. It grows by
-// pages, so that a long stream is never copied.
+// A tally keeps the sizes of the frames that were written, or that a table says
+// there are: all hold FrameContent but the last, so that one number a frame is
+// enough, 2 MiB for each TiB of content. It grows by pages, so that a long stream
+// is never copied and nothing is allocated for entries that are not there.
 type tally struct {
 	pages  [][]uint32
+	marks  []int64 // the offset in the stream of the first frame of each page
 	frames int64
-	last   int // content of the last frame
+	end    int64 // of the last frame in the stream
+	last   int   // content of the last frame, 0 if there is none
 }
 
-const tallyPage = 1 << 12
+const tallyPage = 512
 
 func (t *tally) add(size, content int) {
 	n := len(t.pages)
-	if n == 0 || len(t.pages[n-1]) == tallyPage {
+	if t.frames%tallyPage == 0 {
 		t.pages = append(t.pages, make([]uint32, 0, tallyPage))
+		t.marks = append(t.marks, t.end)
 		n++
 	}
 	t.pages[n-1] = append(t.pages[n-1], uint32(size))
 	t.frames++
+	t.end += int64(size)
 	t.last = content
+}
+
+// frame is where frame i stands, of those that were added.
+func (t *tally) frame(i int64) Frame {
+	page, k := t.pages[i/tallyPage], i%tallyPage
+	f := Frame{t.marks[i/tallyPage], int(page[k]), FrameContent}
+	for _, size := range page[:k] {
+		f.Offset += int64(size)
+	}
+	if i == t.frames-1 {
+		f.Content = t.last
+	}
+	return f
 }
 
 // writeTable writes the table of the frames counted.

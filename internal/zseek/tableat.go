@@ -6,24 +6,13 @@ import (
 	"bulla/format"
 )
 
-// A Table finds frames in a stream that can be read at any place. It keeps the
-// offset of one frame in pageFrames, 2 MiB for the longest table there can be,
-// and reads the entries between when it needs them. It is safe for concurrent use.
+// A Table says where the frames of a stream are that can be read at any place. It
+// is safe for concurrent use.
 type Table struct {
-	src    io.ReaderAt
-	start  int64   // of the table, which is the end of the frames
-	frames int64   // how many
-	last   int     // content of the last frame, 0 if there is none
-	marks  []int64 // offset of frame i*pageFrames, and start behind the last
+	src   io.ReaderAt
+	start int64 // of the table, which is the end of the frames
+	tally
 }
-
-const (
-	pageFrames = 512
-	pageSize   = pageFrames * entrySize
-)
-
-// A page has room for the entries between two marks.
-type page [pageSize]byte
 
 // A Frame is where a frame stands and what it holds, by the table.
 type Frame struct {
@@ -49,7 +38,7 @@ func ReadTable(src io.ReaderAt, size int64) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{src: src, start: size - tableSize(frames), frames: frames}
+	t := &Table{src: src, start: size - tableSize(frames)}
 	if t.start < 0 {
 		return nil, violation(format.ZSTD4, format.ErrMalformed, size-footerSize, "seek table", "%d frames do not fit before it", frames)
 	}
@@ -60,35 +49,32 @@ func ReadTable(src io.ReaderAt, size int64) (*Table, error) {
 	if le.Uint32(head[:]) != tableMagic || int64(le.Uint32(head[magicSize:])) != frames*entrySize+footerSize {
 		return nil, violation(format.ZSTD4, format.ErrMalformed, t.start, "seek table", "it does not begin where its end says")
 	}
-	return t, t.readEntries()
+	return t, t.readEntries(frames)
 }
 
-// readEntries sums up the sizes of all frames.
-func (t *Table) readEntries() error {
-	var p page
-	t.marks = make([]int64, 0, (t.frames+pageFrames-1)/pageFrames+1)
+// readEntries reads the sizes of that many frames, in pieces.
+func (t *Table) readEntries(frames int64) error {
+	var entries [tallyPage * entrySize]byte
 	odd, oddAt, oddContent := int64(-1), int64(0), int64(0) // the first frame of a wrong content
-	at := int64(0)
-	for i := int64(0); i < t.frames; i++ {
-		if i%pageFrames == 0 {
-			t.marks = append(t.marks, at)
-			if err := t.readPage(i, &p); err != nil {
+	for i := range frames {
+		k := i % tallyPage
+		if k == 0 {
+			n := min(tallyPage, frames-i)
+			if err := readAt(t.src, entries[:n*entrySize], t.entryOffset(i)); err != nil {
 				return err
 			}
 		}
-		size, content := parseEntry(p[i%pageFrames*entrySize:])
-		if err := t.plausible(i, at, size); err != nil {
+		size, content := parseEntry(entries[k*entrySize:])
+		if err := t.plausible(i, t.end, size); err != nil {
 			return err
 		}
-		if odd < 0 && (content != FrameContent && i < t.frames-1 || content < 1 || content > FrameContent) {
-			odd, oddAt, oddContent = i, at, content
+		if odd < 0 && (content != FrameContent && i < frames-1 || content < 1 || content > FrameContent) {
+			odd, oddAt, oddContent = i, t.end, content
 		}
-		at += size
-		t.last = int(min(content, FrameContent))
+		t.add(int(size), int(min(content, FrameContent)))
 	}
-	t.marks = append(t.marks, at)
-	if at != t.start {
-		return violation(format.ZSTD5, format.ErrMalformed, t.start, "seek table", "frames of %d bytes in all, where there are %d", at, t.start)
+	if t.end != t.start {
+		return violation(format.ZSTD5, format.ErrMalformed, t.start, "seek table", "frames of %d bytes in all, where there are %d", t.end, t.start)
 	}
 	if odd >= 0 {
 		return t.blame(odd, oddAt, oddContent)
@@ -131,46 +117,8 @@ func (t *Table) Frames() int64 { return t.frames }
 // Size is the length in bytes of the content of the stream.
 func (t *Table) Size() int64 { return max(0, t.frames-1)*FrameContent + int64(t.last) }
 
-// Frame returns frame i, of 0 to Frames()-1. It reads a page of the table.
-func (t *Table) Frame(i int64) (Frame, error) {
-	var p page
-	return t.frame(i, &p)
-}
-
-// frame is Frame with room to work in.
-func (t *Table) frame(i int64, p *page) (Frame, error) {
-	if err := t.readPage(i, p); err != nil {
-		return Frame{}, err
-	}
-	at := t.marks[i/pageFrames]
-	first := i - i%pageFrames
-	for j := first; ; j++ {
-		size, content := parseEntry(p[(j-first)*entrySize:])
-		// The source may have changed since its sum was taken.
-		if err := t.plausible(j, at, size); err != nil {
-			return Frame{}, err
-		}
-		if j < i {
-			at += size
-			continue
-		}
-		f := Frame{at, int(size), FrameContent}
-		if i == t.frames-1 {
-			f.Content = t.last
-		}
-		if content != int64(f.Content) {
-			return Frame{}, violation(format.ZSTD5, format.ErrMalformed, t.entryOffset(i), "seek table", "it has changed")
-		}
-		return f, nil
-	}
-}
-
-// readPage reads the entries of the page that frame i is in.
-func (t *Table) readPage(i int64, p *page) error {
-	first := i - i%pageFrames
-	n := min(pageFrames, t.frames-first)
-	return readAt(t.src, p[:n*entrySize], t.entryOffset(first))
-}
+// Frame returns frame i, of 0 to Frames()-1.
+func (t *Table) Frame(i int64) Frame { return t.frame(i) }
 
 func (t *Table) entryOffset(i int64) int64 { return t.start + tableHeaderSize + i*entrySize }
 

@@ -44,7 +44,7 @@ func NewWriter(dst io.Writer, level, workers int) (*Writer, error) {
 	if level < MinLevel || level > MaxLevel {
 		return nil, fmt.Errorf("compression level %d, not %d to %d", level, MinLevel, MaxLevel)
 	}
-	workers = boundWorkers(workers)
+	workers = ring.Workers(workers)
 	w := &Writer{
 		dst:         dst,
 		compressors: newPool(workers, func() *compressor { return newCompressor(level) }),

@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 
 	"bulla/internal/fullio"
@@ -111,6 +112,7 @@ func ReadCopies(src io.ReaderAt, size int64) *Copies {
 	}
 	if n := int64(len(c.head)); c.head == nil {
 		c.findTail(src, size)
+		c.nameLost(src, size, raw)
 	} else if size-n < n {
 		c.TailErr = &ParseError{FILE1, "tail", size, ErrTruncated, "no room for a payload and a tail"}
 	} else if raw, err := readAtMost(src, size-n, n); err != nil {
@@ -146,6 +148,16 @@ func ReadTail(src io.ReaderAt, size int64) *Copies {
 	c := &Copies{HeadErr: errLeftOut("head", 0)}
 	c.findTail(src, max(0, size))
 	return c
+}
+
+// nameLost says of what has no copy that it may be a container all the same.
+func (c *Copies) nameLost(src io.ReaderAt, size int64, first []byte) {
+	var fe *ForeignError
+	if c.tail == nil && errors.As(c.HeadErr, &fe) && fe.Seems == ForeignUnknown && mayHaveLost(src, size, first) {
+		lost := *fe.ParseError
+		lost.Reason = "no copy of a head is left in it, if there was one"
+		c.HeadErr = &ForeignError{&lost, ForeignLost}
+	}
 }
 
 // ParseCopies returns the copies of a container of which there is only the head

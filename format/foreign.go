@@ -1,6 +1,9 @@
 package format
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+)
 
 // A Foreign is a kind of input that is no container.
 type Foreign uint8
@@ -10,6 +13,7 @@ const (
 	ForeignConverted         // a container that was converted as if it were text
 	ForeignAge               // a file of age
 	ForeignOther             // a file of another program
+	ForeignLost              // perhaps a container that has lost both copies of its head
 )
 
 // A ForeignError is a [ParseError] for an input that does not begin with the
@@ -52,6 +56,53 @@ var foreign = []struct {
 	{"\x84", ForeignOther, "it looks like an OpenPGP file"},
 	{"\x8c", ForeignOther, "it looks like an OpenPGP file"},
 	{"\xc1", ForeignOther, "it looks like an OpenPGP file"},
+}
+
+// mayHaveLost reports whether a file of size bytes that begins with first, and has
+// no copy of a head at either end, may be a container that has lost both: its size
+// is one that a container can have, for some length of head, and what is there
+// looks like what was sealed, or like a head but for its magic.
+func mayHaveLost(src io.ReaderAt, size int64, first []byte) bool {
+	fits := false
+	for pages := int64(MinPages); pages <= MaxPages && !fits; pages++ {
+		_, err := NewLayout(size, pages*PageSize)
+		fits = err == nil
+	}
+	return fits && (isHeadWithoutMagic(first) || looksSealed(src, size))
+}
+
+// isHeadWithoutMagic reports whether b has what a preamble has that is not drawn at
+// random, the magic apart.
+func isHeadWithoutMagic(b []byte) bool {
+	if len(b) < PreambleSize {
+		return false
+	}
+	b = append([]byte(Magic), b[magicSize:PreambleSize]...)
+	_, err := PeekHeadSize(b)
+	if err == nil {
+		_, err = parsePreamble(b)
+	}
+	return err == nil
+}
+
+// looksSealed reports whether the middle of a file looks as if it were random: no
+// byte is there much more often than others.
+func looksSealed(src io.ReaderAt, size int64) bool {
+	const (
+		sample = 4096 // bytes, of which each value is there 16 times
+		most   = 64   // 12 standard deviations above that
+	)
+	b := make([]byte, sample)
+	if n, _ := src.ReadAt(b, size/2); n < sample {
+		return false
+	}
+	var count [256]int
+	for _, c := range b {
+		if count[c]++; count[c] > most {
+			return false
+		}
+	}
+	return true
 }
 
 // newForeignError says what b, the start of an input without the magic, seems

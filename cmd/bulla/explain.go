@@ -79,6 +79,9 @@ func explainForeign(name string, e *format.ForeignError) *failure {
 	switch e.Seems {
 	case format.ForeignAge:
 		f.hint = "age -d opens it"
+	case format.ForeignLost:
+		return &failure{what: name + " has no head at either end: both copies are lost, or it never was a bulla file [" + string(e.Clause) + "]", exit: exitBad,
+			hint: "a head that bulla head export has kept opens it: --head FILE, which bulla head restore puts back; bulla salvage looks for one in all of the file"}
 	case format.ForeignConverted:
 		f.hint = "transfer it again as binary; in PowerShell name the output with -o, not with >"
 	}

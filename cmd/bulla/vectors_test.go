@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"bulla/format"
@@ -20,6 +21,10 @@ func exitFor(v vectors.Verdict) int {
 	}
 	return exitOf[v.Outcome]
 }
+
+// lostCopies are vectors of which a file, seen from both ends, may be a container
+// that has lost both copies of its head: that is damage.
+var lostCopies = []string{"head_magic_first", "head_magic_last", "not_bulla_stripped"}
 
 // exitOf is the exit code of decrypt for each outcome of a vector.
 var exitOf = map[vectors.Outcome]int{
@@ -96,7 +101,11 @@ func runVector(t *testing.T, v *vectors.Vector) {
 	}
 
 	out := filepath.Join(dir, "out")
-	if got, want := runCommand(t, dir, nil, append(args, "-o", out, in)...), exitFor(v.AtRandom()); got != want {
+	want := exitFor(v.AtRandom())
+	if slices.Contains(lostCopies, v.Name) {
+		want = exitBad
+	}
+	if got := runCommand(t, dir, nil, append(args, "-o", out, in)...); got != want {
 		t.Errorf("file: exit code %d, want %d", got, want)
 	}
 	plain, err := os.ReadFile(out)

@@ -103,6 +103,7 @@ type verdict struct {
 	Sample     *sample           `json:"sample,omitempty"` // what was authenticated, if that was not all
 
 	report *stream.Report
+	beside bool // a detached head was given, so that it is no question what the file is
 }
 
 // check refuses what does not go together.
@@ -212,7 +213,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		Valid: report.Keyed && report.Valid(), Structure: report.Valid(),
 		Generation: report.Generation, Authentic: report.Authentic, Failed: report.Failed,
 		Findings: append([]format.Finding{}, report.Findings...), Checks: report.Outcomes(), Sample: v.sampleFlag.of(report),
-		report: report,
+		report: report, beside: head != nil,
 	}
 	hard := err != nil && !isNoKey(err) // the work could not be done
 	if !hard || len(d.Findings) > 0 {
@@ -256,7 +257,7 @@ func (d *verdict) failure() error {
 		f.hint = "a detached head is checked with its file: bulla verify --head HEAD FILE; it holds no content of its own"
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
 		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + mender(len(d.report.Copies.Usable()) == 0) + " mends"
-	case d.report.Copies.Head == nil && d.report.Copies.Tail == nil:
+	case d.report.Copies.Head == nil && d.report.Copies.Tail == nil && !d.beside:
 		if err := d.report.Copies.HeadErr; errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla) {
 			return about(d.File.String(), err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 )
 
 // A head is the preamble, what changes when the recipients change, and two
@@ -46,6 +47,21 @@ type Head struct {
 // far as that can be told without a key.
 func (h *Head) SameContainer(g *Head) bool {
 	return h.Preamble == g.Preamble && h.Commitment == g.Commitment
+}
+
+// SlotsNotIn returns the positions of the slots of h whose recipients have none in
+// g, another copy of the same container's head. Passphrases have one id between
+// them: of these it is the slot that g must have.
+func (h *Head) SlotsNotIn(g *Head) (missing []int) {
+	for i, s := range h.Slots {
+		same := func(t Slot) bool {
+			return t.Type == s.Type && t.ID == s.ID && (s.Type != SlotPassphrase || bytes.Equal(t.Body, s.Body))
+		}
+		if !slices.ContainsFunc(g.Slots, same) {
+			missing = append(missing, i)
+		}
+	}
+	return missing
 }
 
 // Room is how many bytes of slots a head of that many pages has place for.

@@ -13,13 +13,14 @@
 // or not:
 //
 //	[Classed]        a Recipient that knows what a quantum computer would do to it
+//	[Estimated]      a Recipient that knows the size of its slots only afterwards
 //	[Labeled]        a Recipient that learns while it wraps beside whom it may stand
 //	[Interactive]    an Identity that may wait for a person or a device
 //	[ManyUnwrapper]  an Identity that asks for many slots as it asks for one
 //	[Public]         an Identity that knows its Recipient
 //
-// [ClassOf], [WrapWithLabels], [IsInteractive], [UnwrapAny] and [RecipientOf]
-// answer for those which do not.
+// [ClassOf], [LeastBodySize], [WrapWithLabels], [IsInteractive], [UnwrapAny] and
+// [RecipientOf] answer for those which do not.
 package slot
 
 import (
@@ -90,6 +91,21 @@ func ClassOf(r Recipient) format.Class {
 		return c.Class()
 	}
 	return format.Neutral
+}
+
+// An Estimated Recipient knows the exact size of its slots only when it has made
+// one, as a plugin's does. Its BodySize is then a bound far above.
+type Estimated interface {
+	LeastBodySize() int // in bytes
+}
+
+// LeastBodySize returns the fewest bytes that a body of r can have: BodySize
+// unless r is Estimated.
+func LeastBodySize(r Recipient) int {
+	if e, ok := r.(Estimated); ok {
+		return e.LeastBodySize()
+	}
+	return r.BodySize()
 }
 
 // LabelPostQuantum is the label of recipients that withstand a quantum computer.

@@ -109,33 +109,19 @@ func (op *opened) compare(found []format.Finding, good, c *format.Copy, place st
 
 // stillOpen says how many slots an old copy has that the good one does not.
 func stillOpen(old, good *format.Head) string {
-	slots := removed(old, good)
+	slots := old.SlotsNotIn(good)
 	if len(slots) == 0 {
 		return ""
 	}
 	number := make(map[format.SlotType]int)
-	for i := range slots {
-		number[slots[i].Type]++
+	for _, i := range slots {
+		number[old.Slots[i].Type]++
 	}
 	var census []string
 	for _, t := range slices.Sorted(maps.Keys(number)) {
 		census = append(census, fmt.Sprintf("%d %v", number[t], t))
 	}
 	return fmt.Sprintf("; recipients that were removed still open the file by it: %s", strings.Join(census, ", "))
-}
-
-// removed returns the slots of an old copy whose recipients the good one does
-// not have. Passphrases have one name between them: of these it is the slot.
-func removed(old, good *format.Head) (slots []format.Slot) {
-	for _, s := range old.Slots {
-		same := func(t format.Slot) bool {
-			return t.Type == s.Type && t.ID == s.ID && (s.Type != format.SlotPassphrase || bytes.Equal(t.Body, s.Body))
-		}
-		if !slices.ContainsFunc(good.Slots, same) {
-			slots = append(slots, s)
-		}
-	}
-	return slots
 }
 
 // asWarnings returns a copy of what was found, as warnings (TAIL-3).

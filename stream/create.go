@@ -15,8 +15,8 @@ const sparePublicSlots = 2
 
 // create makes the keys and the encoded head of a new container.
 func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.Keys, head []byte, err error) {
-	if len(to) == 0 {
-		return nil, nil, errors.New("no recipients")
+	if err := o.plan(to); err != nil {
+		return nil, nil, err
 	}
 	h := &format.Head{Generation: 1}
 	h.Suite = o.Suite
@@ -26,9 +26,7 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 	if o.Level != 0 {
 		h.Coding = format.Zstd
 	}
-	if h.Pages, err = pagesFor(to, o.Reserve); err != nil {
-		return nil, nil, err
-	}
+	h.Pages = pagesFor(to, o.Reserve)
 	if err := o.Entropy.Fill("salt", h.Salt[:]); err != nil { // HEAD-14
 		return nil, nil, err
 	}
@@ -76,17 +74,11 @@ func encodeHead(h *format.Head, keys *seal.Keys) ([]byte, error) {
 
 // pagesFor is how many pages the head for these recipients needs, with room for
 // more (HEAD-15).
-func pagesFor(to []Recipient, reserve int) (int, error) {
-	if len(to) > format.MaxSlots {
-		return 0, fmt.Errorf("%d recipients, at most %d", len(to), format.MaxSlots)
-	}
-	if reserve < 0 || reserve > format.MaxSlots {
-		return 0, fmt.Errorf("reserve of %d slots, not 0 to %d", reserve, format.MaxSlots)
-	}
+func pagesFor(to []Recipient, reserve int) int {
 	n := (sparePublicSlots + reserve) * (format.SlotHeaderSize + format.HPKEBodySize)
 	for _, r := range to {
 		n += format.SlotHeaderSize + r.BodySize()
 	}
 	// What is only spare may be cut: a head that is full of recipients is none the worse.
-	return min(format.PagesFor(n), format.MaxPages), nil
+	return min(format.PagesFor(n), format.MaxPages)
 }

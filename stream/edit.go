@@ -27,11 +27,18 @@ type Edit struct {
 	Entropy *entropy.Mixer
 }
 
+func (e *Edit) mixer() *entropy.Mixer {
+	if e.Entropy == nil {
+		return entropy.Default()
+	}
+	return e.Entropy
+}
+
 // ErrLastSlot is a change that would leave no slot this program can open (WRAP-3).
 var ErrLastSlot = errors.New("the change would leave no recipient")
 
-// A HeadFullError is a change whose slots do not fit the head, whose length is
-// fixed when the container is created.
+// A HeadFullError says that slots do not fit a head, whose length is fixed when
+// the container is created.
 type HeadFullError struct {
 	Need, Room int // bytes of slots
 	Slots      int // there would be
@@ -62,23 +69,12 @@ func (op *opened) rewrap(ctx context.Context, edit *Edit) ([]byte, error) {
 		return nil, &LimitError{format.WRAP1, "the head has been changed 2^32 times"}
 	}
 	h.Generation++ // WRAP-1
-	var err error
-	if h.Slots, err = op.remaining(edit); err != nil {
+	kept, err := op.plan(edit)
+	if err != nil {
 		return nil, err
 	}
-	m := edit.Entropy
-	if m == nil {
-		m = entropy.Default()
-	}
-	if h.Slots, err = addSlots(ctx, h.Slots, edit.Add, edit.AllowClassical, m, &h.Preamble, op.cek, op.keys); err != nil {
+	if h.Slots, err = addSlots(ctx, kept, edit.Add, edit.AllowClassical, edit.mixer(), &h.Preamble, op.cek, op.keys); err != nil {
 		return nil, err
-	}
-	known := func(s format.Slot) bool { return s.Type.Known() }
-	if len(edit.Add) == 0 && !slices.ContainsFunc(h.Slots, known) {
-		return nil, ErrLastSlot // WRAP-3
-	}
-	if room := format.Room(h.Pages); h.SlotsSize() > room || len(h.Slots) > format.MaxSlots {
-		return nil, &HeadFullError{h.SlotsSize(), room, len(h.Slots)}
 	}
 	return encodeHead(&h, op.keys)
 }

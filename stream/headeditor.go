@@ -85,6 +85,15 @@ func (h *HeadEditor) Head() *format.Head { return h.op.head.Head }
 // head. They must not be changed.
 func (h *HeadEditor) Encoded() []byte { return h.op.head.Raw }
 
+// Stored returns the newest authentic copy that stands in the container, nil if
+// none does: Save replaces it. It must not be changed.
+func (h *HeadEditor) Stored() *format.Head {
+	if h.op.stored == nil {
+		return nil
+	}
+	return h.op.stored.Head
+}
+
 // Faults returns what is wrong with the copies in the container: nothing if
 // both are good and equal.
 func (h *HeadEditor) Faults() []format.Finding { return slices.Clone(h.faults) }
@@ -100,7 +109,8 @@ func (h *HeadEditor) SlotsOf(n Named) []int { return h.op.slotsOf(n) }
 // the copy that counts does not have them: those of stale copies.
 func (h *HeadEditor) Removed() (slots []format.Slot) {
 	for _, c := range h.op.all {
-		for _, s := range removed(c.Head, h.Head()) {
+		for _, i := range c.Head.SlotsNotIn(h.Head()) {
+			s := c.Head.Slots[i]
 			if !slices.ContainsFunc(slots, func(t format.Slot) bool { return t.ID == s.ID && bytes.Equal(t.Body, s.Body) }) {
 				slots = append(slots, s)
 			}

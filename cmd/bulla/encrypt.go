@@ -134,7 +134,7 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	if err := e.checkHedged(keys); err != nil {
+	if err := explainPlan(stream.Plan(e.planned(keys), opts)); err != nil {
 		return err
 	}
 	in, from, err := a.source(cmd.Context(), e, args)

@@ -2,13 +2,10 @@ package main
 
 import (
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
-	"bulla/format"
-	"bulla/keyslot"
 )
 
 // EntropyFlags say what new keys are made of.
@@ -39,15 +36,4 @@ func (e *entropyFlags) mixer(cmd *cobra.Command) (*entropy.Mixer, error) {
 		o.Sources = append([]string{}, e.sources...) // not nil: "os" alone is a choice
 	}
 	return entropy.New(o)
-}
-
-// checkHedged refuses recipients of age where hardware entropy is required: age
-// draws on the operating system alone, so none would reach their slots.
-func (e *entropyFlags) checkHedged(to []keyslot.Recipient) error {
-	hardware := func(name string) bool { return name != "os" }
-	classic := func(r keyslot.Recipient) bool { return r.Type() == format.SlotAge }
-	if slices.ContainsFunc(e.require, hardware) && slices.ContainsFunc(to, classic) {
-		return refuse("use recipients that begin with age1pq1, a passphrase or --kek", "--require cannot be kept for age recipients: age takes its randomness from the operating system alone")
-	}
-	return nil
 }

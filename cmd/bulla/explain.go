@@ -59,6 +59,9 @@ func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*format.ParseError](err); ok {
 		return explainParse(name, e)
 	}
+	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
+		return &failure{what: fmt.Sprintf("%d recipients are too many for one file", e.Slots), exit: exitUnsupported, hint: "encrypt to a key that all of them have"}
+	}
 	if errors.Is(err, format.ErrMixedClasses) {
 		return &failure{what: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
 			hint: "choose one kind, or --allow-classical if that is what you want", exit: exitRefused}

@@ -2,12 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"bulla/format"
 	"bulla/internal/safetext"
+	"bulla/stream"
 )
 
 func headCommand(a *app) *cobra.Command {
@@ -76,7 +81,7 @@ func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) e
 	if err != nil {
 		return err
 	}
-	heads, err := src.open(ctx, ids, ids.all)
+	heads, err := src.open(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,8 @@ func headRestoreCommand(a *app) *cobra.Command {
 		Long: `Write a detached head to both of its places in FILE: when both copies there are
 damaged, or to bring what was changed in the detached head into the file. A file whose
 own head is newer keeps that. The content is not touched; its last piece must be
-authentic, which says that the head belongs there.
+authentic, which says that the head belongs there. You are told of recipients that
+the file gains or loses by it, such as one that was removed since.
 
 It is opened like for decrypt: with -i, -p, --kek, or the default identity.`,
 		Example:           `  bulla head restore --head backup.head backup.tar.bulla`,
@@ -143,7 +149,9 @@ type repaired struct {
 	Repaired   bool             `json:"repaired"` // something was written
 	Generation uint32           `json:"generation"`
 	Recipients int              `json:"recipients"`
-	Findings   []format.Finding `json:"findings"` // what was wrong
+	Added      []changedSlot    `json:"added,omitempty"`   // slots of the detached head that the file did not have
+	Removed    []changedSlot    `json:"removed,omitempty"` // slots of the file that the detached head does not have
+	Findings   []format.Finding `json:"findings"`          // what was wrong
 }
 
 // repair makes both copies of a file's head the one that counts.
@@ -157,6 +165,10 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		open = a.openHeadSource
 	}
 	src, err := open(file, r.head)
+	readOnly := err // a medium that cannot be written: what is sound needs no repair
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		src, err = a.openHeadSource(file, r.head)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,7 +177,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		return usage("bulla verify checks a stream", "%s is no file that could be repaired", src.name)
 	}
 	src.whole, src.mend = true, true
-	heads, err := src.open(ctx, ids, ids.all)
+	heads, err := src.open(ctx, ids)
 	if err != nil {
 		return err
 	}
@@ -173,13 +185,56 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	a.warnIfOlder(src, r.head, heads.Head())
 	done := &repaired{FileField: src.given.AsFile(), DryRun: r.dryRun, Generation: heads.Head().Generation,
 		Recipients: len(heads.Head().Slots), Findings: append([]format.Finding{}, heads.Faults()...)}
-	if !heads.Sound() && !r.dryRun {
+	if heads.Sound() {
+		return a.tellRepaired(done)
+	}
+	a.tellRestored(src, heads, done)
+	switch {
+	case r.dryRun:
+	case readOnly != nil:
+		return readOnly
+	default:
 		if err := saveHeads(src, heads); err != nil {
 			return err
 		}
 		done.Repaired = true
 	}
 	return a.tellRepaired(done)
+}
+
+// tellRestored warns of recipients whom a detached head brings back, or takes away.
+func (a *app) tellRestored(src *headSource, heads *stream.HeadEditor, done *repaired) {
+	if src.detached == nil {
+		return
+	}
+	head, stored := heads.Head(), heads.Stored()
+	if stored == nil {
+		a.warn("the head of "+src.name+" is lost: recipients that were removed after the detached head was made can open the file again",
+			"bulla recipients list shows who can; remove who should not")
+		return
+	}
+	for _, i := range head.SlotsNotIn(stored) {
+		done.Added = append(done.Added, changedSlot{Number: i + 1, Type: head.Slots[i].Type.String()})
+	}
+	for _, i := range stored.SlotsNotIn(head) {
+		done.Removed = append(done.Removed, changedSlot{Number: i + 1, Type: stored.Slots[i].Type.String()})
+	}
+	if n := len(done.Added); n > 0 {
+		a.warn(fmt.Sprintf("the detached head lets %s open %s that could not: %s", plural(n, "recipient"), src.name, slotsText(done.Added)),
+			"if they were removed on purpose, remove them again: bulla recipients remove --slot N")
+	}
+	if n := len(done.Removed); n > 0 {
+		a.warn(fmt.Sprintf("the detached head removes %s of %s: %s", plural(n, "recipient"), src.name, slotsText(done.Removed)), "")
+	}
+}
+
+// slotsText names slots by their numbers and types.
+func slotsText(slots []changedSlot) string {
+	var all []string
+	for _, s := range slots {
+		all = append(all, fmt.Sprintf("slot %d (%s)", s.Number, s.Type))
+	}
+	return strings.Join(all, ", ")
 }
 
 // warnIfOlder says that a detached head was of no use.

@@ -92,8 +92,8 @@ func (s *headSource) close() {
 
 // open opens the head with one of the identities. That a copy of it is not good,
 // or the file's end missing, is no error where no more than the head is wanted.
-func (s *headSource) open(ctx context.Context, ids *identities, all []stream.Identity) (*stream.HeadEditor, error) {
-	h, err := s.openWith(ctx, all)
+func (s *headSource) open(ctx context.Context, ids *identities) (*stream.HeadEditor, error) {
+	h, err := s.openWith(ctx, ids.all)
 	if err != nil {
 		return nil, about(s.name, ids.explain(err))
 	}

@@ -10,12 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
-	"bulla/format"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/keyfile"
-	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -85,12 +83,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		}
 		to = append(to, kek)
 	}
-	to = withoutRepeats(to)
-	if n := len(to); n > format.MaxSlots || n == format.MaxSlots && k.passphrase.given() {
-		return nil, &failure{exit: exitUnsupported, what: fmt.Sprintf("more than %d recipients", format.MaxSlots),
-			hint: "encrypt to a key that all of them have"}
-	}
-	return to, k.checkClasses(to)
+	return withoutRepeats(to), nil
 }
 
 // explainRecipient says what is wrong with the i-th -r. What was given there is
@@ -109,17 +102,21 @@ func (k *recipientFlags) explainRecipient(i int, s string, err error) error {
 	return f
 }
 
-// checkClasses refuses to mix classical and post-quantum recipients (SLOT-4)
-// before anybody is asked for anything.
-func (k *recipientFlags) checkClasses(to []keyslot.Recipient) error {
-	var classes []format.Class
-	for _, r := range to {
-		classes = append(classes, slot.ClassOf(r))
+// planned are the recipients, with one that stands for a passphrase that has not
+// been asked for.
+func (k *recipientFlags) planned(to []keyslot.Recipient) []stream.Recipient {
+	if k.passphrase.given() {
+		return append(slices.Clone(to), keyslot.AnyPassphrase{})
 	}
-	if format.Mixed(classes) && !k.allowClassical {
-		return format.ErrMixedClasses
+	return to
+}
+
+// explainPlan words what is wrong with recipients before they are asked.
+func explainPlan(err error) error {
+	if errors.As(err, new(*entropy.RequireError)) {
+		return refuse("use recipients that begin with age1pq1, a passphrase or --kek", "--require cannot be kept for age recipients: age takes its randomness from the operating system alone")
 	}
-	return nil
+	return err
 }
 
 // withPassphrase adds the recipient that is a passphrase, if one is wanted.

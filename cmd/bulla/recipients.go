@@ -1,15 +1,9 @@
 package main
 
 import (
-	"context"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"bulla/format"
-	"bulla/slot"
-	"bulla/stream"
 )
 
 func recipientsCommand(a *app) *cobra.Command {
@@ -59,49 +53,6 @@ copy is good, a detached head may serve: bulla help head restore.`,
 	r.register(a, cmd)
 	return cmd
 }
-
-// A witness stands between a container and an identity, and remembers the slot
-// that was opened last: the one whose key fitted.
-type witness struct {
-	stream.Identity
-	slot *format.Slot
-}
-
-func (w *witness) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
-	cek, err := w.Identity.Unwrap(ctx, s, p)
-	if err == nil {
-		w.slot = s
-	}
-	return cek, err
-}
-
-func (w *witness) Interactive() bool         { return slot.IsInteractive(w.Identity) }
-func (w *witness) Recipient() slot.Recipient { return slot.RecipientOf(w.Identity) }
-
-// watched has ids watched by witnesses.
-func watched(ids []stream.Identity) (seen []*witness, all []stream.Identity) {
-	for _, id := range ids {
-		w := &witness{Identity: id}
-		seen, all = append(seen, w), append(all, w)
-	}
-	return seen, all
-}
-
-// openedSlot is the position in h of the slot that one of the witnesses opened,
-// -1 if it is not there.
-func openedSlot(h *format.Head, seen []*witness) int {
-	return slices.IndexFunc(h.Slots, func(s format.Slot) bool {
-		return slices.ContainsFunc(seen, func(w *witness) bool {
-			return w.slot != nil && w.slot.Type == s.Type && string(w.slot.Body) == string(s.Body)
-		})
-	})
-}
-
-// AnyPassphrase stands for every passphrase: they all have the same name.
-type anyPassphrase struct{}
-
-func (anyPassphrase) Type() format.SlotType { return format.SlotPassphrase }
-func (anyPassphrase) Canonical() string     { return "" }
 
 // shortKey is a recipient in at most one line: its beginning and its end tell
 // long ones apart.

@@ -9,6 +9,7 @@ import (
 
 	"bulla/internal/storage"
 	"bulla/keyslot"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -117,8 +118,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	if err != nil {
 		return err
 	}
-	seen, all := watched(ids.all)
-	heads, err := src.open(cmd.Context(), ids, all)
+	heads, err := src.open(cmd.Context(), ids)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	for i := range c.Added {
 		c.Added[i].Number = len(heads.Head().Slots) - len(c.Added) + i + 1
 	}
-	a.warnOfRemoval(cmd.Context(), c, heads, ids, seen)
+	a.warnOfRemoval(cmd.Context(), c, heads, ids)
 	if !e.dryRun {
 		if err := a.writeChange(src, out, heads, c); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 	if edit.Entropy, err = e.mixer(cmd); err != nil {
 		return nil, err
 	}
-	return whom, e.checkHedged(whom)
+	return whom, explainPlan(stream.Plan(e.planned(whom), &stream.WriterOptions{Entropy: edit.Entropy, AllowClassical: e.allowClassical}))
 }
 
 // editPlaces opens what is to be changed, and plans the detached head that it is
@@ -205,20 +205,20 @@ func (a *app) editPlaces(e *editFlags, file string) (src *headSource, out *outpu
 
 // warnOfRemoval says what removing a recipient does not do, and whether one has
 // locked oneself out.
-func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEditor, ids *identities, seen []*witness) {
+func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEditor, ids *identities) {
 	if len(c.Removed) == 0 {
 		return
 	}
 	a.warn("removing a recipient is not revocation: whoever could open "+c.File.String()+" until now may have kept its key, or a copy",
 		"to lock somebody out for good, decrypt it and encrypt the content again")
-	if openedSlot(heads.Head(), seen) >= 0 {
+	if heads.OpenedSlot() >= 0 {
 		return
 	}
 	// The key that opened it is gone. Another may be at hand that asks nobody.
 	var quiet []stream.Identity
-	for _, w := range seen {
-		if !w.Interactive() {
-			quiet = append(quiet, w.Identity)
+	for _, id := range ids.all {
+		if !slot.IsInteractive(id) {
+			quiet = append(quiet, id)
 		}
 	}
 	if h, err := stream.EditDetachedHead(ctx, heads.Encoded(), quiet); err == nil {
@@ -260,7 +260,7 @@ func explainEdit(name string, err error) error {
 	}
 	if e, ok := errors.AsType[*stream.RecipientNotFoundError](err); ok {
 		f.exit, f.what = exitUsage, fmt.Sprintf("%s is no recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
-		if e.Recipient == (anyPassphrase{}) {
+		if e.Recipient == (keyslot.AnyPassphrase{}) {
 			f.what = name + " has no passphrase: nothing was removed"
 		}
 		f.hint = "bulla recipients list shows the slots that there are"

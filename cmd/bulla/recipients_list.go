@@ -93,13 +93,12 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 		return err
 	}
 	defer src.close()
-	seen, all := watched(ids.all)
-	heads, err := src.open(ctx, ids, all)
+	heads, err := src.open(ctx, ids)
 	switch {
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		return a.tellListing(keyedListing(src.given, heads, seen, append(suspects, owners(ids.all)...)))
+		return a.tellListing(keyedListing(src.given, heads, append(suspects, owners(ids.all)...)))
 	case isNoKey(err) && !l.given():
 		return a.listForStranger(src)
 	}
@@ -149,7 +148,7 @@ func owners(ids []stream.Identity) (all []suspect) {
 }
 
 // keyedListing is what somebody sees who can open the file.
-func keyedListing(file safetext.Name, heads *stream.HeadEditor, seen []*witness, suspects []suspect) *listing {
+func keyedListing(file safetext.Name, heads *stream.HeadEditor, suspects []suspect) *listing {
 	d := newListing(file, heads.Head())
 	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults()...)
 	for _, s := range suspects {
@@ -159,7 +158,7 @@ func keyedListing(file safetext.Name, heads *stream.HeadEditor, seen []*witness,
 			}
 		}
 	}
-	if i := openedSlot(heads.Head(), seen); i >= 0 {
+	if i := heads.OpenedSlot(); i >= 0 {
 		d.Slots[i].Opened = true
 		d.Slots[i].From = orElse(d.Slots[i].From, "the key that opens it")
 	}

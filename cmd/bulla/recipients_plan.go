@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"bulla/format"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
-	"bulla/keyslot/agekey"
 	"bulla/stream"
 )
 
@@ -64,7 +62,7 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.HeadEdito
 		gone = append(gone, r)
 	}
 	if e.all {
-		gone = append(gone, anyPassphrase{})
+		gone = append(gone, keyslot.AnyPassphrase{})
 	}
 	for _, n := range gone {
 		theirs := heads.SlotsOf(n)
@@ -98,7 +96,8 @@ func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.
 		}
 		fresh = append(fresh, r)
 	}
-	if err := fits(heads.Head(), fresh, e.passphrase.given(), edit.RemoveSlots); err != nil {
+	edit.Add = e.planned(fresh)
+	if err := heads.Plan(edit); err != nil {
 		return err
 	}
 	add, err := e.withPassphrase(ctx, fresh, edit.Entropy)
@@ -107,30 +106,6 @@ func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.
 		c.Added = append(c.Added, changedSlot{Type: r.Type().String(), Recipient: r.Canonical()})
 	}
 	return err
-}
-
-// fits finds out, before anybody is asked for a passphrase, whether a head has
-// room for what is added. How much a plugin needs is known only afterwards.
-func fits(h *format.Head, add []keyslot.Recipient, passphrase bool, remove []int) error {
-	need, n := h.SlotsSize(), len(h.Slots)+len(add)-len(remove)
-	for _, i := range remove {
-		need -= h.Slots[i].Size()
-	}
-	for _, r := range add {
-		size := r.BodySize()
-		if r.Type() == format.SlotAge && size == agekey.PluginBodySize {
-			size = format.MinAgeBody
-		}
-		need += format.SlotHeaderSize + size
-	}
-	if passphrase {
-		n++
-		need += format.SlotHeaderSize + format.PassphraseBodySize
-	}
-	if room := format.Room(h.Pages); need > room || n > format.MaxSlots {
-		return &stream.HeadFullError{Need: need, Room: room, Slots: n}
-	}
-	return nil
 }
 
 // tellChange says what was done.

@@ -133,6 +133,15 @@ func (r *Recipient) String() string { return r.canonical }
 // BodySize is exact, but for a plugin's recipient the most it may take.
 func (r *Recipient) BodySize() int { return r.size }
 
+// LeastBodySize is BodySize but for a plugin's recipient: how much that needs is
+// known only once it was asked.
+func (r *Recipient) LeastBodySize() int {
+	if r.size == PluginBodySize {
+		return format.MinAgeBody
+	}
+	return r.size
+}
+
 // Class says whether the recipient withstands a quantum computer. It is
 // [format.Neutral] for a plugin's, which says that with each slot.
 func (r *Recipient) Class() format.Class { return r.class }

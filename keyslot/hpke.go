@@ -214,18 +214,14 @@ func ParseHPKEIdentity(s string) (*HPKEIdentity, error) {
 // Recipient is the public half of i, an [*HPKERecipient].
 func (i *HPKEIdentity) Recipient() Recipient { return i.recipient }
 
-// Format implements [fmt.Formatter]. The verb %s asks for the text, like String;
-// every other prints the recipient, so that an identity that ends up in a message
-// gives nothing away.
-func (i *HPKEIdentity) Format(f fmt.State, verb rune) {
-	if verb == 's' {
-		io.WriteString(f, i.String())
-		return
-	}
+// Format implements [fmt.Formatter]: every verb prints the recipient, so that an
+// identity that ends up in a message gives nothing away.
+func (i *HPKEIdentity) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "identity of "+i.recipient.String())
 }
 
-// String is the identity in text, as age-keygen -pq writes it: a secret.
+// String is the identity in text, as age-keygen -pq writes it: a secret. Package
+// fmt does not call it.
 func (i *HPKEIdentity) String() string {
 	seed, err := i.key.Bytes()
 	if err != nil { // only for keys that were not made of a seed

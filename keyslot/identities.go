@@ -18,6 +18,11 @@ type IdentityParser func(s string) (Identity, error)
 // itself; more adds the kinds of other packages, which are asked in their
 // order. What no parser knows is refused with [ErrUnknownKey].
 func ParseIdentity(s string, more ...IdentityParser) (Identity, error) {
+	if hasPrefixFold(s, secretKeyPrefix) || hasPrefixFold(s, pluginKeyPrefix) {
+		if err := oneKey(s); err != nil {
+			return nil, err
+		}
+	}
 	i, err := firstKnown(s, append([]IdentityParser{parseHPKEIdentity}, more...))
 	if !errors.Is(err, ErrUnknownKey) {
 		return i, err

@@ -30,6 +30,30 @@ var (
 	ErrNoKeys = errors.New("no key in the file")
 )
 
+// A KeyError is a key that is well-formed, as far as can be told, and not of use
+// as it is. It quotes nothing of it.
+type KeyError struct {
+	Reason string
+	Advice string // what makes it of use
+	Err    error  // may be nil
+}
+
+func (e *KeyError) Error() string { return e.Reason }
+
+// Hint returns e.Advice.
+func (e *KeyError) Hint() string { return e.Advice }
+
+// Unwrap returns e.Err.
+func (e *KeyError) Unwrap() error { return e.Err }
+
+// oneKey refuses a line that has more on it than a key, which has no spaces.
+func oneKey(line string) error {
+	if strings.ContainsAny(line, " \t") {
+		return &KeyError{Reason: "there is more on the line than a key", Advice: "a comment goes on a line of its own and begins with #"}
+	}
+	return nil
+}
+
 // A LineError says in which line of a file something is wrong. It does not
 // quote the line, which may be a secret.
 type LineError struct {
@@ -122,6 +146,7 @@ const (
 	ageRecipientPrefix = "age1"
 	sshRecipientPrefix = "ssh-"
 	pemPrefix          = "-----BEGIN "
+	rfc4716Prefix      = "---- BEGIN SSH2 PUBLIC KEY"
 )
 
 // hasPrefixFold reports whether s begins with the ASCII prefix, in any case.

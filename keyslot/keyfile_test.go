@@ -223,3 +223,26 @@ func FuzzParseIdentities(f *testing.F) {
 		}
 	})
 }
+
+// What is more on a line than a key is named, not taken for a mistyped key.
+func TestMoreThanAKey(t *testing.T) {
+	id := newIdentity(t)
+	for _, s := range []string{id.Recipient().Canonical() + " bob", id.Recipient().Canonical() + "\t# bob", "age1something bob"} {
+		_, err := ParseRecipient(s)
+		if e, ok := errors.AsType[*KeyError](err); !ok || !strings.Contains(e.Hint(), "line of its own") {
+			t.Errorf("%q: %v", s[len(s)-5:], err)
+		}
+	}
+	for _, s := range []string{id.String() + " mine", "AGE-PLUGIN-X-1QQ # mine"} {
+		_, err := ParseIdentity(s)
+		if e, ok := errors.AsType[*KeyError](err); !ok || quotes(err, id.String()) {
+			t.Errorf("%v, %v", e, err)
+		}
+	}
+	for _, s := range []string{"-----BEGIN PUBLIC KEY-----", "---- BEGIN SSH2 PUBLIC KEY ----"} {
+		_, err := ParseRecipient(s)
+		if e, ok := errors.AsType[*KeyError](err); !ok || !strings.Contains(e.Hint(), "ssh-keygen -i") || !errors.Is(err, ErrUnknownKey) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}

@@ -26,6 +26,12 @@ func ParseRecipient(s string, more ...RecipientParser) (Recipient, error) {
 		return nil, ErrSecretKey
 	case hasPrefixFold(s, pluginKeyPrefix):
 		return nil, errors.New("this is an identity where a recipient is expected")
+	case strings.HasPrefix(s, pemPrefix), strings.HasPrefix(s, rfc4716Prefix):
+		return nil, &KeyError{Reason: "this is a public key in a form that is not read here", Advice: "ssh-keygen -i -f FILE, or -i -m PKCS8 -f FILE, prints an ssh key in the form that is", Err: ErrUnknownKey}
+	case hasPrefixFold(s, ageRecipientPrefix):
+		if err := oneKey(s); err != nil {
+			return nil, err
+		}
 	}
 	r, err := firstKnown(s, append([]RecipientParser{parseHPKERecipient}, more...))
 	if errors.Is(err, ErrUnknownKey) {

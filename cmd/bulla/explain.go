@@ -160,6 +160,9 @@ func hintNoKey(e *keysError, causes error, asked bool) string {
 	if m, ok := errors.AsType[*agekey.PluginMissingError](causes); ok {
 		return "install age-plugin-" + m.Name + ", and see that it is on the PATH"
 	}
+	if e, ok := errors.AsType[*agekey.PluginError](causes); ok {
+		return e.Hint()
+	}
 	if errors.Is(causes, agekey.ErrWrongPassphrase) {
 		return "that was the passphrase of the key, not of the file; try again"
 	}
@@ -224,6 +227,9 @@ func explainKeys(err error) *failure {
 	}
 	if m, ok := errors.AsType[*agekey.PluginMissingError](err); ok {
 		return &failure{what: m.Error(), exit: exitUnsupported, hint: "install it, and see that it is on the PATH"}
+	}
+	if e, ok := errors.AsType[*agekey.PluginError](err); ok {
+		return &failure{what: err.Error(), exit: exitIO, hint: e.Hint()}
 	}
 	if e, ok := errors.AsType[*agekey.SizeError](err); ok {
 		return &failure{what: e.Error(), exit: exitUnsupported, hint: "use a smaller key, or one of another kind"}

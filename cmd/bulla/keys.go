@@ -55,7 +55,7 @@ func configFile(name string) (string, error) {
 // keyFileError says which file of keys err is about.
 func keyFileError(name string, err error) error {
 	var pe *fs.PathError
-	if err == nil || errors.As(err, &pe) {
+	if err == nil || hintOf(err) == "" && errors.As(err, &pe) {
 		return err
 	}
 	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla help keys shows what key files look like"}

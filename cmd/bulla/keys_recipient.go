@@ -89,7 +89,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 // explainRecipient says what is wrong with the i-th -r. What was given there is
 // not repeated: it may be a secret.
 func (k *recipientFlags) explainRecipient(i int, s string, err error) error {
-	f := &failure{exit: exitUsage, err: err, what: "-r: " + err.Error(), hint: "bulla help keys shows what recipients look like"}
+	f := &failure{exit: exitUsage, err: err, what: "-r: " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what recipients look like")}
 	if len(k.recipients) > 1 {
 		f.what = fmt.Sprintf("-r (number %d): %v", i+1, err)
 	}

@@ -155,6 +155,9 @@ func Parse(name string, file []byte) (*Vector, error) {
 			return nil, fmt.Errorf("line %d is not understood", n+1)
 		}
 	}
+	if v.Stream.Outcome == "" || v.Random != nil && v.Random.Outcome == "" {
+		return nil, errors.New("it does not say what to expect")
+	}
 	if detached > len(v.body) {
 		return nil, errors.New("the detached head is longer than the body")
 	}

@@ -98,6 +98,8 @@ func FuzzParse(f *testing.F) {
 			f.Add(file)
 		}
 	}
+	f.Add([]byte("comment: nothing is expected\n\n"))
+	f.Add([]byte("comment: \nexpect: success\nrandom-length: 0\n\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		v, err := Parse("", file)
 		if err != nil {

@@ -27,7 +27,7 @@ const (
 // ParseIdentityFile reads an identity file in any form that age takes:
 //
 //   - lines of identities, post-quantum ones included;
-//   - an ssh private key in PEM;
+//   - an ssh private key in PEM, below comments or none;
 //   - either a binary or an armored age file, encrypted with a passphrase, that
 //     holds lines of identities.
 //
@@ -44,7 +44,7 @@ func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, err
 	if err != nil {
 		return nil, err
 	}
-	trimmed := bytes.TrimSpace(file)
+	trimmed := belowComments(file)
 	switch {
 	case bytes.HasPrefix(file, []byte(encryptedPrefix)):
 		return []keyslot.Identity{newEncryptedFile(name, file, ui)}, nil
@@ -66,6 +66,17 @@ func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, err
 	return keyslot.ParseIdentities(bytes.NewReader(file), Identities(ui))
 }
 
+// belowComments is a file without white space around it, and from the first line
+// that is no comment on.
+func belowComments(file []byte) []byte {
+	file = bytes.TrimSpace(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf")))
+	for bytes.HasPrefix(file, []byte("#")) {
+		_, file, _ = bytes.Cut(file, []byte("\n"))
+		file = bytes.TrimSpace(file)
+	}
+	return file
+}
+
 // readAll reads a file of keys.
 func readAll(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
@@ -84,6 +95,11 @@ type encryptedFile struct {
 
 	opening sync.Mutex                 // held while the person is asked
 	inside  atomic.Pointer[fileInside] // nil as long as the file is closed
+}
+
+// Format implements [fmt.Formatter]: no verb prints what is in the file.
+func (f *encryptedFile) Format(s fmt.State, _ rune) {
+	fmt.Fprintf(s, "identity file %q", f.name)
 }
 
 // A fileInside is what opening an encrypted file came to.

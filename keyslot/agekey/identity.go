@@ -67,6 +67,9 @@ func ParseIdentity(s string, ui UI) (*Identity, error) {
 	return nil, keyslot.ErrUnknownKey
 }
 
+// Format implements [fmt.Formatter]: no verb prints the key.
+func (i *Identity) Format(f fmt.State, _ rune) { io.WriteString(f, "age identity") }
+
 // Accepts implements [keyslot.Identity].
 func (i *Identity) Accepts(t format.SlotType) bool { return t == format.SlotAge }
 

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
+	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/plugin"
@@ -123,9 +128,63 @@ func (c *pluginClient) explain(err error) error {
 	if missing := new(plugin.NotFoundError); errors.As(err, &missing) {
 		return &PluginMissingError{missing.Name}
 	}
-	said := safetext.OneLine(strings.TrimPrefix(err.Error(), c.name+" plugin: "))
-	if c.failed != nil {
-		return fmt.Errorf("age-plugin-%s: %w (%s)", c.name, c.failed, said)
+	e := &PluginError{Name: c.name, Said: safetext.OneLine(strings.TrimPrefix(err.Error(), c.name+" plugin: ")), Err: c.failed}
+	if c.failed == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)) {
+		e.Said = "it ended before it had answered"
+		if words := lastWords(c.ctx, c.name); words != "" {
+			e.Said += "; started without a task it says: " + words
+		}
 	}
-	return fmt.Errorf("age-plugin-%s: %s", c.name, said)
+	return e
+}
+
+// A PluginError is what a plugin said of its failure, or that it crashed.
+type PluginError struct {
+	Name string
+	Said string // in one line, without control characters
+	Err  error  // a question of the plugin's that got no answer; may be nil
+}
+
+func (e *PluginError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("age-plugin-%s: %v (%s)", e.Name, e.Err, e.Said)
+	}
+	return fmt.Sprintf("age-plugin-%s: %s", e.Name, e.Said)
+}
+
+// Unwrap returns e.Err.
+func (e *PluginError) Unwrap() error { return e.Err }
+
+// Hint says where to look.
+func (e *PluginError) Hint() string {
+	return "the words are the plugin's: see that its device is there and that age works with it"
+}
+
+// lastWords is the last line that a plugin writes to standard error when it gets
+// nothing to do. age's client throws away what a plugin writes there; one that
+// lacks a library, or its configuration, says so again.
+func lastWords(ctx context.Context, name string) string {
+	const patience, most = 2 * time.Second, 4 << 10
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "age-plugin-"+name, "--age-plugin=identity-v1")
+	cmd.Dir = os.TempDir() // as age does
+	said := &tail{most: most}
+	cmd.Stderr = said
+	cmd.WaitDelay = patience
+	cmd.Run() // that it fails is known
+	lines := strings.Split(strings.TrimSpace(string(said.b)), "\n")
+	return safetext.OneLine(lines[len(lines)-1])
+}
+
+// A tail keeps the end of what is written to it.
+type tail struct {
+	b    []byte
+	most int
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.b = append(t.b, p...)
+	t.b = t.b[max(0, len(t.b)-t.most):]
+	return len(p), nil
 }

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -242,5 +245,28 @@ func TestLabels(t *testing.T) {
 		if err != nil || !slices.Equal(labels, tt.want) {
 			t.Errorf("%s: %q, %v, want %q", tt.name, labels, err, tt.want)
 		}
+	}
+}
+
+// What a plugin that crashes says is shown, as a line of text.
+func TestPluginCrashes(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no shell")
+	}
+	dir := t.TempDir()
+	script := "#!" + sh + "\necho preparing >&2\nprintf 'cannot load \\033[31mlibpcsclite.so.1\\n' >&2\nexit 127\n"
+	if err := os.WriteFile(filepath.Join(dir, "age-plugin-crash"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	i, err := ParseIdentity(plugin.EncodeIdentity("crash", nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = i.Unwrap(t.Context(), sealed(t, testCEK(), newX25519(t).Recipient()), testPreamble())
+	e, ok := errors.AsType[*PluginError](err)
+	if !ok || e.Name != "crash" || e.Hint() == "" || !strings.HasSuffix(err.Error(), "it says: cannot load \ufffd[31mlibpcsclite.so.1") {
+		t.Errorf("%q", err)
 	}
 }

@@ -1,6 +1,7 @@
 package agekey
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ed25519"
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -108,15 +110,62 @@ func sshRecipient(key ssh.PublicKey) (age.Recipient, int, error) {
 }
 
 // The PEM labels of files that hold an ssh private key.
-var sshLabels = []string{"OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "PRIVATE KEY"}
+const (
+	opensshLabel   = "OPENSSH PRIVATE KEY"
+	encryptedLabel = "ENCRYPTED PRIVATE KEY" // PKCS #8
+)
+
+var sshLabels = []string{opensshLabel, "RSA PRIVATE KEY", "PRIVATE KEY"}
+
+// maxBcryptRounds is how much work an encrypted key may ask for: ssh-keygen makes
+// 16 to 24 rounds, and 2048 take some seconds.
+const maxBcryptRounds = 1 << 11
+
+// checkOpenSSH refuses a key in OpenSSH's form that one cannot encrypt to, or that
+// costs too much to open, before anybody is asked for its passphrase. What is
+// malformed is left to package ssh.
+//
+//	"openssh-key-v1" 0 || string cipher || string kdf || string (string salt || u32 rounds) || u32 keys || string public key || …
+func checkOpenSSH(b []byte) error {
+	b, ok := bytes.CutPrefix(b, []byte("openssh-key-v1\x00"))
+	var head struct {
+		Cipher, KDF, Options string
+		Keys                 uint32
+		Public               []byte
+		Rest                 []byte `ssh:"rest"`
+	}
+	if !ok || ssh.Unmarshal(b, &head) != nil {
+		return nil
+	}
+	if key, err := ssh.ParsePublicKey(head.Public); err == nil && key.Type() != sshEd25519 && key.Type() != sshRSA {
+		return &SSHKindError{key.Type()}
+	}
+	var options struct {
+		Salt   string
+		Rounds uint32
+	}
+	if ssh.Unmarshal([]byte(head.Options), &options) == nil && options.Rounds > maxBcryptRounds {
+		return &keyslot.KeyError{Reason: fmt.Sprintf("opening the ssh key takes %d rounds of bcrypt, more than %d", options.Rounds, maxBcryptRounds),
+			Advice: "ssh-keygen -p -a 100 -f FILE sets them anew"}
+	}
+	return nil
+}
 
 // parseSSHIdentity reads an ssh private key in PEM. One that is encrypted asks ui
 // for its passphrase when a slot names it. Its public half stands in the file or,
 // for the old forms, beside it in name.pub.
 func parseSSHIdentity(name string, file []byte, ui UI) (*Identity, error) {
 	block, _ := pem.Decode(file)
+	if block != nil && block.Type == encryptedLabel {
+		return nil, &keyslot.KeyError{Reason: "an encrypted private key in PKCS #8, which is not read here", Advice: "ssh-keygen -p -f FILE writes it in OpenSSH's form"}
+	}
 	if block == nil || !slices.Contains(sshLabels, block.Type) {
 		return nil, fmt.Errorf("%w: a PEM file without an ssh private key", keyslot.ErrUnknownKey)
+	}
+	if block.Type == opensshLabel {
+		if err := checkOpenSSH(block.Bytes); err != nil {
+			return nil, err
+		}
 	}
 	key, err := ssh.ParseRawPrivateKey(file)
 	var missing *ssh.PassphraseMissingError
@@ -168,7 +217,12 @@ type lockedSSH struct {
 func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Identity, error) {
 	if public == nil {
 		var err error
-		if public, err = readPublic(name + ".pub"); err != nil {
+		public, err = readPublic(name + ".pub")
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &keyslot.KeyError{Reason: "the ssh key is encrypted in an old form, which does not hold its public half, and there is no file of its name with .pub",
+				Advice: "ssh-keygen -p -f FILE writes it in a form that does", Err: err}
+		}
+		if err != nil {
 			return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
 		}
 	}

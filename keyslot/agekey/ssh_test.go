@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -188,4 +189,76 @@ func (s *stuck) Passphrase(context.Context, string) ([]byte, error) {
 	s.asked()
 	<-s.release
 	return nil, errors.New("too late")
+}
+
+// An ssh key may stand below what editors and people put above it.
+func TestSSHBelowComments(t *testing.T) {
+	file := read(t, sshKey(t, "-t", "ed25519", "-N", ""))
+	for _, above := range []string{"\xef\xbb\xbf", "\n\n", "# my key\n", "\xef\xbb\xbf# my key\r\n\r\n# of 2024\n", " \t\n"} {
+		parseIdentity(t, "", append([]byte(above), file...), nil)
+	}
+	if _, err := ParseIdentityFile("", strings.NewReader("# no key\n"), nil); !errors.Is(err, keyslot.ErrNoKeys) {
+		t.Errorf("comments alone: %v", err)
+	}
+}
+
+// What cannot be used as it is says what would make it so, and before anybody is
+// asked for a passphrase.
+func TestSSHAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		name, file, advice string
+	}{
+		{"encrypted PKCS #8", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n", "ssh-keygen -p"},
+		{"old form without its public half", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nMAA=\n-----END RSA PRIVATE KEY-----\n", "ssh-keygen -p"},
+		{"too many rounds", openssh(t, sshPublic(t), 1<<11+1), "ssh-keygen -p -a"},
+		{"security key", openssh(t, securityKey(), 16), "age-plugin-fido2-hmac"},
+	} {
+		ui := &script{}
+		_, err := ParseIdentityFile("no such file", strings.NewReader(tt.file), ui)
+		e, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err)
+		if !ok || !strings.Contains(e.Hint(), tt.advice) || len(ui.calls) > 0 {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	if _, err := ParseIdentityFile("", strings.NewReader(openssh(t, sshPublic(t), 1<<11)), &script{}); err != nil {
+		t.Errorf("as many rounds as there may be: %v", err)
+	}
+}
+
+func sshPublic(t *testing.T) []byte {
+	t.Helper()
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(natives(t)["ed25519"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.Marshal()
+}
+
+// securityKey is a public key of type sk-ssh-ed25519@openssh.com.
+func securityKey() []byte {
+	return ssh.Marshal(struct {
+		Kind        string
+		Public      []byte
+		Application string
+	}{"sk-ssh-ed25519@openssh.com", make([]byte, 32), "ssh:"})
+}
+
+// openssh is a file with an encrypted key, whose private half is nonsense.
+func openssh(t *testing.T, public []byte, rounds uint32) string {
+	t.Helper()
+	options := ssh.Marshal(struct {
+		Salt   string
+		Rounds uint32
+	}{"0123456789abcdef", rounds})
+	b := ssh.Marshal(struct {
+		Cipher, KDF string
+		Options     []byte
+		Keys        uint32
+		Public      []byte
+		Private     []byte
+	}{"aes256-ctr", "bcrypt", options, 1, public, make([]byte, 64)})
+	return string(pem.EncodeToMemory(&pem.Block{Type: opensshLabel, Bytes: append([]byte("openssh-key-v1\x00"), b...)}))
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"filippo.io/age/plugin"
 
 	"bulla/entropy"
 	"bulla/format"
@@ -215,4 +218,55 @@ func TestKEKIsNoOtherKey(t *testing.T) {
 	if err != nil || len(ids) != 1 || !ids[0].Accepts(format.SlotKEK) || ids[0].Accepts(format.SlotHPKE) {
 		t.Fatal(ids, err)
 	}
+}
+
+// No identity prints its secret, whatever verb asks for it, before or after it was
+// used.
+func TestNothingSecretIsPrinted(t *testing.T) {
+	id := newIdentity(t)
+	x, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kek := newKEK(t)
+	raw, err := hex.DecodeString(kekHex(t, kek))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pluginKey := plugin.EncodeIdentity("none", []byte("a secret that it keeps"))
+	for name, file := range map[string][]byte{
+		"lines": []byte(id.String() + "\n" + x.String() + "\n" + pluginKey), "under passphrase": underPassphrase(t, id.String()),
+		"key": raw, "ssh": sshPair(t).file,
+	} {
+		ids, err := keyfile.ParseIdentities("k", bytes.NewReader(file), &keyfile.Options{UI: person{}})
+		if name == "ssh" && file == nil {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range ids {
+			if opener, ok := i.(interface{ Interactive() bool }); ok && opener.Interactive() && name != "lines" {
+				i.Unwrap(t.Context(), &format.Slot{Type: format.SlotHPKE, Body: make([]byte, format.HPKEBodySize)}, &format.Preamble{})
+			}
+			for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%x", "%X", "%d", "%t"} {
+				for _, holder := range []any{i, []slot.Identity{i}, struct{ I any }{i}, &struct{ I slot.Identity }{i}} {
+					s := strings.ToLower(fmt.Sprintf(verb, holder))
+					for _, secret := range []string{id.String(), x.String(), pluginKey, string(raw), hex.EncodeToString(raw), fmt.Sprint(raw), string(sshSecret(file))} {
+						if secret = strings.ToLower(secret); len(secret) > 40 && strings.Contains(s, secret[20:30]) {
+							t.Errorf("%s: %s of a %T prints %s", name, verb, holder, s)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// sshSecret is what a PEM file has inside.
+func sshSecret(file []byte) []byte {
+	if block, _ := pem.Decode(file); block != nil {
+		return fmt.Append(nil, block.Bytes[len(block.Bytes)-100:])
+	}
+	return nil
 }

@@ -22,8 +22,8 @@ type Shift = salvage.Shift
 // Salvaged is what Salvage got back.
 type Salvaged struct {
 	salvage.Report
-	Head     *format.Head // the copy of the head that was used
-	Conflict bool         // the copies are of different containers, and one was chosen
+	Head     *format.Head `json:"-"` // the copy of the head that was used
+	Conflict bool         `json:"-"` // the copies are of different containers, and one was chosen
 }
 
 // ErrNoHead is what Salvage returns, with what is wrong with the one at the

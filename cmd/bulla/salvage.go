@@ -151,19 +151,10 @@ func (a *app) planMap(s *salvageFlags, in *input, out *output) (*output, error) 
 type salvaged struct {
 	safetext.InputField
 	safetext.OutputField
-	Size      int64          `json:"plaintext_bytes"` // as far as it is known
-	SizeKnown bool           `json:"size_known"`
-	Intact    int64          `json:"intact_bytes"`
-	Lost      []stream.Range `json:"lost"`
-	Shifts    []stream.Shift `json:"shifts"`
-
-	Decompressed   bool           `json:"decompressed"`
-	PlacesKnown    bool           `json:"places_known"` // nothing is uncertain
-	Uncertain      []stream.Range `json:"uncertain"`
-	UncertainBytes int64          `json:"uncertain_bytes"`
-	Written        bool           `json:"uncertain_written"`
-
-	From string `json:"from,omitempty"` // the copy of the head that was chosen
+	*stream.Salvaged
+	PlacesKnown bool   `json:"places_known"` // nothing is uncertain
+	Written     bool   `json:"uncertain_written"`
+	From        string `json:"from,omitempty"` // the copy of the head that was chosen
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
@@ -197,13 +188,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{
-		InputField: in.given.AsInput(), OutputField: out.given.AsOutput(),
-		Size: found.Size, SizeKnown: found.SizeKnown, Intact: found.Intact,
-		Lost: append([]stream.Range{}, found.Lost...), Shifts: append([]stream.Shift{}, found.Shifts...), // never null
-		Decompressed: found.Decoded, PlacesKnown: len(found.Uncertain) == 0,
-		Uncertain: append([]stream.Range{}, found.Uncertain...), UncertainBytes: found.UncertainBytes, Written: s.uncertain, From: s.from,
-	}
+	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found, len(found.Uncertain) == 0, s.uncertain, s.from}
 	if lostTo != nil {
 		if err := a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n")); err != nil {
 			return err
@@ -296,7 +281,7 @@ func (a *app) tellSalvaged(r *salvaged, took time.Duration) {
 		of, rest = "", "; the full size is not known"
 	}
 	a.con.Line(fmt.Sprintf("bulla: %s: %s%s salvaged to %s in %v%s", r.Input, console.Bytes(r.Intact), of, r.Output, took.Round(time.Millisecond), rest))
-	if r.SizeKnown && len(r.Lost)+len(r.Uncertain) == 0 {
+	if r.Whole() {
 		return
 	}
 	columns, end := a.con.Columns(71)-len("bulla: []"), ""

@@ -97,7 +97,7 @@ func (s *search) locate() error {
 // moved lists where in the container what was found begins to be moved, is moved
 // differently, or is in its place again.
 func (s *search) moved() []Shift {
-	var shifts []Shift
+	shifts := []Shift{}
 	by := int64(0)
 	for _, p := range s.places {
 		if p.by != by {

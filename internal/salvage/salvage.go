@@ -63,21 +63,22 @@ type Shift struct {
 	By     int64 `json:"by"`     // bytes that it is too far back; negative: too far ahead; 0: in its place
 }
 
-// A Report is what [Write] got back.
+// A Report is what [Write] got back. Its ranges are in order; of very many the
+// last spans what is between them, too.
 type Report struct {
-	Size      int64   // of the plaintext, as far as it is known
-	SizeKnown bool    // the end of the container is there and authentic
-	Intact    int64   // bytes that are authentic and in their place
-	Lost      []Range // in order; of very many the last spans what is intact between them, too
-	Shifts    []Shift // where the container's bytes are not in their place
-	Decoded   bool    // the payload is compressed, and sizes are of what it decompresses to
+	Size      int64   `json:"plaintext_bytes"` // as far as it is known
+	SizeKnown bool    `json:"size_known"`      // the end of the container is there and authentic
+	Intact    int64   `json:"intact_bytes"`    // authentic and in their place
+	Lost      []Range `json:"lost"`
+	Shifts    []Shift `json:"shifts"`       // where the container's bytes are not in their place
+	Decoded   bool    `json:"decompressed"` // the payload is compressed, and sizes are of what it decompresses to
 
 	// Uncertain are the frames found after a hole in a payload without its table:
 	// each may be one of the container's, some frames of 2 MiB further on, or
 	// content that looks like a frame. They are zeros, unless the options ask for
 	// them.
-	Uncertain      []Range
-	UncertainBytes int64
+	Uncertain      []Range `json:"uncertain"`
+	UncertainBytes int64   `json:"uncertain_bytes"`
 }
 
 // Whole reports whether nothing is lost.
@@ -91,7 +92,7 @@ func Write(ctx context.Context, dst io.Writer, c *Container, o Options) (*Report
 	if err := s.locate(); err != nil {
 		return nil, err
 	}
-	d := &delivery{search: s, Report: &Report{Shifts: s.moved()}, dst: dst}
+	d := &delivery{search: s, Report: &Report{Lost: []Range{}, Shifts: s.moved(), Uncertain: []Range{}}, dst: dst}
 	if c.Head.Coding == format.Zstd && !o.Raw {
 		return d.Report, d.frames()
 	}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,8 +36,8 @@ same keys.
 
 With --default it is put where the other verbs look when they are given no key, as
 identity.txt and recipients.txt in the configuration directory (bulla help
-environment). With --kek the key is a symmetric one: the same file encrypts and
-opens.
+environment). If identity.txt is there alone, its public half is made. With --kek
+the key is a symmetric one: the same file encrypts and opens.
 
 With --tpm the secret half is sealed to this machine's TPM: the file opens with the
 TPM and a PIN, and is of no use elsewhere. With --pcr it opens only while the
@@ -206,70 +204,40 @@ func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 	return a.outErr
 }
 
-// keygenDefault puts a new key where the other verbs look for one.
-func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixer) error {
-	dir, err := configDir()
+// showRecipients prints the recipients of the identities in a file.
+func (a *app) showRecipients(name string) error {
+	to, err := a.publicHalves(name)
 	if err != nil {
 		return err
 	}
-	secret, public := filepath.Join(dir, identityFile), filepath.Join(dir, recipientsFile)
-	for _, path := range []string{secret, public} {
-		if exists(path) {
-			return refuse("a key is never overwritten; move it away yourself if you want another", "%s exists", safetext.Printable(path))
+	for _, r := range to {
+		if a.json {
+			a.printJSON(made{Recipient: r})
+		} else {
+			a.printf("%s\n", r)
 		}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	id, err := k.newIdentity(ctx, m)
-	if err != nil {
-		return err
-	}
-	if err := a.writeKey(secret, id.file); err != nil {
-		return err
-	}
-	text := "# Everything is encrypted to these when no recipient is named.\n" + id.recipient.Canonical() + "\n"
-	if err := a.writeKey(public, []byte(text)); err != nil {
-		os.Remove(secret) // all or nothing: nobody has used it yet
-		return err
-	}
-	if a.json {
-		a.printJSON(made{Identity: safetext.Name(secret), Recipients: safetext.Name(public), Recipient: id.recipient.Canonical()})
-	} else if !a.quiet {
-		a.con.Line("bulla: the secret key is in " + safetext.Printable(secret))
-		a.con.Line("bulla: the public key is in " + safetext.Printable(public))
-	}
-	if k.tpm {
-		a.urgeSecond()
-		return a.outErr
-	}
-	a.warn("without the secret key nobody can open what is encrypted to it, you included",
-		"keep a copy of it somewhere else than this machine and its backups")
 	return a.outErr
 }
 
-// showRecipients prints the recipients of the identities in a file.
-func (a *app) showRecipients(name string) error {
+// publicHalves are the recipients of the identities in a file.
+func (a *app) publicHalves(name string) (to []string, err error) {
 	in, err := a.openInput(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer in.Close()
 	ids, err := a.parseIdentities(in.name, in.Stream(), &pinFlags{app: a})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range ids {
 		r := slot.RecipientOf(id)
 		if r == nil || r.Type() != format.SlotHPKE {
-			return &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
+			return nil, &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
 				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
 		}
-		if a.json {
-			a.printJSON(made{Recipient: r.Canonical()})
-		} else {
-			a.printf("%s\n", r.Canonical())
-		}
+		to = append(to, r.Canonical())
 	}
-	return a.outErr
+	return to, nil
 }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"bulla/internal/archive"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
@@ -110,8 +109,8 @@ func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 	if m == nil || end != nil && !r.breaksOff(end) {
 		return nil, archiveError(r, end)
 	}
-	from, err := r.member(m)
-	if err == nil && errors.Is(end, archive.ErrDamaged) { // of the file's own end more is said later
+	from, err := r.member(in, m)
+	if err == nil && end != nil && !r.atEnd(end) { // of the file's own end more is said later
 		a.tellBrokenOff(r, end)
 	}
 	return from, err
@@ -119,7 +118,7 @@ func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 
 // tellBrokenOff warns that what comes behind in an archive is not known.
 func (a *app) tellBrokenOff(r *randomAccess, end error) {
-	a.warn(explain(archiveError(r, end)).what, "what comes behind is not known; there may have been a later one of a name")
+	a.warn(explain(archiveError(r, end)).what, "a later member of the same name may be missing")
 }
 
 // writeRanges writes what was asked for. That it can be is seen to before
@@ -134,7 +133,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 			return about(r.in.name, err)
 		}
 		parts = append(parts, part{offset, length})
-		total += length
+		total += min(length, math.MaxInt64-total)
 	}
 	if from.size < 0 {
 		total = -1
@@ -145,7 +144,11 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	defer out.Abort()
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
-	dst := out.writer() // of all parts: what is split between two of them may be no text
+	dst, end := out.writer(), func() error { return nil } // of all parts: what is split between two of them may be no text
+	if from.holes && out.Whole() {
+		sparse := out.Sparse()
+		dst, end = sparse, sparse.End
+	}
 	var n int64
 	var err, lost error
 	for i := 0; i < len(parts) && err == nil; i++ {
@@ -161,6 +164,9 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	}
 	if n == 0 && err == nil {
 		err = lost
+	}
+	if err == nil {
+		err = end()
 	}
 	if err == nil {
 		err = out.Commit()

@@ -1,24 +1,29 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
-	"syscall"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
 	"bulla/internal/archive"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 type extractFlags struct {
 	randomFlags
 	dir    string
+	strip  uint
 	force  bool
 	noSync bool
 }
@@ -26,32 +31,36 @@ type extractFlags struct {
 func extractCommand(a *app) *cobra.Command {
 	x := &extractFlags{}
 	cmd := &cobra.Command{
-		Use:   "extract FILE MEMBER...",
+		Use:   "extract FILE [MEMBER...]",
 		Short: "Write members of an archive in a file to a directory",
-		Long: `Write members of the tar or zip in FILE to files of their names below a directory: a
-member that is a directory with all that is in it, and . is all there is. No more of
-FILE is read than that takes. It is opened like for decrypt: with -i, -p, --kek, or the
-default identity.
+		Long: `Write members of the tar or zip in FILE to files of their names below a
+directory. A MEMBER that is a directory is all that is in it; a MEMBER with
+*, ? or [ is a pattern, in which * does not match a slash; without MEMBER
+everything is written. Only the parts of FILE that this takes are read.
 
-Nothing is written outside the directory, whatever the names and links in the archive
-are, and no link is made that leads out of it. What exists is replaced only with
---force, and each file appears when it is complete. A hard link becomes a file of its
-own.
+Nothing is written outside the directory, whatever the archive holds. Symbolic
+links are made as they are in the archive, after everything else, and none is
+followed. Existing files are replaced only with --force, and each file appears
+when it is complete.
 
-A member that cannot be written is left out with a warning, and the others are written.
-The exit code is then 5 if it was refused: names and links that lead out, names with
-control characters, devices and pipes, what a file is in the way of; 7 if the zip has it
-in a way that is not known; 3 if it is damaged, or the archive breaks off and not all
-that was asked for is known to be there. A symbolic link is refused, too, if it goes up
-behind a name, as in a/../b, or lies behind another link.
+A member that cannot be written is left out with a warning, and the others are
+written. The exit code is then 5 if it was refused: a name that leads out or
+has control characters, a device or pipe, another member or file in its way,
+or a name or kind that the file system does not take; 7 if its format is not
+supported; 3 if it is damaged, or the archive is, so that not all that was
+asked for is known to be there.
 
-Files are for their owner alone, with the times they had. To restore everything as it
-was, with owners and permissions, use: bulla cat FILE | tar x`,
-		Example: `  bulla extract backup.tar.bulla etc/fstab
-  bulla extract -C /tmp/restored backup.tar.bulla home/anna/mail home/anna/pics`,
+Files and directories are for their owner alone, with the times they had. To
+restore owners and permissions, use: bulla cat FILE | tar x
+
+A run that was killed can leave files named .bulla-NAME.partial; the next
+extraction of NAME removes them.`,
+		Example: `  bulla extract -C restored backup.tar.bulla
+  bulla extract backup.tar.bulla etc/fstab 'etc/*.conf'
+  bulla extract -C mail --strip-components 2 backup.tar.bulla home/anna/mail`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return usage("bulla ls lists them", "extract takes the name of a file and of members of the archive in it")
+			if len(args) < 1 {
+				return usage("for example: bulla extract backup.tar.bulla etc/fstab", "extract takes the name of a file, and members of the archive in it")
 			}
 			return notEmpty(cmd, args)
 		},
@@ -59,8 +68,9 @@ was, with owners and permissions, use: bulla cat FILE | tar x`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.extract(cmd, x, args[0], args[1:]) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&x.dir, "directory", "C", ".", "write below `DIR`")
+	f.StringVarP(&x.dir, "directory", "C", ".", "write below `DIR`, which is made if it does not exist")
 	cmd.MarkFlagDirname("directory")
+	f.UintVar(&x.strip, "strip-components", 0, "leave out the first `N` parts of each name")
 	f.BoolVar(&x.force, "force", false, "replace existing files")
 	f.BoolVar(&x.noSync, "no-sync", false, "do not wait until the files are safe on the disk")
 	x.randomFlags.register(a, cmd)
@@ -84,11 +94,6 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err := checkWholeFile("extract", name, "bulla extract FILE MEMBER... writes members"); err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(x.dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
 	r, err := a.openRandom(cmd.Context(), &x.randomFlags, name, func(*input) error { return nil })
 	if err != nil {
 		return err
@@ -98,20 +103,28 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if err != nil {
 		return err
 	}
-	selected, missing, end := in.Select(members...)
+	s, err := in.Select(members...)
 	switch {
-	case end == nil && len(missing) > 0:
-		return archiveError(r, &archive.MissingError{Name: missing[0]})
-	case end != nil && (len(selected) == 0 || !r.breaksOff(end)):
-		return archiveError(r, end)
+	case err != nil:
+		return archiveError(r, err)
+	case s.End == nil && len(s.Missing) > 0:
+		return archiveError(r, &archive.MissingError{Name: s.Missing[0]})
+	case s.End != nil && (s.Count == 0 || !r.breaksOff(s.End)):
+		return archiveError(r, s.End)
 	}
-	e := &extraction{extractFlags: x, app: a, from: r, root: root, tree: a.files.Below(root),
+	if err := os.MkdirAll(x.dir, privateDir); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(x.dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	e := &extraction{extractFlags: x, app: a, from: r, in: in, root: root, tree: a.files.Below(root), failed: map[string]bool{},
 		done: extracted{InputField: r.in.given.AsInput(), Directory: safetext.Name(x.dir)}}
-	if end != nil {
-		e.brokenOff(end, members, selected, missing)
-	}
+	defer e.tree.Close()
 	start := time.Now()
-	if err := e.run(cmd.Context(), selected); err != nil {
+	if err := e.run(cmd.Context(), s); err != nil {
 		return e.stopped(err)
 	}
 	a.note("%s: %s in %s written to %s in %v", r.in.name, console.Bytes(e.done.Bytes), plural(e.done.Files, "file"), e.done.Directory, time.Since(start).Round(time.Millisecond))
@@ -121,27 +134,144 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	if e.exit != exitOK {
 		return e.incomplete()
 	}
-	if end == nil {
+	if s.End == nil {
 		a.tellTruncated(r)
 	}
 	return a.outErr
 }
 
-// brokenOff says what is not there of an archive that breaks off. That all of a
-// directory is, nobody knows then.
-func (e *extraction) brokenOff(end error, names []string, selected []*archive.Member, missing []string) {
-	exit := exitBad
-	if e.from.atEnd(end) {
-		exit = exitLoss
+// An extraction writes members below a directory.
+type extraction struct {
+	*extractFlags
+	app  *app
+	from *randomAccess
+	in   *archive.FS
+	root *os.Root      // keeps every path, and every link on it, inside
+	tree *storage.Tree // writes below it
+
+	done   extracted
+	exit   int             // what the members that are not written make the exit code
+	failed map[string]bool // the paths, in the archive, of what is not written
+}
+
+// run writes what is selected, once it is known that nothing is in the way. Links
+// come last, so that nothing is written by way of them, whatever the order of the
+// members is; then the times of directories, which change with what is made in them.
+func (e *extraction) run(ctx context.Context, s *archive.Selection) error {
+	if err := e.checkFree(s); err != nil {
+		return err
 	}
-	e.app.tellBrokenOff(e.from, end)
-	for _, name := range missing {
-		e.refuse(name, exit, "it is not in what there is of the archive")
+	if s.End != nil {
+		e.brokenOff(s)
 	}
-	for _, m := range selected {
-		if m.Kind == archive.Dir || !slices.ContainsFunc(names, func(name string) bool { return archive.Clean(name) == archive.Clean(m.Name) }) {
-			e.worsen(exit)
+	for m, err := range s.Misplaced() {
+		if err != nil {
+			return archiveError(e.from, err)
 		}
+		e.refuse(m.Name, exitRefused, "another member of the archive is in its way")
+	}
+	bar := e.app.startProgress(&e.workFlags, e.from.in.name, s.Bytes, e.from.done, nil)
+	err := e.each(ctx, s, e.make, archive.File, archive.Dir, archive.HardLink, archive.Other)
+	if err == nil {
+		err = e.each(ctx, s, e.link, archive.Symlink)
+	}
+	if err == nil {
+		err = e.each(ctx, s, e.dirTime, archive.Dir)
+	}
+	if err == nil && !e.noSync {
+		err = e.tree.Sync()
+	}
+	bar.Finish(err)
+	return err
+}
+
+// each does something with every member of some kinds. What is wrong with one of
+// them keeps no other from being written.
+func (e *extraction) each(ctx context.Context, s *archive.Selection, do func(m *archive.Selected, path string) error, kinds ...archive.Kind) error {
+	for m, err := range s.Members(kinds...) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return archiveError(e.from, err)
+		}
+		path, err := e.target(m)
+		if err == nil && path != "" {
+			err = do(m, path)
+		}
+		if err == nil || e.failed[m.Path] {
+			continue
+		}
+		f := explain(err)
+		if e.from.atEnd(err) {
+			f.exit = exitLoss
+		}
+		if !slices.Contains(severity, f.exit) {
+			return err
+		}
+		e.refuse(m.Name, f.exit, f.what)
+		e.failed[m.Path] = true
+	}
+	return nil
+}
+
+// target is the path below the directory that a member goes to, with this system's
+// separators; "" if it goes nowhere.
+func (e *extraction) target(m *archive.Selected) (string, error) {
+	clean := e.stripped(m.Path)
+	path := filepath.FromSlash(clean)
+	switch {
+	case clean == "" || clean == ".": // which is the directory itself
+		return "", nil
+	case !m.Local:
+		return "", refuse("", "its name leads out of the directory")
+	case strings.ContainsFunc(path, unicode.IsControl):
+		return "", refuse("", "its name has control characters")
+	case !filepath.IsLocal(path) || filepath.ToSlash(path) != clean:
+		return "", refuse("", "this system does not take its name")
+	}
+	return path, nil
+}
+
+// stripped is a path without its first parts; "" if it has no more.
+func (e *extraction) stripped(path string) string {
+	for range e.strip {
+		_, path, _ = strings.Cut(path, "/")
+	}
+	return path
+}
+
+// checkFree refuses to write anything if something is in the way of a member.
+func (e *extraction) checkFree(s *archive.Selection) error {
+	absent := make(map[string]bool) // directories
+	for path, kind := range s.Paths() {
+		path = filepath.FromSlash(e.stripped(path))
+		if dir := filepath.Dir(path); path == "" || !filepath.IsLocal(path) || absent[dir] {
+			continue
+		} else if _, err := e.root.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			absent[dir] = true
+			continue
+		}
+		if st, err := e.root.Lstat(path); err == nil && !(st.IsDir() && kind == archive.Dir) && (st.IsDir() || !e.force) {
+			return e.exists(path)
+		}
+	}
+	return nil
+}
+
+// brokenOff says what is not there of an archive that is damaged, or breaks off. That
+// all of a directory is, is not known then.
+func (e *extraction) brokenOff(s *archive.Selection) {
+	f := explain(archiveError(e.from, s.End))
+	if e.from.atEnd(s.End) {
+		f.exit = exitLoss
+	}
+	e.app.tellBrokenOff(e.from, s.End)
+	for _, name := range s.Missing {
+		e.refuse(name, f.exit, "it is not in what there is of the archive")
+	}
+	if !s.Exact {
+		e.worsen(f.exit)
 	}
 }
 
@@ -167,26 +297,7 @@ func (e *extraction) incomplete() error {
 	f := &failure{exit: e.exit, what: plural(e.done.Refused, "member") + " not written",
 		hint: "the warnings say why; bulla cat FILE" + memberMark + "MEMBER shows what a file holds"}
 	if e.done.Refused == 0 {
-		f.what = "the archive in " + e.from.in.name + " has no end: what there is of it was written"
-	}
-	return f
-}
-
-// stopped is an error that no more is written after.
-func (e *extraction) stopped(err error) error {
-	f := explain(err)
-	switch {
-	case f.exit != exitIO:
-		return err
-	case isNoSpace(err):
-		f.hint = "make room, or name another directory with -C"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		f.hint = "check who may read and write there, or name another directory with -C"
-	default:
-		return err
-	}
-	if e.done.Files > 0 {
-		f.hint += "; what was written before is whole: " + plural(e.done.Files, "file")
+		f.what = "the archive in " + e.from.in.name + " is not whole: what there is of it was written"
 	}
 	return f
 }

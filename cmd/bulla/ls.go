@@ -62,15 +62,19 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 		return err
 	}
 	var columns lsColumns
+	var damage error
 	for m, err := range in.Members() {
 		if err == nil && m.Kind == archive.Symlink && (l.long || a.json) {
-			m.Link, _ = m.ReadLink() // of a zip it is data; what is damaged there is left out
+			m.Link, _ = in.LinkOf(m) // of a zip it is data; what is damaged there is left out
 		}
 		switch {
 		case r.atEnd(err):
 			return r.loss(err, "the members that are listed are there, the last of them perhaps in part")
-		case err != nil:
+		case err != nil && !r.breaksOff(err):
 			return archiveError(r, err)
+		case err != nil && damage == nil:
+			damage = archiveError(r, err)
+		case err != nil: // one is said at the end
 		case a.json:
 			a.printJSON(newListed(m))
 		case l.long:
@@ -81,12 +85,11 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 		if a.outErr != nil {
 			return a.outErr
 		}
-		if err := cmd.Context().Err(); err != nil {
-			return err
-		}
 	}
-	a.tellTruncated(r)
-	return nil
+	if damage == nil {
+		a.tellTruncated(r)
+	}
+	return damage
 }
 
 // lsColumns keeps the columns of a long listing below each other. What comes

@@ -34,7 +34,8 @@ type randomAccess struct {
 	ctx  context.Context // of the verb, for what writes from it
 	size int64           // of the plaintext; -1 if the end is missing
 	done *atomic.Int64
-	cut  error // why the end is missing; nil if it is not
+	cut  error  // why the end is missing; nil if it is not
+	buf  []byte // for what is small
 }
 
 // openRandom opens the file of that name with the keys that the flags name. plan
@@ -116,9 +117,9 @@ func (r *randomAccess) atEnd(err error) bool {
 }
 
 // breaksOff reports whether err is about the end that is missing, of the file or of
-// the archive in it. What is before is as good as ever.
+// the archive in it, or about a member. The others are as good as ever.
 func (r *randomAccess) breaksOff(err error) bool {
-	return r.atEnd(err) || errors.Is(err, archive.ErrDamaged)
+	return r.atEnd(err) || errors.Is(err, archive.ErrDamaged) || errors.As(err, new(*archive.UnsupportedError))
 }
 
 // loss is the error when all is done that can be, of a file whose end is missing

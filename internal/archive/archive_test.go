@@ -88,7 +88,7 @@ func zipOf(t testing.TB, method uint16, files ...file) []byte {
 	return b.Bytes()
 }
 
-func open(t testing.TB, b []byte) *archive.Archive {
+func open(t testing.TB, b []byte) *archive.FS {
 	t.Helper()
 	a, err := archive.Open(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -97,7 +97,7 @@ func open(t testing.TB, b []byte) *archive.Archive {
 	return a
 }
 
-func list(t testing.TB, a *archive.Archive) (all []*archive.Member) {
+func list(t testing.TB, a *archive.FS) (all []*archive.Member) {
 	t.Helper()
 	for m, err := range a.Members() {
 		if err != nil {
@@ -108,23 +108,59 @@ func list(t testing.TB, a *archive.Archive) (all []*archive.Member) {
 	return all
 }
 
-// data is what a member holds, by Open and, if it has one, by its extent.
-func data(t testing.TB, src []byte, m *archive.Member) string {
+// data is what a member holds, read on and at any place.
+func data(t testing.TB, src []byte, a *archive.FS, m *archive.Member) string {
 	t.Helper()
-	r, err := m.Open()
+	f, err := a.OpenMember(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := io.ReadAll(r)
+	b, err := io.ReadAll(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if off, n, ok, err := m.Extent(); err != nil {
-		t.Error(err)
-	} else if ok && string(src[off:off+n]) != string(b) {
-		t.Errorf("%s: the extent %d+%d does not hold the data", m.Name, off, n)
+	if r, ok := f.(*archive.RandomFile); ok {
+		at := make([]byte, m.Size)
+		if n, err := r.ReadAt(at, 0); int64(n) != m.Size || err != nil && err != io.EOF || string(at) != string(b) {
+			t.Errorf("%s is not the same read at any place: %v", m.Name, err)
+		}
+		var whole []byte
+		for _, p := range r.Pieces() {
+			whole = append(whole, make([]byte, p.Offset-int64(len(whole)))...)
+			if src != nil {
+				whole = append(whole, src[p.At:p.At+p.Length]...)
+			}
+		}
+		if whole = append(whole, make([]byte, max(0, m.Size-int64(len(whole))))...); src != nil && string(whole) != string(b) {
+			t.Errorf("%s: the pieces do not hold the data", m.Name)
+		}
 	}
 	return string(b)
+}
+
+// pieces is how many pieces a member is in; -1 if it is in none.
+func pieces(t testing.TB, a *archive.FS, m *archive.Member) int {
+	t.Helper()
+	f, err := a.OpenMember(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := f.(*archive.RandomFile); ok {
+		return len(r.Pieces())
+	}
+	return -1
+}
+
+// members are those of a selection, in the order of the archive.
+func members(t testing.TB, s *archive.Selection) (all []*archive.Selected) {
+	t.Helper()
+	for m, err := range s.Members(archive.File, archive.Dir, archive.Symlink, archive.HardLink, archive.Other) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 var long = strings.Repeat("a long name/", 20) + "end"
@@ -148,7 +184,8 @@ func TestFormats(t *testing.T) {
 	}
 	for name, b := range archives {
 		t.Run(name, func(t *testing.T) {
-			all := list(t, open(t, b))
+			a := open(t, b)
+			all := list(t, a)
 			kinds := []archive.Kind{archive.Dir, archive.File, archive.File, archive.File, archive.Symlink, archive.File, archive.File}
 			for i, m := range all {
 				want := file{name: long, data: "deep"}
@@ -161,17 +198,20 @@ func TestFormats(t *testing.T) {
 				if m.Kind != archive.File {
 					continue
 				}
-				if m.Size != int64(len(want.data)) || m.Mode != 0o640 || data(t, b, m) != want.data {
+				if m.Size != int64(len(want.data)) || m.Mode != 0o640 || data(t, b, a, m) != want.data {
 					t.Errorf("%s: %d bytes, mode %v", m.Name, m.Size, m.Mode)
 				}
-				_, _, ok, err := m.Extent()
-				if deflated := name == "zip, deflate"; ok == deflated || err != nil {
-					t.Errorf("%s has an extent: %v, %v", m.Name, ok, err)
+				n := min(1, len(want.data))
+				if name == "zip, deflate" {
+					n = -1
+				}
+				if got := pieces(t, a, m); got != n {
+					t.Errorf("%s has %d pieces", m.Name, got)
 				}
 			}
 			isZip := strings.HasPrefix(name, "zip")
-			if link := all[4]; isZip && data(t, b, link) != "one" || !isZip && link.Link != "one" {
-				t.Errorf("the link is %+v", link)
+			if to, err := a.LinkOf(all[4]); to != "one" || err != nil {
+				t.Errorf("the link leads to %q, %v", to, err)
 			}
 			if owner := all[1].Owner; !isZip && owner != "someone/8" || isZip && owner != "" {
 				t.Errorf("the owner is %q", owner)
@@ -208,20 +248,18 @@ func TestRealTar(t *testing.T) {
 		if err != nil {
 			t.Fatal(args, err)
 		}
-		all := list(t, open(t, b))
+		a := open(t, b)
+		all := list(t, a)
 		if len(all) != 2 || all[0].Name != "./holes" || all[0].Size != 10<<20+7 {
 			t.Fatalf("%v: %+v", args, all)
 		}
 		if len(b) > 1<<20 {
 			t.Fatalf("%v: not a sparse tar: %d bytes", args, len(b))
 		}
-		if _, _, ok, err := all[0].Extent(); ok || err != nil {
-			t.Errorf("%v: a sparse member has an extent; %v", args, err)
-		}
-		if got := data(t, b, all[0]); got != strings.Repeat("\x00", 10<<20)+"far out" {
+		if got := data(t, b, a, all[0]); got != strings.Repeat("\x00", 10<<20)+"far out" {
 			t.Errorf("%v: the sparse member has %d bytes", args, len(got))
 		}
-		if got := data(t, b, all[1]); got != "text" {
+		if got := data(t, b, a, all[1]); got != "text" {
 			t.Errorf("%v: the member behind is %q", args, got)
 		}
 	}
@@ -238,20 +276,21 @@ func TestSelect(t *testing.T) {
 		file{name: "./d/harder", kind: tar.TypeLink, link: "hard"},
 		file{name: "./dd", data: "not in d"})
 	a := open(t, b)
-	names := func(members []*archive.Member) string {
-		var s []string
-		for _, m := range members {
-			s = append(s, archive.Clean(m.Name))
+	names := func(s *archive.Selection) string {
+		var all []string
+		for _, m := range members(t, s) {
+			all = append(all, m.Path)
 		}
-		return strings.Join(s, " ")
+		return strings.Join(all, " ")
 	}
 	for _, c := range []struct{ ask, want string }{
 		{"a", "a"}, {"./a", "a"}, {"d", "d d/b d/harder"}, {"d/", "d d/b d/harder"}, {"a d/b", "d/b a"}, {"dd", "dd"},
-		{".", ". d d/b hard a d/harder dd"},
+		{".", ". d d/b hard a d/harder dd"}, {"", ". d d/b hard a d/harder dd"},
+		{"*", "d d/b hard a d/harder dd"}, {"d/*", "d/b d/harder"}, {"[ad]", "d d/b a d/harder"}, {"./?d", "dd"},
 	} {
-		got, missing, err := a.Select(strings.Fields(c.ask)...)
-		if err != nil || len(missing) > 0 || names(got) != c.want {
-			t.Errorf("%s: %s, without %q, %v", c.ask, names(got), missing, err)
+		s, err := a.Select(strings.Fields(c.ask)...)
+		if err != nil || s.End != nil || len(s.Missing) > 0 || names(s) != c.want {
+			t.Errorf("%s: %s, without %q, %v", c.ask, names(s), s.Missing, err)
 		}
 	}
 	one := func(name string) string {
@@ -260,12 +299,12 @@ func TestSelect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := data(t, b, m)
-		got, _, err := a.Select(name)
-		if err != nil || len(got) != 1 || got[0].Size != int64(len("old a")) {
-			t.Fatalf("%s: %v, %v", name, got, err)
+		found := data(t, b, a, m)
+		s, err := a.Select(name)
+		if err != nil || s.Count != 1 {
+			t.Fatalf("%s: %+v, %v", name, s, err)
 		}
-		if d := data(t, b, got[0]); d != found {
+		if d := data(t, b, a, members(t, s)[0].Member); d != found {
 			t.Errorf("%s: %q by Select, %q by Find", name, d, found)
 		}
 		return found
@@ -279,19 +318,19 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
-	if m, err := a.Find("a", true); err != nil || data(t, b, m) != "old a" {
+	if m, err := a.Find("a", true); err != nil || data(t, b, a, m) != "old a" {
 		t.Errorf("the first a is %+v, %v", m, err)
 	}
-	if m, err := a.Find("hard", true); err != nil || data(t, b, m) != "old a" {
+	if m, err := a.Find("hard", true); err != nil || data(t, b, a, m) != "old a" {
 		t.Errorf("the first link is %+v, %v", m, err)
 	}
 	for _, name := range []string{"nothing", "d/", "b", "/a"} {
 		if name == "d/" {
 			name = "d/nothing"
 		}
-		got, missing, err := a.Select("a", name)
-		if err != nil || names(got) != "a" || !slices.Equal(missing, []string{name}) {
-			t.Errorf("%s: %s, without %q, %v", name, names(got), missing, err)
+		s, err := a.Select("a", name)
+		if err != nil || names(s) != "a" || !slices.Equal(s.Missing, []string{name}) {
+			t.Errorf("%s: %s, without %q, %v", name, names(s), s.Missing, err)
 		}
 		if _, err := a.Find(name, true); !errors.As(err, new(*archive.MissingError)) {
 			t.Errorf("first %s: %v", name, err)
@@ -319,34 +358,41 @@ func TestHardLinks(t *testing.T) {
 		files = append(files, link(fmt.Sprint("l", i+1), fmt.Sprint("l", i)))
 	}
 	a := open(t, tarOf(t, tar.FormatGNU, files...))
-	all, _, err := a.Select(".")
-	if err != nil || len(all) != len(files) {
-		t.Fatal(len(all), err)
+	s, err := a.Select()
+	if err != nil || s.Count != len(files) {
+		t.Fatal(s.Count, err)
 	}
-	for i, m := range all {
-		if found, err := a.Find(m.Name, false); err != nil || m.Name != files[i].name || found.Name != m.Name || found.Kind != m.Kind {
+	for i, m := range members(t, s) {
+		found, err := a.Find(m.Name, false)
+		if err != nil || m.Name != files[i].name || found.Name != m.Name {
 			t.Errorf("%s is %+v by Find, %v", m.Name, found, err)
 		}
-		_, err := m.Open()
-		_, _, _, extentErr := m.Extent()
+		_, err = a.OpenMember(m.Member)
 		switch e := (*archive.LinkError)(nil); m.Name {
-		case "to dir", "to nothing", "to itself", "to later", "l8", "l9", "l10", "l11", "l12":
-			if !errors.As(err, &e) || e.Name != m.Name || !errors.Is(extentErr, err) || m.Kind != archive.HardLink {
-				t.Errorf("%s is %+v: %v, %v", m.Name, m, err, extentErr)
+		case "to dir", "to nothing", "to itself", "to later":
+			if !errors.As(err, &e) || e.Name != m.Name || m.Kind != archive.HardLink {
+				t.Errorf("%s is %+v: %v", m.Name, m.Member, err)
 			}
 		case "dir/to sym":
-			if m.Kind != archive.Symlink || m.Link != "f" {
-				t.Errorf("%s is %+v", m.Name, m)
+			if to, err := a.LinkOf(m.Member); m.Kind != archive.Symlink || to != "f" {
+				t.Errorf("%s is %+v, %v", m.Name, m.Member, err)
 			}
 		case "to dev":
 			if m.Kind != archive.Other {
-				t.Errorf("%s is %+v", m.Name, m)
+				t.Errorf("%s is %+v", m.Name, m.Member)
 			}
-		case "to f", "later", "l0", "l1", "l7":
-			if m.Kind != archive.File || m.Size != 1 || err != nil || extentErr != nil {
-				t.Errorf("%s is %+v: %v, %v", m.Name, m, err, extentErr)
+		case "to f", "later", "l0", "l1", "l7", "l8", "l12":
+			if m.Kind != archive.File || m.Size != 1 || err != nil || found.Size != 1 && m.Name != "l8" && m.Name != "l12" {
+				t.Errorf("%s is %+v: %v", m.Name, m.Member, err)
+			}
+			if want := map[string]string{"later": "", "to f": "f", "l0": "f", "l1": "l0", "l7": "l6", "l8": "l7", "l12": "l11"}[m.Name]; m.LinkTo != want {
+				t.Errorf("%s has the data of %q", m.Name, m.LinkTo)
 			}
 		}
+	}
+	// A chain that leads out of the selection is not followed for ever.
+	if m, err := a.Find("l12", false); err != nil || m.Kind != archive.HardLink {
+		t.Errorf("l12 is %+v, %v", m, err)
 	}
 }
 
@@ -369,39 +415,10 @@ func TestSparseReadsItself(t *testing.T) {
 	}
 	for i, m := range all {
 		v.read.Store(0)
-		if got := data(t, nil, m); got != "\x00\x00\x00"+m.Name || v.read.Load() > 10*512 {
+		if got := data(t, nil, a, m); got != "\x00\x00\x00"+m.Name || v.read.Load() > 12*512 {
 			t.Fatalf("member %d is %q, %d bytes read", i, got, v.read.Load())
 		}
 	}
-}
-
-// sparseMember is an entry of a tar in the way of GNU tar's pax format 1.0: a hole
-// of three bytes and the name.
-func sparseMember(name string) []byte {
-	block := func(s string) []byte { return append([]byte(s), make([]byte, 512-len(s))...) }
-	header := func(name string, kind byte, size int) []byte {
-		b := block("")
-		copy(b, name)
-		copy(b[100:], "0000600\x000000000\x000000000\x00")
-		copy(b[124:], fmt.Sprintf("%011o\x0000000000000\x00        %c", size, kind))
-		copy(b[257:], "ustar\x0000")
-		sum := 0
-		for _, c := range b {
-			sum += int(c)
-		}
-		copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
-		return b
-	}
-	record := func(key, value string) string {
-		n := len(key) + len(value) + 3
-		for len(fmt.Sprint(n))+len(key)+len(value)+3 != n {
-			n++
-		}
-		return fmt.Sprintf("%d %s=%s\n", n, key, value)
-	}
-	pax := record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", name) + record("GNU.sparse.realsize", fmt.Sprint(3+len(name)))
-	return slices.Concat(header("pax", tar.TypeXHeader, len(pax)), block(pax),
-		header("x", tar.TypeReg, 512+len(name)), block(fmt.Sprintf("1\n3\n%d\n", len(name))), block(name))
 }
 
 // A virtual is a source of size bytes that are zero but for some pieces. It
@@ -432,7 +449,7 @@ func (v *virtual) ReadAt(p []byte, off int64) (int, error) {
 // Listing a tar of 2 TiB reads its headers, and little more than one byte each;
 // pulling a member reads that as well.
 func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
-	const members, size, small = 64, 32<<30 + 5, 1000
+	const count, size, small = 64, 32<<30 + 5, 1000
 	v := &virtual{pieces: map[int64][]byte{}}
 	put := func(name string, size int64) {
 		var b bytes.Buffer
@@ -442,7 +459,7 @@ func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
 		v.pieces[v.size] = b.Bytes()
 		v.size += int64(b.Len()) + (size+511)/512*512
 	}
-	for i := range members {
+	for i := range count {
 		put(fmt.Sprint("big", i), size)
 	}
 	at := v.size + 512
@@ -454,15 +471,16 @@ func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(list(t, a)); n != members+1 {
+	if n := len(list(t, a)); n != count+1 {
 		t.Fatalf("%d members", n)
 	}
 	v.read.Store(0)
-	got, _, err := a.Select("small")
+	s, err := a.Select("small")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := got[0].Open()
+	got := members(t, s)
+	r, err := a.OpenMember(got[0].Member)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -470,15 +488,15 @@ func TestReadsOnlyWhatIsAskedFor(t *testing.T) {
 	if err != nil || len(b) != small || !bytes.HasPrefix(b, []byte("the data")) {
 		t.Fatalf("%d bytes, %v", len(b), err)
 	}
-	if off, n, ok, err := got[0].Extent(); off != at || n != small || !ok || err != nil {
-		t.Errorf("the extent is %d+%d, %v, %v", off, n, ok, err)
+	if p := r.(*archive.RandomFile).Pieces(); len(p) != 1 || p[0] != (archive.Piece{Offset: 0, At: at, Length: small}) {
+		t.Errorf("the data lies at %v", p)
 	}
 	// A header and the rest of a last block for each member, and the data once.
-	if n, most := v.read.Load(), int64((members+3)*2*512+small); n > most {
-		t.Errorf("%d bytes were read, of which %d are headers", n, (members+1)*512)
+	if n, most := v.read.Load(), int64((count+3)*2*512+small); n > most {
+		t.Errorf("%d bytes were read, of which %d are headers", n, (count+1)*512)
 	}
 	v.read.Store(0)
-	if _, err := a.Find("big0", true); err != nil || v.read.Load() > 512 {
+	if _, err := a.Find("big0", true); err != nil || v.read.Load() > 2*512 {
 		t.Errorf("the first header took %d bytes; %v", v.read.Load(), err)
 	}
 }
@@ -515,8 +533,9 @@ func TestUnknown(t *testing.T) {
 	}
 	// A zip is one behind a program that unpacks it, too.
 	b := append(bytes.Clone(random), zipOf(t, zip.Store, tree...)...)
-	all := list(t, open(t, b))
-	if len(all) != len(tree) || data(t, b, all[1]) != "first" {
+	a := open(t, b)
+	all := list(t, a)
+	if len(all) != len(tree) || data(t, b, a, all[1]) != "first" {
 		t.Error("a zip behind something else")
 	}
 	// An empty tar is zeros, up to the end and not without one. A disk image is
@@ -564,7 +583,7 @@ func TestDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := m.Open()
+	r, err := a.OpenMember(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -574,10 +593,11 @@ func TestDamage(t *testing.T) {
 	// A byte of a zip's data is another.
 	b = zipOf(t, zip.Deflate, file{name: "m", data: strings.Repeat("x", 2000)})
 	b[bytes.Index(b, []byte("PK\x07\x08"))-3] ^= 1 // before the descriptor that follows the data
-	if m, err = open(t, b).Find("m", true); err != nil {
+	a = open(t, b)
+	if m, err = a.Find("m", true); err != nil {
 		t.Fatal(err)
 	}
-	if r, err = m.Open(); err == nil {
+	if r, err = a.OpenMember(m); err == nil {
 		_, err = io.ReadAll(r)
 	}
 	if !errors.Is(err, archive.ErrDamaged) {
@@ -585,10 +605,11 @@ func TestDamage(t *testing.T) {
 	}
 	b = zipOf(t, zip.Store, file{name: "m", data: "stored"})
 	b[bytes.Index(b, []byte("stored"))] ^= 1
-	if m, err = open(t, b).Find("m", true); err != nil || !m.Checked {
+	a = open(t, b)
+	if m, err = a.Find("m", true); err != nil || !m.Checked {
 		t.Fatal(m, err)
 	}
-	if r, err = m.Open(); err == nil {
+	if r, err = a.OpenMember(m); err == nil {
 		_, err = io.ReadAll(r)
 	}
 	if !errors.Is(err, archive.ErrDamaged) {
@@ -608,12 +629,10 @@ func walk(t *testing.T, name string, b []byte) {
 	n := 0
 	for m, err := range a.Members() {
 		if err != nil {
-			if !errors.Is(err, archive.ErrDamaged) {
+			if !errors.Is(err, archive.ErrDamaged) && !errors.As(err, new(*archive.UnsupportedError)) {
 				t.Errorf("%s: %v", name, err)
 			}
-			return
-		}
-		if r, err := m.Open(); err == nil {
+		} else if r, err := a.OpenMember(m); err == nil {
 			io.Copy(io.Discard, io.LimitReader(r, 1<<20))
 		}
 		if n++; n > 1000 {
@@ -664,10 +683,7 @@ func readAll(src io.ReaderAt, size int64) error {
 		if m.Kind != archive.File {
 			continue
 		}
-		if _, _, _, err := m.Extent(); err != nil {
-			return err
-		}
-		r, err := m.Open()
+		r, err := a.OpenMember(m)
 		if err != nil {
 			return err
 		}
@@ -679,8 +695,6 @@ func readAll(src io.ReaderAt, size int64) error {
 }
 
 func TestNames(t *testing.T) {
-	b := tarOf(t, tar.FormatPAX, file{name: "x", data: "x"})
-	m := list(t, open(t, b))[0]
 	for name, want := range map[string]string{
 		"a":             "a",
 		"a/b":           "a/b",
@@ -700,31 +714,12 @@ func TestNames(t *testing.T) {
 		"/a":            "",
 		"//a":           "",
 		".//a":          "a",
-		"a\nb":          "",
-		"a\x1b[2J":      "",
-		"a\u009bb":      "",
-		"a\x7f":         "",
-		"a/\x00/b":      "",
+		"a\nb":          "a\nb",
 		"a\tb/../../..": "",
 	} {
-		m.Name = name
-		got, ok := m.Local()
-		if want = filepath.FromSlash(want); got != want || ok != (want != "") {
+		got, ok := archive.Path(name)
+		if ok != (want != "") || ok && got != want {
 			t.Errorf("%q is %q, %v", name, got, ok)
-		}
-	}
-	for _, c := range []struct {
-		name, link string
-		ok         bool
-	}{
-		{"d/l", "f", true}, {"d/l", "../f", true}, {"./d/l", "../f", true}, {"d//l", "..", true}, {"l", "f", true}, {"l", ".", true}, {"d/l", "././/../a//b/.", true},
-		{"l", "..", false}, {"l", "../f", false}, {"d/l", "../../f", false}, {"d//l", "../../f", false}, {"./l", "../f", false}, {"a/../l", "../f", false},
-		{"l", "/etc/passwd", false}, {"l", "//f", false}, {"l", "", false}, {"l", "f\x00", false},
-		{"d/l", "f/..", false}, {"d/e/l", "../f/../g", false}, {"l", "f/../g", false}, {"d/l", "../f/./..", false}, {"../l", "f", false},
-	} {
-		m.Name = c.name
-		if ok := m.LinkLocal(c.link); ok != c.ok {
-			t.Errorf("%s -> %s: %v", c.name, c.link, ok)
 		}
 	}
 }
@@ -734,12 +729,10 @@ func TestNoData(t *testing.T) {
 		tarOf(t, tar.FormatGNU, file{name: "d/", kind: tar.TypeDir}, file{name: "p", kind: tar.TypeFifo}, file{name: "c", kind: tar.TypeChar}, file{name: "s", kind: tar.TypeSymlink, link: "x"}),
 		zipOf(t, zip.Store, file{name: "d/", kind: tar.TypeDir}, file{name: "p", kind: tar.TypeFifo}),
 	} {
-		for _, m := range list(t, open(t, b)) {
-			if _, err := m.Open(); err == nil {
+		a := open(t, b)
+		for _, m := range list(t, a) {
+			if _, err := a.OpenMember(m); err == nil {
 				t.Errorf("a %s has data", m.Kind)
-			}
-			if _, _, ok, err := m.Extent(); ok || err != nil {
-				t.Errorf("a %s has an extent, %v", m.Kind, err)
 			}
 		}
 	}
@@ -751,12 +744,9 @@ func TestNoData(t *testing.T) {
 			b[at+8] |= 1
 		}
 	}
-	m := list(t, open(t, b))[0]
-	if _, err := m.Open(); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "encrypted") {
+	a := open(t, b)
+	if _, err := a.OpenMember(list(t, a)[0]); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "encrypted") {
 		t.Error(err)
-	}
-	if _, _, ok, _ := m.Extent(); ok {
-		t.Error("what is encrypted has an extent")
 	}
 }
 
@@ -767,24 +757,23 @@ func TestZipMembers(t *testing.T) {
 	b := zipOf(t, zip.Store, file{name: "m", data: "x"})
 	b[bytes.Index(b, []byte("PK\x03\x04"))+8] = 14
 	central(b)[10] = 14
-	if _, err := list(t, open(t, b))[0].Open(); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "method 14") {
+	a := open(t, b)
+	if _, err := a.OpenMember(list(t, a)[0]); !errors.As(err, new(*archive.UnsupportedError)) || !strings.Contains(err.Error(), "method 14") {
 		t.Error(err)
 	}
 	var w bytes.Buffer
 	z := zip.NewWriter(&w)
 	z.CreateRaw(&zip.FileHeader{Name: "m", UncompressedSize64: 1<<63 + 5, CompressedSize64: 0, Method: zip.Deflate})
 	z.Close()
-	m := list(t, open(t, w.Bytes()))[0]
-	if _, err := m.Open(); m.Size < 0 || !errors.Is(err, archive.ErrDamaged) {
+	a = open(t, w.Bytes())
+	m := list(t, a)[0]
+	if _, err := a.OpenMember(m); m.Size < 0 || !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("a member of %d bytes: %v", m.Size, err)
-	}
-	if _, _, ok, err := m.Extent(); ok || !errors.Is(err, archive.ErrDamaged) {
-		t.Error(ok, err)
 	}
 	for _, n := range []int{1, 4095, 4096, 100_000} {
 		to := strings.Repeat("x", n)
-		m := list(t, open(t, zipOf(t, zip.Deflate, file{name: "l", kind: tar.TypeSymlink, link: to})))[0]
-		if got, err := m.ReadLink(); n < 4096 && (err != nil || got != to) || n >= 4096 && !errors.Is(err, archive.ErrDamaged) {
+		a := open(t, zipOf(t, zip.Deflate, file{name: "l", kind: tar.TypeSymlink, link: to}))
+		if got, err := a.LinkOf(list(t, a)[0]); n < 4096 && (err != nil || got != to) || n >= 4096 && !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("a link of %d bytes: %d, %v", n, len(got), err)
 		}
 	}
@@ -797,16 +786,19 @@ func TestBrokenOff(t *testing.T) {
 	a := open(t, b)
 	for _, name := range []string{"d/a", "d/l", "b"} {
 		m, err := a.Find(name, false)
-		if !errors.Is(err, archive.ErrDamaged) || m == nil || data(t, b, m) != name[len(name)-1:] && name != "d/l" {
+		if !errors.Is(err, archive.ErrDamaged) || m == nil || data(t, b, a, m) != name[len(name)-1:] && name != "d/l" {
 			t.Errorf("%s: %+v, %v", name, m, err)
 		}
 	}
 	if m, err := a.Find("z", false); m != nil || !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("z: %+v, %v", m, err)
 	}
-	got, missing, err := a.Select("d", "z", "b")
-	if len(got) != 3 || got[1].Kind != archive.File || !slices.Equal(missing, []string{"z"}) || !errors.Is(err, archive.ErrDamaged) {
-		t.Errorf("%v, without %q, %v", got, missing, err)
+	s, err := a.Select("d", "z", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := members(t, s); len(got) != 3 || got[1].Kind != archive.File || !slices.Equal(s.Missing, []string{"z"}) || !errors.Is(s.End, archive.ErrDamaged) {
+		t.Errorf("%v, without %q, %v", got, s.Missing, s.End)
 	}
 }
 
@@ -823,8 +815,9 @@ func TestGNUTypes(t *testing.T) {
 		}
 		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
 	}
-	all := list(t, open(t, b))
-	if len(all) != 2 || all[0].Name != "d" || all[0].Kind != archive.Dir || all[0].Size != 0 || data(t, b, all[1]) != "x" {
+	a := open(t, b)
+	all := list(t, a)
+	if len(all) != 2 || all[0].Name != "d" || all[0].Kind != archive.Dir || all[0].Size != 0 || data(t, b, a, all[1]) != "x" {
 		t.Errorf("%+v", all)
 	}
 }
@@ -837,8 +830,9 @@ func TestGlobalHeader(t *testing.T) {
 	w.WriteHeader(&tar.Header{Name: "f", Size: 1, Mode: 0o600})
 	w.Write([]byte("x"))
 	w.Close()
-	all := list(t, open(t, b.Bytes()))
-	if len(all) != 1 || all[0].Name != "f" || data(t, b.Bytes(), all[0]) != "x" {
+	a := open(t, b.Bytes())
+	all := list(t, a)
+	if len(all) != 1 || all[0].Name != "f" || data(t, b.Bytes(), a, all[0]) != "x" {
 		t.Errorf("%+v", all)
 	}
 }

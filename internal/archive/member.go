@@ -1,15 +1,13 @@
 package archive
 
 import (
-	"archive/tar"
+	"archive/zip"
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
-	"strconv"
+	"path"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // A Kind is what a member is.
@@ -25,154 +23,107 @@ const (
 
 // A Member is one entry of an archive.
 type Member struct {
-	Name    string // as it stands there
+	Name    string // as it stands there, which may be anything
 	Kind    Kind
 	Size    int64 // of the data, in bytes
 	Mode    fs.FileMode
-	ModTime time.Time
-	Owner   string // "user/group", "" if it is not told
-	Link    string // of a tar's links, what they point to; a zip's have it as data
-	Checked bool   // Open, read to its end, checks the data against a checksum
+	ModTime time.Time // zero if it is not told
+	Owner   string    // "user/group", "" if it is not told
+	Link    string    // of a tar's links, what they lead to; a zip's symbolic links have it as data
+	Checked bool      // the data, read from its beginning to its end, is checked against a checksum
 
-	archive    *Archive
-	index      int   // among the entries
-	header     int64 // of a tar: where its first header is
-	offset     int64 // where the data begins,
-	contiguous bool  // if it is known, and the data lies there as it is
-	bad        error // why there is no data; nil if there is
+	place int64
+	broke error // why there is no data; nil if there is
+	tar   tarData
+	zip   *zip.File
 }
 
-// Extent is where the member's data lies in the archive's source as it is, in
-// one piece. ok is false if it does not, or the member has no data; then Open
-// gives it.
-func (m *Member) Extent() (offset, length int64, ok bool, err error) {
-	switch {
-	case m.bad != nil:
-		return 0, 0, false, m.bad
-	case m.contiguous:
-		return m.offset, m.Size, true, nil
-	case m.archive.zip != nil && m.Kind == File:
-		offset, ok, err = m.archive.zipExtent(m)
-		return offset, m.Size, ok, err
-	}
-	return 0, 0, false, nil
+// Path returns the place in the tree that a name stands for: without "./", "//",
+// ".." and a "/" at its end, "." for the root. ok is false if it is none in it, but
+// absolute, or leads out.
+func Path(name string) (clean string, ok bool) {
+	clean = path.Clean(name)
+	return clean, !strings.HasPrefix(clean, "/") && clean != ".." && !strings.HasPrefix(clean, "../")
 }
 
-// Open returns the member's data from its beginning: of a file, or of a zip's
-// symbolic link. Errors in it are those of [Archive.Members]; it fails with an
-// [*UnsupportedError], or for a hard link that Find or Select has returned with a
-// [*LinkError].
-func (m *Member) Open() (io.Reader, error) {
-	a := m.archive
-	switch {
-	case m.bad != nil:
-		return nil, m.bad
-	case a.zip != nil && (m.Kind == File || m.Kind == Symlink):
-		return a.openZip(m)
-	case a.zip != nil || m.Kind != File:
-		return nil, fmt.Errorf("a %s has no data", m.Kind)
-	case m.contiguous:
-		return &ownErrors{&whole{io.NewSectionReader(a.src, m.offset, m.Size), m.Size}}, nil
-	}
-	r, err := a.openTar(m)
-	if err != nil {
-		return nil, err
-	}
-	return &ownErrors{r}, nil
-}
-
-// maxLink is how long what a symbolic link points to may be, on most systems.
+// maxLink is how long what a symbolic link leads to may be, on most systems.
 const maxLink = 4096
 
-// ReadLink returns what a symbolic link points to. Errors are those of Open.
-func (m *Member) ReadLink() (string, error) {
-	if m.archive.zip == nil {
+// LinkOf returns what a symbolic link leads to.
+func (f *FS) LinkOf(m *Member) (string, error) {
+	switch {
+	case m.Kind != Symlink:
+		return "", fmt.Errorf("%q is no symbolic link: %w", m.Name, fs.ErrInvalid)
+	case m.Link != "":
 		return m.Link, nil
 	}
-	r, err := m.Open()
+	r, _, err := f.data(m)
 	if err != nil {
 		return "", err
 	}
 	b, err := io.ReadAll(io.LimitReader(r, maxLink))
-	if err == nil && len(b) == maxLink {
-		err = fmt.Errorf("%w: %q is a link to more than a name", ErrDamaged, m.Name)
+	switch {
+	case err == nil && len(b) == maxLink:
+		err = damaged("%q is a link to more than a name", m.Name)
+	case err == nil && len(b) == 0:
+		err = damaged("%q is a link to nothing", m.Name)
 	}
-	return string(b), err
+	return string(b), damage(err)
 }
 
-// whole is a reader of n bytes; fewer are an error.
-type whole struct {
-	r io.Reader
-	n int64
+// data returns the data of a member, as a kind's open does.
+func (f *FS) data(m *Member) (io.Reader, []Piece, error) {
+	switch {
+	case m.broke != nil:
+		return nil, nil, m.broke
+	case m.Kind == HardLink:
+		return nil, nil, &LinkError{m.Name, m.Link, "which is not there before it"}
+	case m.Kind != File && m.Kind != Symlink:
+		return nil, nil, fmt.Errorf("%q is a %s, which has no data: %w", m.Name, m.Kind, fs.ErrInvalid)
+	}
+	r, pieces, err := f.open(m)
+	return r, pieces, damage(err)
 }
 
-func (w *whole) Read(p []byte) (int, error) {
-	n, err := w.r.Read(p)
-	w.n -= int64(n)
-	if err == io.EOF && w.n > 0 {
-		err = io.ErrUnexpectedEOF
+// OpenMember opens a file's data: a [*RandomFile] if it can be read at any place.
+// It fails with a [*LinkError] for a hard link, unless Find or Select returned it,
+// with an [*UnsupportedError], or with ErrDamaged.
+func (f *FS) OpenMember(m *Member) (fs.File, error) {
+	if m.Kind == Symlink {
+		return nil, fmt.Errorf("%q is a symbolic link: %w", m.Name, fs.ErrInvalid)
 	}
-	return n, err
+	r, pieces, err := f.data(m)
+	if err != nil {
+		return nil, err
+	}
+	stat := info{m, path.Base(m.Name)}
+	if r != nil {
+		r = &own{r}
+	}
+	if pieces == nil {
+		return &file{stat, r}, nil
+	}
+	return newRandomFile(f.source(), stat, r, pieces), nil
 }
 
-// Clean is a member's name as one would give it: without the "./" before and
-// the "/" behind that some archives have.
-func Clean(name string) string {
-	for strings.HasPrefix(name, "./") {
-		name = strings.TrimLeft(name[2:], "/")
-	}
-	if name = strings.TrimRight(name, "/"); name == "" {
-		return "."
-	}
-	return name
+// An info is what io/fs tells of a member.
+type info struct {
+	m    *Member
+	name string
 }
 
-// Local returns the path below a directory that the member's name stands for,
-// with this system's separators. ok is false if it stands for none: it is
-// absolute, leads out of the directory, or has control characters.
-func (m *Member) Local() (name string, ok bool) {
-	if strings.HasPrefix(m.Name, "/") || strings.ContainsFunc(m.Name, unicode.IsControl) {
-		return "", false
-	}
-	name = filepath.FromSlash(Clean(m.Name))
-	if !filepath.IsLocal(name) {
-		return "", false
-	}
-	return filepath.Clean(name), true
-}
+func (i info) Name() string               { return i.name }
+func (i info) Size() int64                { return i.m.Size }
+func (i info) Mode() fs.FileMode          { return i.m.Mode }
+func (i info) ModTime() time.Time         { return i.m.ModTime }
+func (i info) IsDir() bool                { return i.m.Mode.IsDir() }
+func (i info) Type() fs.FileMode          { return i.m.Mode.Type() }
+func (i info) Info() (fs.FileInfo, error) { return i, nil }
 
-// LinkLocal reports whether a symbolic link of the member's name to target leads
-// to nothing outside the directory, whatever links there are in it that do not
-// either; the directories on the way to the member must be none. A target goes up
-// at its beginning only: behind a name that may be a link, nobody knows from where.
-func (m *Member) LinkLocal(target string) bool {
-	name, ok := m.Local()
-	target = filepath.ToSlash(target)
-	if !ok || target == "" || strings.HasPrefix(target, "/") || strings.Contains(target, "\x00") {
-		return false
+// Sys returns the *Member, nil if there is none.
+func (i info) Sys() any {
+	if i.m.place < 0 {
+		return nil
 	}
-	down := false
-	for part := range strings.SplitSeq(target, "/") {
-		switch part {
-		case "", ".":
-		case "..":
-			if down {
-				return false
-			}
-		default:
-			down = true
-		}
-	}
-	return filepath.IsLocal(filepath.Join(filepath.Dir(name), filepath.FromSlash(target)))
-}
-
-func owner(h *tar.Header) string {
-	user, group := h.Uname, h.Gname
-	if user == "" {
-		user = strconv.Itoa(h.Uid)
-	}
-	if group == "" {
-		group = strconv.Itoa(h.Gid)
-	}
-	return user + "/" + group
+	return i.m
 }

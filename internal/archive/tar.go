@@ -1,133 +1,381 @@
 package archive
 
 import (
-	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
-	"strings"
+	"io/fs"
+	"math"
+	"strconv"
+	"time"
 )
 
-const tarBlock = 512
+// A tar's header is a block of 512 bytes (POSIX.1-1988, ustar):
+//
+//	  0  100  name        124   12  size         257  6  magic      345  155  prefix of the name
+//	100    8  mode        136   12  time         263  2  version    386   96  old GNU: pieces of a sparse file
+//	108    8  owner       148    8  checksum     265 32  owner      482    1  old GNU: more of them follow
+//	116    8  group       156    1  type         297 32  group      483   12  old GNU: its size
+//	                      157  100  link
+//
+// Numbers are in octal digits, or big-endian with the highest bit set. The data
+// follows, filled up to whole blocks. What does not fit is in members before it, of
+// the types x (pax, [tar.pax]), L and K (GNU). Two blocks of zeros are the end.
+const (
+	tarBlock = 512
+
+	atType, atMagic, atPrefix                 = 156, 257, 345
+	atPieces, atMore, atRealSize              = 386, 482, 483
+	pieceBytes, piecesInHeader, piecesInBlock = 24, 4, 21 // a block has of more behind the last
+)
+
+// The types of members, those included that are about the next.
+const (
+	typeLink, typeSymlink, typeChar, typeBlockDevice, typeDir, typeFifo = '1', '2', '3', '4', '5', '6'
+
+	typePax, typePaxSolaris, typePaxGlobal = 'x', 'X', 'g'
+	typeLongName, typeLongLink             = 'L', 'K'
+	typeSparse                             = 'S' // GNU, with the pieces in the header
+	typeDumpDir                            = 'D' // GNU: a directory, with a list of names as its data
+	typeVolume                             = 'V' // GNU: the label of the tape, no member
+)
 
 // maxEmptyTar is how long a tar without members may be: the largest record that
 // programs fill up with zeros.
 const maxEmptyTar = 1 << 20
 
-// isTar reports whether the source begins with a tar's header, or is an empty
-// one: zeros and nothing else. The zeros that a disk image begins with are none.
-func (a *Archive) isTar() (bool, error) {
-	_, err := tar.NewReader(io.NewSectionReader(a.src, 0, a.src.Size())).Next()
-	switch {
-	case err == nil, errors.Is(err, tar.ErrInsecurePath):
-		return true, nil
-	case err != io.EOF:
-		if err = damage(err); errors.Is(err, ErrDamaged) {
-			err = nil
-		}
-		return false, err
-	case a.src.Size() > maxEmptyTar:
-		return false, nil
-	}
-	all, err := io.ReadAll(io.NewSectionReader(a.src, 0, a.src.Size()))
-	if err != nil {
-		return false, damage(err)
-	}
-	return bytes.Count(all, []byte{0}) == len(all), nil
+// A tar is a kind of archive. The place of a member is where its first header is.
+type tar struct {
+	src   *io.SectionReader
+	known bool // where it ends
 }
 
-// Types of entries that GNU tar makes and package tar has no names for.
-const (
-	typeDumpDir = 'D' // a directory, with a list of names as its data
-	typeVolume  = 'V' // the label of the tape: no member
-)
+// tarData is what a tar has to know of a member.
+type tarData struct {
+	header       int64 // the last of its headers
+	data, length int64 // what lies in the archive
+	sparse       sparseFormat
+}
 
-// tarMembers walks from header to header. Package tar seeks over data, and reads
-// no further than it must: after Next the source stands where the data begins.
-func (a *Archive) tarMembers(yield func(*Member, error) bool) {
-	src := &headerFinder{SectionReader: io.NewSectionReader(a.src, 0, a.src.Size())}
-	r := tar.NewReader(src)
-	for i := 0; ; i++ {
-		src.found = false
-		h, err := r.Next()
-		if err == io.EOF {
+// newTar recognizes a tar: by a header, or as an empty one by zeros and nothing
+// else. The zeros that a disk image begins with are none.
+func newTar(src *io.SectionReader, known bool) (kind, error) {
+	t := &tar{src, known}
+	b, err := t.block(0)
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, ErrDamaged):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case b.valid():
+		return t, nil
+	case !b.zero() || !known || src.Size() > maxEmptyTar:
+		return nil, nil
+	}
+	all, err := io.ReadAll(io.NewSectionReader(src, 0, src.Size()))
+	if err != nil || len(bytes.Trim(all, "\x00")) > 0 {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tar) source() io.ReaderAt { return t.src }
+
+// block reads a block of headers; io.EOF is the end of the archive.
+func (t *tar) block(at int64) (tarHeader, error) {
+	b := make(tarHeader, tarBlock)
+	n, err := t.src.ReadAt(b, at)
+	switch {
+	case n == tarBlock:
+		return b, nil
+	case err == io.EOF && n == 0 && at <= t.src.Size():
+		return nil, io.EOF
+	case err == io.EOF:
+		return nil, damaged("it ends unexpectedly, at byte %d", min(at+int64(n), t.src.Size()))
+	}
+	return nil, damage(err)
+}
+
+// after is where the header after some data is, beyond if not in the archive.
+func (t *tar) after(data, length int64) int64 {
+	padding := -length & (tarBlock - 1)
+	if length > t.src.Size()-data || padding > beyond-data-length {
+		return beyond
+	}
+	return data + length + padding
+}
+
+const beyond = math.MaxInt64
+
+func (t *tar) members(yield func(*Member, error) bool) {
+	for at := int64(0); ; {
+		m, next, err := t.read(at, nil)
+		if err == io.EOF || (m != nil || err != nil) && !yield(m, err) || err != nil && !isOwn(err) {
 			return
 		}
-		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			yield(nil, damage(err))
-			return
-		}
-		if h.Typeflag == tar.TypeXGlobalHeader || h.Typeflag == typeVolume {
-			continue // not a member: it is about others
-		}
-		m := newTarMember(a, h)
-		m.index, m.header = i, src.header
-		if m.Kind == File && !isSparse(h) {
-			if m.offset, err = src.Seek(0, io.SeekCurrent); err != nil {
-				yield(nil, err)
+		if err != nil && next <= at {
+			if next = t.resync(at); next < 0 {
 				return
 			}
-			m.contiguous = true
 		}
-		if !yield(m, nil) {
-			return
+		at = next
+	}
+}
+
+// resync finds the next header behind a damaged one; -1 if there is none.
+func (t *tar) resync(at int64) int64 {
+	buf := make([]byte, 128*tarBlock)
+	if at >= t.src.Size() {
+		return -1
+	}
+	for at += tarBlock; ; {
+		n, err := t.src.ReadAt(buf, at)
+		for b := tarHeader(buf[:n]); len(b) >= tarBlock; b = b[tarBlock:] {
+			if b[:tarBlock].valid() {
+				return at + int64(n-len(b))
+			}
+		}
+		if err != nil {
+			return -1
+		}
+		at += int64(n)
+	}
+}
+
+func (t *tar) at(place int64) (*Member, error) {
+	m, _, err := t.read(place, nil)
+	if err == nil && m == nil || err == io.EOF {
+		err = damaged("there is no member at byte %d any more", place)
+	}
+	return m, err
+}
+
+// read reads the member whose first header is at a place, and says where the next
+// is. It returns no member for what is none, and io.EOF at the end of the archive.
+// After an error next is not behind place if it is not known. With x, all that
+// extended headers say is read into it.
+func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) {
+	if x == nil {
+		x = &extended{}
+	}
+	for at := place; ; at = next {
+		b, err := t.block(at)
+		switch {
+		case err == io.EOF && at > place:
+			return nil, 0, damaged("it ends unexpectedly, at byte %d", at)
+		case err != nil:
+			return nil, 0, err
+		case b.zero():
+			b, err := t.block(at + tarBlock)
+			if err == nil && !b.zero() {
+				err = damaged("a block of zeros at byte %d", at)
+			} else if err == nil {
+				err = io.EOF
+			}
+			return nil, 0, err
+		case !b.valid():
+			return nil, 0, damaged("there is no header at byte %d", at)
+		}
+		data, size := at+tarBlock, b.number(124, 12)
+		next = t.after(data, max(0, size))
+		switch b[atType] {
+		case typePax, typePaxSolaris:
+			err = t.pax(data, size, x)
+		case typeLongName:
+			x.name, err = t.text(data, size)
+		case typeLongLink:
+			x.link, err = t.text(data, size)
+		case typePaxGlobal, typeVolume:
+			if at == place {
+				return nil, next, nil // it is about others
+			}
+		default:
+			m, next, err = t.member(b, data, size, x)
+			if m != nil {
+				m.place = place
+			}
+			return m, next, err
+		}
+		if err != nil && !isOwn(err) {
+			return nil, 0, err
+		} else if err != nil && x.bad == nil {
+			x.bad = err // of the member, which has to be passed over first
 		}
 	}
 }
 
-// A headerFinder is a source for package tar that notes where a member's first
-// header is: the first whole block that is read for it. What is left of the
-// member before is skipped, but for a byte, and padding is less than a block.
-type headerFinder struct {
-	*io.SectionReader
-	header int64
-	found  bool
-}
-
-func (f *headerFinder) Read(p []byte) (int, error) {
-	if !f.found && len(p) == tarBlock {
-		f.found = true
-		f.header, _ = f.Seek(0, io.SeekCurrent) // which does not fail there
+// member is the one that a header and those before it are about.
+func (t *tar) member(b tarHeader, data, size int64, x *extended) (*Member, int64, error) {
+	m := &Member{Name: b.text(0, 100), Link: b.text(157, 100), ModTime: time.Unix(b.number(136, 12), 0), Owner: b.owner(x)}
+	if prefix := b.prefix(); prefix != "" {
+		m.Name = prefix + "/" + m.Name
 	}
-	return f.SectionReader.Read(p)
+	if x.name != "" {
+		m.Name = x.name
+	}
+	if x.link != "" {
+		m.Link = x.link
+	}
+	if !x.time.IsZero() {
+		m.ModTime = x.time
+	}
+	if x.hasSize {
+		size = x.size
+	}
+	b.describe(m)
+	switch b[atType] {
+	case typeLink, typeSymlink, typeChar, typeBlockDevice, typeDir, typeFifo:
+		size = 0 // they have none, whatever the header says
+	}
+	m.tar = tarData{header: data - tarBlock, data: data, length: size}
+	if m.Kind == File {
+		m.Size, m.tar.sparse = size, x.sparse
+	}
+	if b[atType] == typeSparse {
+		m.Size, m.tar.sparse = b.number(atRealSize, 12), sparseOld
+		for more := b[atMore] != 0; more; data += tarBlock {
+			next, err := t.block(data)
+			if err != nil {
+				return nil, 0, damage(err)
+			}
+			more = next[piecesInBlock*pieceBytes] != 0
+		}
+		m.tar.data = data
+	} else if m.tar.sparse != notSparse {
+		m.Name = cmp.Or(x.realName, m.Name)
+		if x.hasReal {
+			m.Size = x.realSize
+		}
+	}
+	next := t.after(data, size)
+	switch {
+	case size < 0 || m.Size < 0:
+		return nil, 0, damaged("%q has no valid size", m.Name)
+	case x.bad != nil:
+		return nil, next, named(x.bad, m)
+	}
+	return m, next, nil
 }
 
-func newTarMember(a *Archive, h *tar.Header) *Member {
-	m := &Member{archive: a, Name: h.Name, Mode: h.FileInfo().Mode(), ModTime: h.ModTime, Link: h.Linkname, Owner: owner(h)}
-	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
-		m.Kind, m.Size = File, h.Size
-	case tar.TypeDir, typeDumpDir:
-		m.Kind = Dir
-	case tar.TypeSymlink:
-		m.Kind = Symlink
-	case tar.TypeLink:
-		m.Kind = HardLink
+func (t *tar) open(m *Member) (io.Reader, []Piece, error) {
+	pieces := []Piece{{0, m.tar.data, m.Size}}
+	if m.tar.sparse != notSparse {
+		var err error
+		if pieces, err = t.sparsePieces(m); err != nil {
+			return nil, nil, err
+		}
+	} else if m.Size == 0 {
+		pieces = []Piece{}
+	}
+	return nil, pieces, nil
+}
+
+// A tarHeader is a block.
+type tarHeader []byte
+
+func (b tarHeader) zero() bool { return bytes.Count(b, []byte{0}) == len(b) }
+
+// text is a field up to the first NUL.
+func (b tarHeader) text(at, length int) string {
+	field, _, _ := bytes.Cut(b[at:at+length], []byte{0})
+	return string(field)
+}
+
+// number is a field with a number; -1 if it is none that can be. An empty one is 0.
+func (b tarHeader) number(at, length int) int64 {
+	field := b[at : at+length]
+	if field[0]&0x80 != 0 { // binary, the highest bit apart in two's complement
+		n := int64(int8(field[0]<<1)) >> 1
+		for _, c := range field[1:] {
+			if n>>55 != 0 && n>>55 != -1 {
+				return -1
+			}
+			n = n<<8 | int64(c)
+		}
+		return n
+	}
+	field, _, _ = bytes.Cut(bytes.Trim(field, " \x00"), []byte{0})
+	text := string(field)
+	n, err := strconv.ParseUint(text, 8, 63)
+	if err != nil && text != "" {
+		return -1
+	}
+	return int64(n)
+}
+
+// valid reports whether the block has the checksum that it states: the sum of its
+// bytes, that of the checksum counted as spaces. Some programs take them as signed.
+func (b tarHeader) valid() bool {
+	var unsigned, signed int64
+	for i, c := range b {
+		if 148 <= i && i < 156 {
+			c = ' '
+		}
+		unsigned += int64(c)
+		signed += int64(int8(c))
+	}
+	stated := b.number(148, 8)
+	return (stated == unsigned || stated == signed) && !b.zero()
+}
+
+// prefix is the first part of a name that is longer than its field. GNU tar has
+// other things there.
+func (b tarHeader) prefix() string {
+	switch {
+	case string(b[atMagic:atMagic+6]) != "ustar\x00":
+		return ""
+	case string(b[508:512]) == "tar\x00": // Schilling's star
+		return b.text(atPrefix, 131)
+	}
+	return b.text(atPrefix, 155)
+}
+
+// owner is the names of the owner and the group, or else their numbers.
+func (b tarHeader) owner(x *extended) string {
+	var user, group string
+	if string(b[atMagic:atMagic+5]) == "ustar" {
+		user, group = b.text(265, 32), b.text(297, 32)
+	}
+	return cmp.Or(x.user, user, x.uid, strconv.FormatInt(b.number(108, 8), 10)) + "/" +
+		cmp.Or(x.group, group, x.gid, strconv.FormatInt(b.number(116, 8), 10))
+}
+
+// describe sets what the type and the mode of a header say.
+func (b tarHeader) describe(m *Member) {
+	mode := b.number(100, 8)
+	m.Mode = fs.FileMode(mode) & fs.ModePerm
+	for _, special := range []struct {
+		bit int64
+		is  fs.FileMode
+	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
+		if mode&special.bit != 0 {
+			m.Mode |= special.is
+		}
+	}
+	set := func(k Kind, typ fs.FileMode) { m.Kind, m.Mode = k, m.Mode|typ }
+	switch b[atType] {
+	case 0, '0', '7':
+		if len(m.Name) > 0 && m.Name[len(m.Name)-1] == '/' { // the oldest tars have no other sign
+			set(Dir, fs.ModeDir)
+		} else {
+			set(File, 0)
+		}
+	case typeSparse:
+		set(File, 0)
+	case typeDir, typeDumpDir:
+		set(Dir, fs.ModeDir)
+	case typeSymlink:
+		set(Symlink, fs.ModeSymlink)
+	case typeLink:
+		set(HardLink, 0)
+	case typeChar:
+		set(Other, fs.ModeDevice|fs.ModeCharDevice)
+	case typeBlockDevice:
+		set(Other, fs.ModeDevice)
+	case typeFifo:
+		set(Other, fs.ModeNamedPipe)
 	default:
-		m.Kind = Other
+		set(Other, fs.ModeIrregular)
 	}
-	return m
-}
-
-// isSparse reports whether the data in the tar is not the member's as it stands:
-// pieces of it, with a map of the holes between.
-func isSparse(h *tar.Header) bool {
-	if h.Typeflag == tar.TypeGNUSparse {
-		return true
-	}
-	for key := range h.PAXRecords {
-		if strings.HasPrefix(key, "GNU.sparse.") {
-			return true
-		}
-	}
-	return false
-}
-
-// openTar opens a member whose data only package tar can put together.
-func (a *Archive) openTar(m *Member) (io.Reader, error) {
-	r := tar.NewReader(io.NewSectionReader(a.src, m.header, a.src.Size()-m.header))
-	if _, err := r.Next(); err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-		return nil, damage(err)
-	}
-	return r, nil
 }

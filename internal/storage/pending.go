@@ -301,6 +301,7 @@ func (p *Pending) Commit() error {
 		return err
 	}
 	if p.opts.NoSync {
+		p.file.Close()
 		return err
 	}
 	if serr := p.syncDir(); err == nil && serr != nil {

@@ -23,6 +23,25 @@ func renameNew(at place, from, to string) error {
 	return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
 }
 
+// syncsAll says that one call makes all durable that was written to a file system:
+// one wait for the disk, where a sync of each file waits once for each. It fails if
+// something could not be written, from Linux 5.8 on.
+const syncsAll = true
+
+// syncOf makes the file system durable that a directory is on, unless that is done.
+func syncOf(dir *os.File, done map[uint64]bool) error {
+	var st unix.Stat_t
+	err := unix.Fstat(int(dir.Fd()), &st)
+	if err == nil && !done[uint64(st.Dev)] {
+		done[uint64(st.Dev)] = true
+		err = unix.Syncfs(int(dir.Fd()))
+	}
+	if err != nil {
+		return &os.PathError{Op: "sync", Path: dir.Name(), Err: err}
+	}
+	return nil
+}
+
 // dropCache has the kernel forget what it keeps of a file in memory; pages that
 // are not on the disk yet it keeps.
 func dropCache(f *os.File) { unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }

@@ -8,37 +8,89 @@ import (
 	"strings"
 )
 
-// A Tree is where files are made below a directory, and never outside of it.
-// It is for one goroutine.
+// A Tree is where files are made below a directory, and never outside of it. It is
+// for one goroutine, and for one output at a time. Paths are of this system's form.
 type Tree struct {
 	run  *Run
 	root *os.Root
-	dirs map[string]bool // that names were made in
+	dirs map[string]bool // that are there; true: names were made in them
+	here *os.Root        // the directory of the last name that was made; nil: none was
+	dir  string          // its path
 }
 
-// Below returns the tree of root, which the caller closes.
+// Below returns the tree of root, which the caller closes after the tree.
 func (r *Run) Below(root *os.Root) *Tree {
-	return &Tree{run: r, root: root, dirs: map[string]bool{}}
+	return &Tree{run: r, root: root, dirs: map[string]bool{".": false}}
+}
+
+// Close closes what the tree has opened.
+func (t *Tree) Close() error {
+	if t.here == nil {
+		return nil
+	}
+	err := t.here.Close()
+	t.here = nil
+	return err
 }
 
 // treeOf is the place below a root.
 type treeOf struct{ *os.Root }
 
-// Create begins an output of a path below the tree's directory, which is
-// there. No link is followed at its end, and with Force one is replaced. The names in its directory are not
-// durable before [Tree.Sync]. Its errors are those of [Run.Plan] and
-// [Pending.Begin], and *Error of kind Reserved.
-func (t *Tree) Create(path string, opts Options) (*Pending, error) {
+// plan is an output of a path. Its directory stays open while one name after the
+// other is made in it: to walk there for each step of each is most of the work.
+func (t *Tree) plan(path string, opts Options) (*Pending, error) {
 	if err := t.run.ended(); err != nil {
 		return nil, err
 	}
-	p := &Pending{run: t.run, opts: opts, name: path, at: treeOf{t.root}, prefix: memberPrefix, path: path}
+	dir, base := filepath.Dir(path), filepath.Base(path)
 	if IsReserved(path) {
-		return nil, p.fails(Reserved, nil)
+		return nil, &Error{Kind: Reserved, Name: path}
 	}
-	st, err := t.root.Lstat(path)
+	at := t.root
+	if dir != "." {
+		if t.here == nil || t.dir != dir {
+			here, err := t.root.OpenRoot(dir)
+			if err != nil {
+				return nil, err
+			}
+			t.Close()
+			t.here, t.dir = here, dir
+		}
+		at = t.here
+	}
+	t.dirs[dir] = true
+	return &Pending{run: t.run, opts: opts, name: path, at: treeOf{at}, prefix: memberPrefix, path: base}, nil
+}
+
+// Mkdir makes a directory, and those on the way to it, unless they are there.
+func (t *Tree) Mkdir(path string, mode fs.FileMode) error {
+	if _, ok := t.dirs[path]; ok {
+		return nil
+	}
+	if err := t.root.MkdirAll(path, mode); err != nil {
+		return err
+	}
+	for ; path != "."; path = filepath.Dir(path) {
+		if _, ok := t.dirs[path]; !ok {
+			t.dirs[path] = false
+		}
+		t.dirs[filepath.Dir(path)] = true
+	}
+	return nil
+}
+
+// Create begins an output of a path below the tree's directory, which is there. No
+// link is followed at its end. It is not durable before [Tree.Sync]. Its errors are
+// those of [Run.Plan] and [Pending.Begin], and *Error of kind Reserved.
+func (t *Tree) Create(path string, opts Options) (*Pending, error) {
+	p, err := t.plan(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	st, err := p.at.Lstat(p.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		p.opts.NoSync = opts.NoSync || syncsAll // Sync does it for all; what replaces something does not wait for that
 	case err != nil:
 		return nil, err
 	case st.IsDir():
@@ -50,7 +102,6 @@ func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 			return nil, err
 		}
 	}
-	t.Made(path)
 	return p, p.Begin()
 }
 
@@ -59,13 +110,28 @@ func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 // operating system, and *Error of the kinds Exists, NotRegular, IsInput and
 // Reserved.
 func (t *Tree) Symlink(to, path string, force bool) error {
-	p := &Pending{run: t.run, name: path, at: treeOf{t.root}, prefix: memberPrefix, path: path}
-	if IsReserved(path) {
-		return p.fails(Reserved, nil)
+	return t.link(path, force, func(p *Pending, name string) error { return p.at.(treeOf).Symlink(to, name) })
+}
+
+// Link makes a path another name of the file at first, a path of the tree. Its
+// errors are those of Symlink.
+func (t *Tree) Link(first, path string, force bool) error {
+	return t.link(path, force, func(p *Pending, name string) error {
+		if filepath.Dir(first) == filepath.Dir(path) {
+			return p.at.Link(filepath.Base(first), name)
+		}
+		return t.root.Link(first, filepath.Join(filepath.Dir(path), name))
+	})
+}
+
+// link makes a link: at its path, or if something may be replaced there, under the
+// unfinished name that then is renamed.
+func (t *Tree) link(path string, force bool, do func(p *Pending, name string) error) error {
+	p, err := t.plan(path, Options{})
+	if err != nil {
+		return err
 	}
-	t.Made(path)
-	err := t.root.Symlink(to, path)
-	if !errors.Is(err, fs.ErrExist) {
+	if err = do(p, p.path); !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	if !force {
@@ -75,14 +141,19 @@ func (t *Tree) Symlink(to, path string, force bool) error {
 		return err
 	}
 	temp := p.Partial()
-	if st, err := t.root.Lstat(temp); err == nil && st.Mode()&fs.ModeSymlink != 0 {
-		t.root.Remove(temp) // a run that was killed has left it
+	if err = do(p, temp); errors.Is(err, fs.ErrExist) { // a run that was killed has left it
+		if err = p.run.removeStale(p.at, temp); errors.Is(err, errOther) {
+			err = p.at.Remove(temp) // a link
+		}
+		if err == nil {
+			err = do(p, temp)
+		}
 	}
-	if err := t.root.Symlink(to, temp); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := t.root.Rename(temp, path); err != nil {
-		t.root.Remove(temp)
+	if err := p.at.Rename(temp, p.path); err != nil {
+		p.at.Remove(temp)
 		return err
 	}
 	return nil
@@ -95,19 +166,28 @@ func IsReserved(path string) bool {
 	return strings.HasPrefix(base, memberPrefix) && strings.HasSuffix(base, partialSuffix)
 }
 
-// Made says that a name was made by other means: a directory, a link.
-func (t *Tree) Made(path string) {
-	for dir := filepath.Dir(path); !t.dirs[dir]; dir = filepath.Dir(dir) {
-		t.dirs[dir] = true
-	}
-}
-
-// Sync makes the names durable that were made in the tree.
+// Sync makes durable what was made in the tree.
 func (t *Tree) Sync() error {
-	for dir := range t.dirs {
-		if err := syncDir(treeOf{t.root}, dir); err != nil && !errors.Is(err, fs.ErrPermission) {
+	done := make(map[uint64]bool)
+	for dir, made := range t.dirs {
+		if !made {
+			continue
+		}
+		if err := t.syncIn(dir, done); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *Tree) syncIn(dir string, done map[uint64]bool) error {
+	if !syncsAll {
+		return syncDir(treeOf{t.root}, dir)
+	}
+	d, err := t.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return syncOf(d, done)
 }

@@ -19,7 +19,7 @@ func completionCommand(a *app) *cobra.Command {
 	names := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print a script that completes this command's words in a shell",
+		Short: "Print a completion script for a shell",
 		Long: `Print a script that makes SHELL complete bulla's verbs, flags and file names when
 you press Tab. SHELL is bash, zsh, fish or powershell.`,
 		Example: `  bulla completion bash > ~/.local/share/bash-completion/completions/bulla

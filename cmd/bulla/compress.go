@@ -18,7 +18,7 @@ type compressFlags struct {
 func (c *compressFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVarP(&c.compress, "compress", "z", false, "compress with Zstandard before encrypting; ranges stay readable")
-	f.IntVar(&c.number, "level", 0, "compress at level `N`, 1 (fastest) to 19 (default 3); this implies -z")
+	f.IntVar(&c.number, "level", 0, "compress at level `N`, 1 (fastest) to 19 (default 3); implies -z")
 }
 
 // level is what to compress at, 0 for not at all.

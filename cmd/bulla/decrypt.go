@@ -185,7 +185,7 @@ func unfinished(err error, out *output, n int64) error {
 	if f.exit != exitBad || out.Whole() || n == 0 {
 		return err
 	}
-	return withHint(f, "the "+console.Bytes(n)+" that came out are authentic but not all: throw them away; "+f.hint)
+	return withHint(f, "the "+console.Bytes(n)+" written so far are authentic but incomplete: discard them; "+f.hint)
 }
 
 // decrypted is what decrypt --json says.

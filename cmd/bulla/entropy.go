@@ -17,15 +17,14 @@ func entropyCommand(a *app) *cobra.Command {
 	e := &entropyFlags{}
 	cmd := &cobra.Command{
 		Use:   "entropy [VERB]",
-		Short: "Show what the randomness of new keys is made of",
-		Long: `Show every source that new keys can draw on: whether it takes part, why not, and what
-would mend that. One draw is made, used for nothing, to see that it works.
+		Short: "Show the sources of randomness for new keys",
+		Long: `Show every source that new keys can draw on: whether it takes part, why not, and how
+to change that. One draw is made as a test, and discarded.
 
 The operating system's generator is in every key and cannot be left out. The other
-sources are mixed in so that they can only add to it: a key is never easier to guess
-than what the operating system gave, and if that should be broken, one sound source
-beside it is enough. --entropy and --require choose among them, here as with encrypt
-and keygen; exit code 9 if one that is required is missing.`,
+sources are mixed in and can only add to it: a key is never easier to guess than the
+operating system's bytes, and if these should be weak, one sound source is enough.
+--entropy and --require choose sources, as for encrypt and keygen.`,
 		Example: `  bulla entropy
   bulla entropy --json
   bulla entropy --require tpm -q || echo no TPM

@@ -15,8 +15,8 @@ type entropyFlags struct {
 
 func (e *entropyFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&e.sources, "entropy", nil, "mix in only these `SOURCES` beside the operating system's (default: all there are)")
-	f.StringSliceVar(&e.require, "require", nil, "stop unless entropy `SOURCE` is there and works (repeatable)")
+	f.StringSliceVar(&e.sources, "entropy", nil, "mix only these `SOURCES` with the operating system's (default: all)")
+	f.StringSliceVar(&e.require, "require", nil, "fail unless entropy `SOURCE` works (repeatable)")
 	complete(cmd, "entropy", entropy.Names())
 	complete(cmd, "require", entropy.Names())
 }

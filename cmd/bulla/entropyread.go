@@ -21,13 +21,12 @@ func entropyReadCommand(a *app) *cobra.Command {
 	e := &entropyReadFlags{}
 	cmd := &cobra.Command{
 		Use:   "read N",
-		Short: "Write random bytes, mixed as keys are, to a pipe or a file",
-		Long: `Write N random bytes to standard output, mixed of all sources as keys are. N may end
+		Short: "Write random bytes to a pipe or a file",
+		Long: `Write N random bytes to standard output, mixed from all sources as keys are. N may end
 in K, M, G, T, P or E, for powers of 1024.
 
-With --source, the bytes of one source as they come, unmixed: for statistics only,
-never for keys. They are under the same guard as in the mixer, and end with an error
-if the source gets stuck.`,
+--source writes the bytes of one source, unmixed: for statistics only, never for
+keys. It ends with an error if the source gets stuck, as the mixer does.`,
 		Example: `  bulla entropy read 32 > key.bin
   bulla entropy read 2500004 | rngtest -c 1000
   bulla entropy read --source rdrand 8M | ent`,
@@ -52,7 +51,7 @@ if the source gets stuck.`,
 func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string) error {
 	n, ok := console.ParseSize(count)
 	if !ok {
-		return usage("for example 32, 100K, 8M or 1G", "%s is no number of bytes", safetext.Printable(count))
+		return usage("for example 32, 100K, 8M or 1G", "invalid number of bytes: %s", safetext.Printable(count))
 	}
 	if isTerminal(a.out) {
 		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")

@@ -19,15 +19,13 @@ func entropyTestCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [SOURCE...]",
 		Short: "Test each source by itself",
-		Long: `Draw on each SOURCE by itself (default: all there are) and look for what a source that
-is stuck or broken would give: the same byte, word or block again, or one byte value
-far too often. What is drawn is thrown away. It takes at most a minute.
+		Long: `Draw on each SOURCE by itself (default: all there are) and look for signs of a stuck
+or broken source: the same byte, word or block again, or one byte value far too often.
+The bytes are discarded. It takes at most a minute.
 
-A source that passes is not stuck. That is all a test of bytes can say: the output of
-a generator with a known seed passes as well. Which sources to trust is a question
-about the machine, not about the bytes.
-
-Exit code 9 if a source failed, or if one that was named is not there.`,
+A source that passes is not stuck. That is all that a test of bytes can tell: the
+output of a generator with a known seed passes, too. Which sources to trust is a
+question about the machine, not about the bytes.`,
 		Example: `  bulla entropy test
   bulla entropy test --histogram rdrand
   bulla entropy test --json tpm`,
@@ -36,7 +34,7 @@ Exit code 9 if a source failed, or if one that was named is not there.`,
 			return a.entropyTest(cmd.Context(), args, histogram)
 		},
 	}
-	cmd.Flags().BoolVar(&histogram, "histogram", false, "draw how often each byte value came")
+	cmd.Flags().BoolVar(&histogram, "histogram", false, "draw a histogram of the byte values")
 	return cmd
 }
 

@@ -15,9 +15,9 @@ import (
 
 // Hints that more than one problem has.
 const (
-	hintReport     = "if this makes no sense to you, it may be a mistake in bulla: please report it"
-	hintCopy       = "copy it again from where it came"
-	hintAgain      = hintCopy + "; bulla verify lists all that is wrong with it"
+	hintReport     = "if this looks like a bug in bulla, please report it"
+	hintCopy       = "get another copy of the file"
+	hintAgain      = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer      = "a newer bulla may know it; bulla version says which this is"
 	hintPassphrase = "check the keyboard layout and try again; bulla verify without a key says whether the head is damaged"
 )
@@ -28,7 +28,7 @@ func orSalvage(hint, name string) string {
 	if name == stdinName {
 		return hint
 	}
-	return hint + "; bulla salvage gets back what is still authentic"
+	return hint + "; bulla salvage recovers what is still authentic"
 }
 
 // explainContainer explains what is wrong with a container, or with the keys
@@ -38,7 +38,7 @@ func explainContainer(name string, err error) *failure {
 		return explainNoKey(name, e)
 	}
 	if e, ok := errors.AsType[*stream.LimitError](err); ok {
-		return &failure{what: name + ": " + e.Error(), hint: "the file was made to keep its readers busy; do not trust where it came from", exit: exitUnsupported}
+		return &failure{what: name + ": " + e.Error(), hint: "the file was made to waste the time of its readers; do not trust its source", exit: exitUnsupported}
 	}
 	if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
 		f := &failure{what: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), hint: hintCopy, exit: exitBad}
@@ -48,10 +48,10 @@ func explainContainer(name string, err error) *failure {
 		return f
 	}
 	if e, ok := errors.AsType[*stream.ChunkError](err); ok {
-		return &failure{what: name + ": " + e.Error() + ": damaged, or changed by somebody", hint: orSalvage(hintCopy, name), exit: exitBad}
+		return &failure{what: name + ": " + e.Error() + ": damaged or changed", hint: orSalvage(hintCopy, name), exit: exitBad}
 	}
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
-		return &failure{what: fmt.Sprintf("%s goes on after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it there, or " + hintAgain, exit: exitBad}
+		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it off there, or " + hintAgain, exit: exitBad}
 	}
 	if e, ok := errors.AsType[*format.ForeignError](err); ok {
 		return explainForeign(name, e)
@@ -63,8 +63,8 @@ func explainContainer(name string, err error) *failure {
 		return &failure{what: fmt.Sprintf("%d recipients are too many for one file", e.Slots), exit: exitUnsupported, hint: "encrypt to a key that all of them have"}
 	}
 	if errors.Is(err, format.ErrMixedClasses) {
-		return &failure{what: "post-quantum and classical recipients in one file: the classical ones would undo what the others are for",
-			hint: "choose one kind, or --allow-classical if that is what you want", exit: exitRefused}
+		return &failure{what: "post-quantum and classical recipients in one file: a quantum computer could open it by the classical ones",
+			hint: "use one kind, or --allow-classical if that is what you want", exit: exitRefused}
 	}
 	if errors.Is(err, stream.ErrMixedLabels) {
 		return &failure{what: "a plugin's recipient must not stand beside the other recipients: its plugin keeps it apart",
@@ -95,7 +95,7 @@ func explainForeign(name string, e *format.ForeignError) *failure {
 func explainParse(name string, e *format.ParseError) *failure {
 	f := &failure{what: name + ": " + e.Error(), exit: exitBad, hint: hintAgain}
 	if e.Clause == format.READ4 {
-		return &failure{what: "the detached head is not that of " + name, hint: "name the one that was exported from this file", exit: exitUsage}
+		return &failure{what: "the detached head does not belong to " + name, hint: "use the head that was exported from this file", exit: exitUsage}
 	}
 	switch e.Kind {
 	case format.ErrNotBulla:

@@ -28,26 +28,25 @@ func keygenCommand(a *app) *cobra.Command {
 	k := &keygenFlags{}
 	cmd := &cobra.Command{
 		Use:   "keygen [-o FILE | --default] [--kek | --tpm] | -y [FILE]",
-		Short: "Make a key, or show the public half of one",
-		Long: `Make a new post-quantum identity: a secret key, with its public half, the
-recipient, in a comment above it. Files that are encrypted to the recipient open
-with the identity, and with nothing else. age 1.3 and later reads and makes the
-same keys.
+		Short: "Generate a key, or show its public half",
+		Long: `Generate a post-quantum identity: a secret key, with its public half, the
+recipient, in a comment above it. Only the identity opens files that are encrypted
+to the recipient. age 1.3 and later reads and makes the same keys.
 
-With --default it is put where the other verbs look when they are given no key, as
-identity.txt and recipients.txt in the configuration directory (bulla help
-environment). If identity.txt is there alone, its public half is made. With --kek
-the key is a symmetric one: the same file encrypts and opens.
+--default writes identity.txt and recipients.txt into the configuration directory,
+where the other verbs look if no key is named (bulla help environment); if only
+identity.txt is there, it adds recipients.txt. --kek generates a symmetric key: the
+same file encrypts and opens.
 
-With --tpm the secret half is sealed to this machine's TPM: the file opens with the
-TPM and a PIN, and is of no use elsewhere. With --pcr it opens only while the
-machine starts as it does now; updates of the firmware change that.
+--tpm seals the secret half to this machine's TPM: it needs the TPM and a PIN, and is
+useless elsewhere. With --pcr it works only while the machine starts as it does now;
+firmware updates change that.
 
-Keep a copy of the key somewhere else than what is encrypted to it: whoever loses
-all copies has lost the files. No existing file is ever overwritten.
+Keep a copy of the key apart from the files that are encrypted to it: without a key,
+they are lost. No existing file is ever overwritten.
 
-With --json it is said where the key is; the key itself is never JSON, and without -o
-standard output has that, and nothing else.`,
+--json reports where the key is, never the key. Without -o, standard output has the
+key and nothing else.`,
 		Example: `  bulla keygen --default                     the first thing to do
   bulla keygen -o key.txt
   bulla keygen -y key.txt > team.txt         the public half, for others
@@ -61,9 +60,9 @@ standard output has that, and nothing else.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&k.output, "output", "o", "", "write the key to `FILE`, readable by its owner only (default: standard output)")
-	f.BoolVar(&k.isDefault, "default", false, "make it the key that is used where none is named")
-	f.BoolVarP(&k.recipient, "recipient", "y", false, "make nothing: show the recipients of the identities in FILE")
-	f.BoolVar(&k.kek, "kek", false, "make a symmetric key")
+	f.BoolVar(&k.isDefault, "default", false, "make it the default key")
+	f.BoolVarP(&k.recipient, "recipient", "y", false, "show the recipients of the identities in FILE, and generate nothing")
+	f.BoolVar(&k.kek, "kek", false, "generate a symmetric key")
 	k.tpmFlags.register(a, cmd)
 	k.entropyFlags.register(cmd)
 	return cmd

@@ -23,7 +23,7 @@ type tpmFlags struct {
 func (t *tpmFlags) register(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&t.tpm, "tpm", false, "seal the key to this machine's TPM, and ask for a PIN for it")
-	f.IntSliceVar(&t.pcrs, "pcr", nil, "with --tpm, open only while the PCRs in `LIST`, such as 7, are as they are now")
+	f.IntSliceVar(&t.pcrs, "pcr", nil, "with --tpm, bind the key to the present values of the PCRs in `LIST`, such as 7")
 	f.BoolVar(&t.noPIN, "no-pin", false, "with --tpm, open without a PIN")
 	t.pinFlags.register(a, cmd)
 }

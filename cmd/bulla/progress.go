@@ -25,7 +25,7 @@ var progressModes = []string{"auto", "always", "never"}
 
 func (w *workFlags) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVarP(&w.jobs, "jobs", "j", 0, "work on `N` pieces at a time (default: as many as there are processors)")
+	f.IntVarP(&w.jobs, "jobs", "j", 0, "work on `N` pieces at a time (default: the number of processors)")
 	f.StringVar(&w.progress, "progress", "auto", "show progress on stderr: `WHEN` is auto, always or never")
 	complete(cmd, "progress", progressModes)
 }

@@ -28,7 +28,7 @@ const rangeHint = "OFFSET+LENGTH, or FIRST-LAST, FIRST- or -LENGTH as in HTTP; w
 //	FIRST-          to the end
 //	-LENGTH         the last so many bytes
 func parseRange(s string) (byteRange, error) {
-	bad := usage(rangeHint, "%s is no range", safetext.Printable(s))
+	bad := usage(rangeHint, "invalid range %s", safetext.Printable(s))
 	r := byteRange{text: s, length: math.MaxInt64}
 	if i := strings.LastIndexByte(s, '+'); i >= 0 {
 		from, negative := strings.CutPrefix(s[:i], "-")
@@ -85,12 +85,12 @@ func (r byteRange) resolve(size int64) (offset, length int64, err error) {
 			offset = 0
 		}
 	}
-	const hint = "a range may end behind the end, and not begin there"
+	const hint = "a range must begin before the end; it may end after it"
 	switch {
 	case offset < 0:
 		return 0, 0, usage(hint, "the range %s begins before the beginning: there are %d bytes", safetext.Printable(r.text), size)
 	case offset > size:
-		return 0, 0, usage(hint, "the range %s begins behind the end: there are %d bytes", safetext.Printable(r.text), size)
+		return 0, 0, usage(hint, "the range %s begins after the end: there are %d bytes", safetext.Printable(r.text), size)
 	}
 	return offset, min(r.length, size-offset), nil
 }

@@ -36,8 +36,8 @@ func TestRanges(t *testing.T) {
 		{"9223372036854775807+5", -1, huge, 0, ""},
 		{"-5", -1, 0, 0, "an end that is missing"},
 		{"-5+1", -1, 0, 0, "an end that is missing"},
-		{"11-", 10, 0, 0, "behind the end"},
-		{"11+0", 10, 0, 0, "behind the end"},
+		{"11-", 10, 0, 0, "after the end"},
+		{"11+0", 10, 0, 0, "after the end"},
 		{"-11+1", 10, 0, 0, "before the beginning"},
 		{"5-4", 10, 0, 0, "ends before it begins"},
 	} {

@@ -9,21 +9,20 @@ import (
 func recipientsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recipients VERB",
-		Short: "Show or change who can open a file, without touching its content",
-		Long: `Show or change who can open a file. Its content is not touched: whatever its size,
-only the two copies of its head, some kilobytes at its beginning and at its end, are
-written. If that is interrupted at any moment, the file opens with its old recipients
-or with its new ones.
+		Short: "List, add and remove recipients of a file",
+		Long: `List or change who can open a file. This writes only the two copies of the head,
+some kilobytes at the beginning and at the end, whatever the size of the file. If
+it is interrupted, the file opens with its old recipients or with its new ones.
 
-Who changes the recipients must be able to open the file. -r, -R, --kek and -p say
-whom the change is about; -i says with what to open the file, and without it that is
-the default identity, or a passphrase, which is asked for.
+To change the recipients you need a key that opens the file: -i, --open-kek or the
+other --open- flags; by default it is identity.txt, or a passphrase. -r, -R, --kek
+and -p name the recipients to add or remove.
 
-Removing a recipient is not revocation: whoever could open the file once may have
-kept its key, or a copy of it from before. To lock somebody out for good, encrypt the
-content again.
+Removing a recipient is not revocation: whoever could open the file may have kept
+its key, or an older copy. To lock somebody out, encrypt the content again.
 
-A medium that cannot be written in place keeps its head elsewhere: see bulla help head.`,
+For a file that cannot be written in place, change a detached head: see bulla help
+head.`,
 		Example: `  bulla recipients list backup.tar.bulla
   bulla recipients add -r age1pq1... backup.tar.bulla
   bulla recipients remove -R left-the-team.txt backup.tar.bulla
@@ -36,14 +35,13 @@ func recipientsRepairCommand(a *app) *cobra.Command {
 	r := &repairFlags{}
 	cmd := &cobra.Command{
 		Use:   "repair FILE",
-		Short: "Make both copies of a file's head good and equal",
-		Long: `Make both copies of a file's head the newest that is authentic, where they are not:
-after a change of recipients that was interrupted, or damage to one of them. bulla
-verify says whether that is so. What is good is not written; the content is not
-touched.
+		Short: "Repair the head of a file",
+		Long: `Make both copies of the head equal to the newest authentic one, after an
+interrupted change of recipients or damage to one copy. bulla verify tells whether
+that is needed. Good copies and the content are not written.
 
-It is opened like for decrypt: with -i, -p, --kek, or the default identity. If neither
-copy is good, a detached head may serve: bulla help head restore.`,
+You need a key that opens the file, as for decrypt: -i, -p, --kek or identity.txt.
+If neither copy is good, a detached head may help: bulla help head restore.`,
 		Example: `  bulla recipients repair backup.tar.bulla
   bulla recipients repair --dry-run -i key.txt backup.tar.bulla`,
 		Args:              exactlyOne,

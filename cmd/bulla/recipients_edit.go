@@ -30,16 +30,16 @@ func recipientsAddCommand(a *app) *cobra.Command {
 	e := &editFlags{adding: true}
 	cmd := &cobra.Command{
 		Use:   "add FILE",
-		Short: "Let more recipients open a file",
+		Short: "Add recipients to a file",
 		Long: `Let more recipients open FILE: public keys (-r, -R), a passphrase (-p), a symmetric
-key (--kek), any number of them at once. With --replace they take the place of others
-in the same step. Who is a recipient already is passed over.
+key (--kek), any number of them at once. With --replace they replace others in the
+same step. Recipients that the file already has are skipped.
 
-The head of a file has the length that it was given when it was encrypted, with room
-for two more public keys, or as many as --reserve said then.
+The head of a file has room for two more public keys, or for as many as encrypt
+--reserve asked for.
 
-With -o the result is written to a detached head, and FILE stays as it is; FILE may
-then be left out if --head names one to begin with (bulla help head).`,
+-o writes the result to a detached head, and leaves FILE as it is; with --head you
+can leave FILE out (bulla help head).`,
 		Example: `  bulla recipients add -r age1pq1... -r age1pq1... backup.tar.bulla
   bulla recipients add -i old.txt -R new.pub --replace 1 backup.tar.bulla
   bulla recipients add -p backup.tar.bulla            asks for a new passphrase
@@ -60,17 +60,16 @@ func recipientsRemoveCommand(a *app) *cobra.Command {
 	e := &editFlags{}
 	cmd := &cobra.Command{
 		Use:   "remove FILE",
-		Short: "Have recipients no longer open a file",
+		Short: "Remove recipients from a file",
 		Long: `Remove recipients from FILE: public keys (-r, -R), all passphrases (-p), a symmetric
 key (--kek), or slots by their number (--slot), any number of them at once. The last
-one that can open the file is never removed.
+recipient is never removed.
 
-This is not revocation: whoever could open the file until now may have kept its key,
-or a copy of the file or of its head. To lock somebody out for good, encrypt the
-content again.
+This is not revocation: whoever could open the file may have kept its key, or a copy
+of the file or of its head. To lock somebody out, encrypt the content again.
 
-With -o the result is written to a detached head, and FILE stays as it is; FILE may
-then be left out if --head names one to begin with (bulla help head).`,
+-o writes the result to a detached head, and leaves FILE as it is; with --head you
+can leave FILE out (bulla help head).`,
 		Example: `  bulla recipients remove -r age1pq1... backup.tar.bulla
   bulla recipients remove --slot 2,3 backup.tar.bulla
   bulla recipients remove -R left-the-team.txt --dry-run backup.tar.bulla`,
@@ -91,11 +90,11 @@ then be left out if --head names one to begin with (bulla help head).`,
 // registerRest registers what add and remove have in common.
 func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVarP(&e.dryRun, "dry-run", "n", false, "say what would be done, and write nothing")
+	f.BoolVarP(&e.dryRun, "dry-run", "n", false, "show what would be done, and write nothing")
 	e.opener.registerFor(a, cmd, toEdit)
 	e.opener.passphrase.prompt = "Passphrase that opens the file now"
 	f.StringVar(&e.head, "head", "", "use the detached head in `FILE`, if it is newer than the file's own")
-	e.output.register(cmd, "write the result to the detached head `FILE`, and leave the container as it is")
+	e.output.register(cmd, "write the result to the detached head `FILE`, not to the file")
 	reword(cmd, "force", "replace an existing detached head")
 }
 
@@ -129,7 +128,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 		return explainEdit(src.name, err)
 	}
 	if len(edit.Add)+len(edit.RemoveSlots) == 0 {
-		a.warn("there is nothing to change: "+c.presentText()+" can open "+src.name+" already", "")
+		a.warn("nothing to change: "+c.presentText()+" can open "+src.name+" already", "")
 		return a.tellChange(c, heads)
 	}
 	if err := heads.Apply(cmd.Context(), edit); err != nil {
@@ -155,9 +154,9 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 	named := len(e.recipients)+len(e.files)+len(e.keks) > 0 || e.passphrase.given()
 	switch {
 	case !named && e.adding:
-		return nil, usage("use -r RECIPIENT, -R FILE, -p or --kek FILE", "nobody to add")
+		return nil, usage("use -r RECIPIENT, -R FILE, -p or --kek FILE", "no recipient to add")
 	case !named && len(e.slots) == 0 && !e.all:
-		return nil, usage("use -r RECIPIENT, -R FILE, -p, --kek FILE or --slot N", "nobody to remove")
+		return nil, usage("use -r RECIPIENT, -R FILE, -p, --kek FILE or --slot N", "no recipient to remove")
 	case file == "" && e.head == "":
 		return nil, usage("for example: bulla recipients "+verb+" -r RECIPIENT backup.tar.bulla", "%s takes the name of a file", verb)
 	case file == "" && e.output.name == "":
@@ -209,8 +208,8 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEd
 	if len(c.Removed) == 0 {
 		return
 	}
-	a.warn("removing a recipient is not revocation: whoever could open "+c.File.String()+" until now may have kept its key, or a copy",
-		"to lock somebody out for good, decrypt it and encrypt the content again")
+	a.warn("removing a recipient is not revocation: whoever could open "+c.File.String()+" may have kept its key, or a copy",
+		"to lock somebody out, decrypt it and encrypt the content again")
 	if heads.OpenedSlot() >= 0 {
 		return
 	}
@@ -255,19 +254,19 @@ func explainEdit(name string, err error) error {
 	f := &failure{err: err, exit: exitRefused}
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
 		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s: %v", name, e)
-		f.hint = "remove somebody, or have the new take another's place with --replace N; for more room encrypt the file again with --reserve N"
+		f.hint = "remove a recipient, or replace one with --replace N; for more room, encrypt the file again with --reserve N"
 		return f
 	}
 	if e, ok := errors.AsType[*stream.RecipientNotFoundError](err); ok {
-		f.exit, f.what = exitUsage, fmt.Sprintf("%s is no recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
+		f.exit, f.what = exitUsage, fmt.Sprintf("%s is not a recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
 		if e.Recipient == (keyslot.AnyPassphrase{}) {
 			f.what = name + " has no passphrase: nothing was removed"
 		}
-		f.hint = "bulla recipients list shows the slots that there are"
+		f.hint = "bulla recipients list shows the recipients"
 		return f
 	}
 	if errors.Is(err, stream.ErrLastSlot) {
-		f.what = "nobody could open " + name + " any more: the last recipient is not removed"
+		f.what = "refusing to remove the last recipient of " + name
 		f.hint = "add another first, or in the same step with bulla recipients add --replace N"
 		return f
 	}

@@ -25,7 +25,7 @@ func recipientsListCommand(a *app) *cobra.Command {
 	l := &listFlags{}
 	cmd := &cobra.Command{
 		Use:   "list [FILE]",
-		Short: "Say who can open a file",
+		Short: "List the recipients of a file",
 		Long: `List the slots of FILE, or of standard input: each opens it for one recipient.
 
 Whose a slot is shows only to who can open the file, as for decrypt with -i, -p,

@@ -97,14 +97,14 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bulla VERB",
 		Short: "Encrypt, open and check files of any size",
-		Long: `bulla encrypts files and streams of any size, in one pass and in parallel, for
-any number of recipients, and opens, checks and describes what it made.
+		Long: `bulla encrypts files and streams of any size, in one pass and in parallel, for any
+number of recipients. It opens, checks and describes what it made.
 
-Only authentic bytes ever leave it. A file appears under its name only when it is
-complete; nothing is overwritten without --force, and no input is ever deleted.`,
+Only authentic bytes leave it. A file gets its name only when it is complete; nothing
+is overwritten without --force, and no input is deleted.`,
 		Example: `  bulla keygen --default                     make a key, once
   bulla encrypt backup.tar                   makes backup.tar.bulla
-  bulla verify backup.tar.bulla              is all of it as it was?
+  bulla verify backup.tar.bulla              check that it is intact
   bulla decrypt backup.tar.bulla             makes backup.tar
   tar c photos | bulla encrypt -p > photos.tar.bulla
   bulla decrypt < photos.tar.bulla | tar x`,
@@ -132,9 +132,9 @@ complete; nothing is overwritten without --force, and no input is ever deleted.`
 	root.SetFlagErrorFunc(flagError)
 	f := root.PersistentFlags()
 	f.SortFlags = false
-	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "say what was done")
-	f.BoolVar(&a.json, "json", false, "speak JSON: results on stdout, errors and warnings on stderr")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "print errors only")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "print what was done")
+	f.BoolVar(&a.json, "json", false, "write JSON: results to stdout, errors and warnings to stderr")
 	for _, verb := range verbs {
 		root.AddCommand(verb(a))
 	}

@@ -89,7 +89,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		f.hint = orElse(suggestFlag(cmd, e), f.hint)
 		if e.GetSpecifiedName() == memberMark[:1] {
-			f.hint = "a member of standard input is named behind --: bulla cat -- -" + memberMark + "MEMBER"
+			f.hint = "a member of standard input is named after --: bulla cat -- -" + memberMark + "MEMBER"
 		}
 		if e.GetSpecifiedShortnames() != "" {
 			// Not all that was given: after -p that may be a passphrase.
@@ -178,7 +178,7 @@ func otherHalf(cmd *cobra.Command, unknown *pflag.NotExistError) *failure {
 	switch given {
 	case "-r", "--recipient", "-R", "--recipients-file":
 		if opens && !encrypts {
-			return &failure{exit: exitUsage, what: words(cmd) + " takes no recipient (" + given + "): recipients are whom a file is encrypted to",
+			return &failure{exit: exitUsage, what: words(cmd) + " takes no recipient (" + given + "): files are encrypted to recipients",
 				hint: "to open it, name the identity that belongs to the recipient: -i FILE"}
 		}
 	case "-i", "--identity":

@@ -40,8 +40,8 @@ func buildSetting(key string) string {
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which version this is",
-		Long:  "Say which version this is, of which commit, and which version of the format it reads and writes.",
+		Short: "Show the version",
+		Long:  "Show the version of bulla, its commit, and the version of the format that it reads and writes.",
 		Example: `  bulla version
   bulla version --json`,
 		Args:              noArgs,

@@ -39,6 +39,7 @@
 //	box_test.go              the container that is being made
 //	edits_test.go            what is done to it then
 //	slots_test.go            slots; agefile_test.go: those of type 3; stock_test.go: what other tools made
+//	differential_test.go     whether both readers agree, on mutants
 //	malleability_test.go     whether the ways of reading agree, on these and on what a fuzzer makes of them
 //
 // The generator is a second writer. It shares with package format the sizes and

@@ -352,17 +352,18 @@ export class Reader {
 
 // inspect lists what anyone can see to be wrong, as [clause, offset], without a key.
 export function inspect(source) {
-  const head = headOf(source), found = [];
+  const head = headOf(source), tail = head.id ? tailOf(source, head.H) : findTail(source), found = [];
   if (head.fault) found.push([head.fault.clause, BigInt(head.fault.offset)]);
-  if (!head.id) return found;
-  const at = source.size - BigInt(head.H), tail = tailOf(source, head.H);
-  const two = tail.id && !tail.id.equals(head.id);
-  if (head.fault) return two ? [...found, ['COPY-1', at]] : found;
-  const H = BigInt(head.H), P = source.size - 2n * H, chunks = P / BigInt(SEALED);
-  if (P < 16n) found.push(['FILE-1', source.size]);
-  else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
-  else if (P % BigInt(SEALED) < 16n) found.push(['FILE-2', H + chunks * BigInt(SEALED)]);
-  if (two) found.push(['COPY-1', at]);
+  const usable = [head, tail].find((c) => c && !c.fault);
+  if (usable) {
+    const H = BigInt(usable.H), P = source.size - 2n * H, chunks = P / BigInt(SEALED);
+    if (P < 16n) found.push(['FILE-1', source.size]);
+    else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
+    else if (P % BigInt(SEALED) < 16n) found.push(['FILE-2', H + chunks * BigInt(SEALED)]);
+  }
+  const at = source.size - BigInt(head.H ?? 0);
+  if (head.id && tail.id && !tail.id.equals(head.id)) found.push(['COPY-1', at]);
+  else if (head.fault) return found;
   else if (tail.fault) found.push(['TAIL-1', at]);
   else if (!tail.bytes.equals(head.bytes)) found.push(['TAIL-2', tail.generation > head.generation ? 0n : at]);
   return found;

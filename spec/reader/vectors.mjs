@@ -8,6 +8,7 @@ import { createCipheriv, createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as bulla from './reader.mjs';
+import { judge, text, verdicts as bothVerdicts } from './judge.mjs';
 
 const directory = process.argv[2] ?? fileURLToPath(new URL('../../testdata/vectors/', import.meta.url));
 const sha256 = (b) => createHash('sha256').update(b).digest('hex');
@@ -66,24 +67,7 @@ function build(v) {
   };
 }
 
-// ---- expectations ----
-
-// judge runs a reader and returns what a vector states: outcome, clause, and length and SHA-256 of what it released.
-function judge(run) {
-  const hash = createHash('sha256');
-  let length = 0, outcome = 'success', clause = '', copy;
-  try {
-    ({ warning: clause = '', copy } = run((b) => { hash.update(b); length += b.length; }) ?? {});
-    if (clause) outcome = 'warning';
-  } catch (e) {
-    if (!(e instanceof bulla.Failure)) throw e;
-    ({ outcome, clause } = e);
-  }
-  return { expect: outcome, clause, length, payload: hash.digest('hex'), inUse: copy ? inUse(copy) : '' };
-}
-
-const text = ({ expect, clause, length, payload, inUse }) => [expect, clause || '-', length, payload, inUse].join(' ');
-const inUse = ({ generation, slots }) => `${generation} ${slots.length}`;
+// ---- intermediate values ----
 
 // values compares the intermediate values of a container that opens.
 function values(v, check, { own: copy, keys }, identities) {
@@ -149,16 +133,7 @@ function run(v, check) {
     ...v.all('identity').map((s) => ({ type: s.startsWith('AGE-SECRET-KEY-PQ-') ? 1 : 3 })),
     ...v.all('ssh-identity').map(() => ({ type: 3 })),
   ];
-  let position = 0n, reader;
-  const pull = (n) => { const b = source.read(position, Math.min(n, 100000)); position += BigInt(b.length); return b; };
-  const verdicts = {
-    stream: judge((emit) => bulla.stream(bulla.forwards(pull), identities, emit, detached)),
-    random: judge((emit) => {
-      reader = new bulla.Reader(source, identities, detached);
-      reader.read(0n, reader.size, emit);
-      return reader;
-    }),
-  };
+  const { reader, ...verdicts } = bothVerdicts(source, identities, detached);
   const needs = Object.values(verdicts).find(({ expect }) => expect.startsWith('needs'));
   if (needs) return needs.expect;
 

@@ -14,6 +14,14 @@
 // index. The tail is what survives a damaged beginning, and what makes changing
 // the recipients in place crash-safe.
 //
+// [Check] and [Report.Describe] say what a file is, to anyone; [Ends] does the same
+// for a stream. The rest is the toolbox for a second implementation: the parsers
+// and encoders of a head ([ReadHead], [ParseHead], [Head.Append], [MACInput]), of
+// slots and their bodies ([HPKEBody], [PassphraseBody], [KEKBody]), of the copies
+// ([ReadCopies], [Copies.Conflict]) and the arithmetic of sizes ([Layout], [Room],
+// [PagesFor]). Packages stream, keyslot and the verifier are built of these and
+// nothing else.
+//
 // Nothing here holds a key, draws a random byte or starts a goroutine. Parsing
 // is strict: there is one encoding for every content, so that [ParseHead]
 // followed by [Head.Append] gives the same bytes for every input that parses.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -120,7 +119,7 @@ func (s *headSource) single() ([]byte, error) {
 	case s.detached != nil:
 		return nil, usage("name only the detached head, or a file", "%s is a stream, of which only the beginning is read", s.name)
 	case s.first == nil:
-		b, err := io.ReadAll(io.LimitReader(s.in.Stream(), format.MaxHeadSize))
+		b, err := format.ReadHead(s.in.Stream())
 		if err != nil {
 			return nil, err
 		}
@@ -216,15 +215,14 @@ func (a *app) readHead(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, format.MaxHeadSize))
+	b, err := format.ReadHead(f)
 	if err != nil {
 		return nil, err
 	}
-	h, err := format.ParseHead(b)
-	if err != nil {
+	if _, err := format.ParseHead(b); err != nil {
 		return nil, about(safetext.Printable(name), err)
 	}
-	return b[:h.HeadSize()], nil
+	return b, nil
 }
 
 // checkHead refuses a detached head that belongs to another container, as far as

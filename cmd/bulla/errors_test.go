@@ -53,9 +53,9 @@ func TestExplain(t *testing.T) {
 		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "bulla salvage"},
 		{&stream.TrailingError{Offset: 99}, 3, "x has data after its end at byte 99", "appended"},
 		{&stream.LimitError{Clause: format.PASS5, Reason: "too much"}, 7, "x: too much [PASS-5]", "do not trust"},
-		{stream.ErrMixedLabels, 5, "its plugin keeps it apart", "alone"},
-		{stream.ErrTooManyPassphrases, 7, "at most 8 passphrases", "--replace"},
-		{fmt.Errorf("recipient 1: age slot: %w", &agekey.PluginError{Name: "x", Said: "no device"}), 1, "age-plugin-x: no device", "the words are the plugin's"},
+		{stream.ErrMixedLabels, 5, "a plugin's recipient must not stand beside", "alone"},
+		{stream.ErrTooManyPassphrases, 7, "x: a container has at most 8 passphrases", "--replace"},
+		{fmt.Errorf("recipient 1: age slot: %w", &agekey.PluginError{Name: "x", Said: "no device"}), 1, "x: recipient 1: age slot: age-plugin-x: no device", "the words are the plugin's"},
 		{format.ErrMixedClasses, 5, "post-quantum and classical recipients", "--allow-classical"},
 
 		{noKey(0, types(hpke), nil), 4, "no key to open x with (its slots: 1 hpke)", "-i FILE"},

@@ -71,7 +71,7 @@ func explainContainer(name string, err error) *failure {
 			hint: "encrypt to it alone, or leave it out", exit: exitRefused}
 	}
 	if errors.Is(err, stream.ErrTooManyPassphrases) {
-		return &failure{what: name + ": " + err.Error(), hint: "put the new one in an old one's place: bulla recipients add -p --replace N", exit: exitUnsupported}
+		return &failure{what: err.Error(), hint: "put the new one in an old one's place: bulla recipients add -p --replace N", exit: exitUnsupported}
 	}
 	return nil
 }

@@ -661,7 +661,7 @@ func FuzzSalvage(f *testing.F) {
 		}
 		b := w.bytes()
 		var dst bytes.Buffer
-		s, err := stream.SalvageNear(t.Context(), &dst, bytes.NewReader(b), int64(len(b)), with(v), &stream.SalvageOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}})
+		s, err := stream.SalvageWithin(t.Context(), &dst, bytes.NewReader(b), int64(len(b)), with(v), &stream.SalvageOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}}, 128)
 		if err != nil {
 			if clauseOf(err) == "" {
 				t.Error(err)

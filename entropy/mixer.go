@@ -38,6 +38,7 @@ type Mixer struct {
 	all  []*tap // those and the rest
 
 	chosen   map[string]bool // names of those in taps
+	named    map[string]bool // by Options.Sources
 	required map[string]bool // names that must contribute
 }
 
@@ -83,7 +84,7 @@ var defaultMixer = sync.OnceValue(func() *Mixer {
 
 // newMixer is New over given sources.
 func newMixer(taps []*tap, o *Options) (*Mixer, error) {
-	m := &Mixer{os: osSource{}, all: taps, chosen: make(map[string]bool), required: make(map[string]bool)}
+	m := &Mixer{os: osSource{}, all: taps, chosen: make(map[string]bool), named: make(map[string]bool), required: make(map[string]bool)}
 	known := map[string]bool{m.os.Name(): true}
 	for _, t := range taps {
 		known[t.name] = true
@@ -94,6 +95,9 @@ func newMixer(taps []*tap, o *Options) (*Mixer, error) {
 			return nil, &UnknownSourceError{Name: name}
 		}
 		m.chosen[name] = true
+	}
+	for _, name := range o.Sources {
+		m.named[name] = true
 	}
 	for _, name := range o.Require {
 		m.required[name] = true

@@ -451,3 +451,35 @@ func BenchmarkFill(b *testing.B) {
 		}
 	}
 }
+
+// TestLeftOut has sources that fail, and that are named and absent, be told, and
+// those that are only not there not.
+func TestLeftOut(t *testing.T) {
+	absent := func(name string) *tap {
+		return newTap(kind{name: name, probe: func() (Source, error) { return nil, &off{state: Absent, reason: "none"} }})
+	}
+	for _, c := range []struct {
+		sources []string
+		want    string
+	}{
+		{nil, "bad"},
+		{[]string{"bad", "gone"}, "bad gone"},
+		{[]string{"fine", "os"}, ""},
+	} {
+		m := mixerOf(t, &Options{Sources: c.sources}, fakeTap(1, "fine", good(1)), fakeTap(2, "bad", broken), absent("gone"))
+		if list := m.LeftOut(); len(list) > 0 {
+			t.Errorf("%v: before the first draw: %+v", c.sources, list)
+		}
+		fill(t, m)
+		var names []string
+		for _, s := range m.LeftOut() {
+			names = append(names, s.Name)
+			if s.Reason == "" {
+				t.Errorf("%s: no reason", s.Name)
+			}
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%v: %q, want %q", c.sources, got, c.want)
+		}
+	}
+}

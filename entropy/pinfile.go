@@ -21,6 +21,16 @@ const maxPinFile = 4096 // bytes read of it
 
 var errNoPin = errors.New("no pin file")
 
+// PinnedTPM returns the Name of the storage root key of the TPM that is pinned in a
+// file, see [Options]; nil if there is no such file.
+func PinnedTPM(path string) ([]byte, error) {
+	name, err := readPin(path)
+	if errors.Is(err, errNoPin) {
+		return nil, nil
+	}
+	return name, err
+}
+
 // readPin returns the name in the file, or an error that wraps errNoPin if
 // there is no such file.
 func readPin(path string) ([]byte, error) {

@@ -53,6 +53,17 @@ func (m *Mixer) Status() []Status {
 	return list
 }
 
+// LeftOut describes the sources that Fill has left out: those that failed, and those
+// that Options.Sources names and that are not there. It looks for none itself.
+func (m *Mixer) LeftOut() (list []Status) {
+	for _, t := range m.taps {
+		if s := t.status(); s.State == Failed || m.named[t.name] && s.State != Active {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // A describer is a source that has more to say of itself.
 type describer interface{ describe(*Status) }
 

@@ -93,7 +93,7 @@ func suiteOf(name string) (format.Suite, error) {
 }
 
 // writerOptions checks the flags that have nothing to do with files and keys.
-func (e *encryptFlags) writerOptions(cmd *cobra.Command) (*stream.WriterOptions, error) {
+func (e *encryptFlags) writerOptions(a *app, cmd *cobra.Command) (*stream.WriterOptions, error) {
 	if err := e.workFlags.check(cmd); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (e *encryptFlags) writerOptions(cmd *cobra.Command) (*stream.WriterOptions,
 	if err != nil {
 		return nil, err
 	}
-	mixer, err := e.mixer(cmd)
+	mixer, err := e.mixer(a, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (e *encryptFlags) writerOptions(cmd *cobra.Command) (*stream.WriterOptions,
 // encrypt carries out the verb. Everything that can be found wrong is found
 // before anybody is asked for a passphrase, and that before any output exists.
 func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error {
-	opts, err := e.writerOptions(cmd)
+	opts, err := e.writerOptions(a, cmd)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type entropyReport struct {
 
 // entropyStatus carries out the verb.
 func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
-	m, err := e.mixer(cmd)
+	m, err := e.mixer(a, cmd)
 	if err != nil {
 		return err
 	}
@@ -63,6 +63,7 @@ func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
 	if err != nil {
 		return err
 	}
+	a.mixer = nil // the report says what was left out
 	r := entropyReport{Sources: m.Status(), Uses: []string{}, Required: []string{}}
 	for _, s := range r.Sources {
 		if s.State == entropy.Active {

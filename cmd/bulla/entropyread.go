@@ -56,7 +56,7 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	if isTerminal(a.out) {
 		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
 	}
-	src, err := e.open(cmd)
+	src, err := e.open(a, cmd)
 	if err != nil {
 		return err
 	}
@@ -71,9 +71,9 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 }
 
 // open gives what the flags ask for.
-func (e *entropyReadFlags) open(cmd *cobra.Command) (io.Reader, error) {
+func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	if e.source == "" {
-		m, err := e.mixer(cmd)
+		m, err := e.mixer(a, cmd)
 		return mixed{m}, err
 	}
 	if cmd.Flags().Changed("entropy") || len(e.require) > 0 {

@@ -83,7 +83,7 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 	if err := k.tpmFlags.check(cmd); err != nil {
 		return err
 	}
-	m, err := k.mixer(cmd)
+	m, err := k.mixer(a, cmd)
 	if err != nil {
 		return err
 	}

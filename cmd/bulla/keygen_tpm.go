@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/safetext"
 	"bulla/keyslot/keyfile"
 	"bulla/keyslot/tpmkey"
 )
@@ -52,27 +53,43 @@ func (t *tpmFlags) check(cmd *cobra.Command) error {
 // make makes a key. That there is a TPM is seen to before anybody thinks of a
 // PIN.
 func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, error) {
-	if err := tpmkey.Available(ctx); err != nil {
-		return nil, tpmFailure(exitIO, "cannot seal a key", err)
+	pin, err := tpmPinPath()
+	if err != nil {
+		return nil, err
 	}
 	o := &tpmkey.Options{NoPIN: t.noPIN, PCRs: t.pcrs}
+	if o.TPM, err = entropy.PinnedTPM(pin); err != nil {
+		return nil, err
+	}
+	if err := tpmkey.Available(ctx, o); err != nil {
+		return nil, sealFailure(pin, err)
+	}
 	if !t.noPIN {
-		pin, err := t.pinFlags.create(ctx)
-		defer clear(pin)
+		o.PIN, err = t.pinFlags.create(ctx)
+		defer clear(o.PIN)
 		if err != nil {
 			return nil, err
 		}
-		o.PIN = pin
 	}
 	k, err := tpmkey.Generate(ctx, m, o)
 	if required, ok := errors.AsType[*entropy.RequireError](err); ok {
 		return nil, required
 	}
 	if err != nil {
-		return nil, tpmFailure(exitIO, "cannot seal a key", err)
+		return nil, sealFailure(pin, err)
 	}
 	file, err := keyfile.Encode(k, time.Now())
 	return &newIdentity{file, k.Recipient()}, err
+}
+
+// sealFailure says why a TPM sealed no key. pin is the path of the pin file.
+func sealFailure(pin string, err error) error {
+	if errors.Is(err, tpmkey.ErrNotPinned) {
+		f := tpmFailure(exitRefused, "no key was sealed", err)
+		f.hint += "; if you know why, remove " + safetext.Printable(pin)
+		return f
+	}
+	return tpmFailure(exitIO, "cannot seal a key", err)
 }
 
 // urgeSecond warns that a TPM is one device, and mortal.

@@ -175,7 +175,7 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 	if !e.adding {
 		return whom, nil
 	}
-	if edit.Entropy, err = e.mixer(cmd); err != nil {
+	if edit.Entropy, err = e.mixer(e.app, cmd); err != nil {
 		return nil, err
 	}
 	return whom, explainPlan(stream.Plan(e.planned(whom), &stream.WriterOptions{Entropy: edit.Entropy, AllowClassical: e.allowClassical}))

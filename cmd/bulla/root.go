@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/entropy"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -47,6 +48,8 @@ type app struct {
 	outErr  error  // the first failure to write to standard output
 	claimed claims // what descriptors are read for
 
+	mixer *entropy.Mixer // what new keys are made of, if any are
+
 	envPassphrase string // what $BULLA_PASSPHRASE was
 
 	// passphraseCost is what a new passphrase slot costs to open; nil means
@@ -81,6 +84,7 @@ func (a *app) run(args []string) int {
 		err = a.outErr
 	}
 	if err == nil {
+		a.tellLeftOut()
 		return exitOK
 	}
 	// An error in the flags may have come before --json was seen.

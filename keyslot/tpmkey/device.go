@@ -101,13 +101,21 @@ func (d *device) is(ctx context.Context, k *Key) error {
 	return &Error{Kind: ErrOtherTPM}
 }
 
+// isPinned makes sure that the TPM is the one that o names, if it names one.
+func (d *device) isPinned(o *Options) error {
+	if o.TPM != nil && !bytes.Equal(d.srk.Name, o.TPM) {
+		return &Error{Kind: ErrNotPinned}
+	}
+	return nil
+}
+
 // Available reports whether keys can be sealed here: nil, or why not, as
-// [Generate] would say it.
-func Available(ctx context.Context) error {
+// [Generate] would say it. Of o only TPM counts.
+func Available(ctx context.Context, o *Options) error {
 	d, err := connect(ctx)
 	if err != nil {
 		return err
 	}
-	d.close(ctx)
-	return nil
+	defer d.close(ctx)
+	return d.isPinned(o)
 }

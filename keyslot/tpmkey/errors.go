@@ -22,6 +22,7 @@ var (
 	ErrCleared    = errors.New("the TPM was cleared after the key was made: the key is lost")
 	ErrSRKChanged = errors.New("the TPM's storage root key is not the one that the key is sealed to")
 	ErrDamaged    = errors.New("the sealed key is damaged")
+	ErrNotPinned  = errors.New("this is not the TPM that is pinned")
 	ErrMismatch   = errors.New("the sealed key is not the recipient's that stands beside it")
 )
 
@@ -33,6 +34,7 @@ var hints = map[error]string{
 	ErrCleared:    "open the file with another of its keys and make a new TPM key",
 	ErrSRKChanged: "the TPM was cleared or replaced, or something stands between it and the program; open the file with another of its keys",
 	ErrDamaged:    "get the key file from a backup",
+	ErrNotPinned:  "the TPM was cleared or replaced, or something stands between it and the program",
 	ErrMismatch:   "the key file was changed; get it from a backup",
 }
 

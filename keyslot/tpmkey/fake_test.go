@@ -175,7 +175,7 @@ func TestDeviceErrors(t *testing.T) {
 		if len(a.wrong) != 0 {
 			t.Errorf("%s: the PIN was asked for", name)
 		}
-		if err := Available(t.Context()); !errors.Is(err, test.want) {
+		if err := Available(t.Context(), &Options{}); !errors.Is(err, test.want) {
 			t.Errorf("%s: Available() = %v", name, err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestAbsent(t *testing.T) {
 	if err := open(t, k, "1234"); !errors.Is(err, tpmdev.ErrAbsent) || !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := Available(t.Context()); !errors.Is(err, tpmdev.ErrAbsent) {
+	if err := Available(t.Context(), &Options{}); !errors.Is(err, tpmdev.ErrAbsent) {
 		t.Error(err)
 	}
 }

@@ -24,6 +24,10 @@ type Options struct {
 	// SHA-256 bank, have now. Updates of the firmware and of its settings
 	// change them, which makes the key useless.
 	PCRs []int
+
+	// TPM is the Name of the storage root key of the only TPM to seal to, as
+	// entropy.PinnedTPM returns it. Nil means whichever is there.
+	TPM []byte
 }
 
 const (
@@ -98,6 +102,9 @@ func Seal(ctx context.Context, seed []byte, o *Options) (*Key, error) {
 		return nil, err
 	}
 	defer d.close(ctx)
+	if err := d.isPinned(o); err != nil {
+		return nil, err
+	}
 	k := &Key{recipient: id.Recipient(), srk: d.srk.Name, ek: d.endorsement(ctx), sealed: sealed{pin: !o.NoPIN}}
 	if len(pcrs) > 0 {
 		if k.pcrs, err = d.readPCRs(ctx, pcrs); err != nil {

@@ -359,7 +359,29 @@ func TestGenerate(t *testing.T) {
 	if recipients[0] == recipients[1] {
 		t.Error("the same key twice")
 	}
-	if err := Available(t.Context()); err != nil {
+	if err := Available(t.Context(), &Options{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPinned seals to no TPM but the one that is named.
+func TestPinned(t *testing.T) {
+	e := swtpmtest.Start(t)
+	e.Use()
+	m := entropy.Default()
+	first, err := Generate(t.Context(), m, &Options{NoPIN: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pinned := &Options{NoPIN: true, TPM: first.srk}
+	if _, err := Generate(t.Context(), m, pinned); err != nil {
+		t.Error(err)
+	}
+	e.Replace()
+	if err := Available(t.Context(), pinned); !errors.Is(err, ErrNotPinned) {
+		t.Errorf("another TPM is available: %v", err)
+	}
+	if _, err := Generate(t.Context(), m, pinned); !errors.Is(err, ErrNotPinned) {
+		t.Errorf("a key is sealed to another TPM: %v", err)
 	}
 }

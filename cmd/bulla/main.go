@@ -4,7 +4,8 @@
 // Every verb has a file of its own. What they share is one idea a file:
 //
 //	root.go        the verbs, the flags they all have, the run itself
-//	errors.go      every error's message, hint and exit code; of containers and keys in explain.go
+//	errors.go      every error's message, hint and exit code; explain.go has those of
+//	               containers and keys
 //	report.go      how everything is said, to people and to programs
 //	keyflags.go    the flags that name keys; files of keys in keys.go, recipients and
 //	               identities in keys_*.go
@@ -13,14 +14,15 @@
 //	claims.go      what standard input and other descriptors are read for
 //	input.go       what is read
 //	output.go      what is written: whole or not at all
-//	partial.go     what it is called until then, and whose it is
 //	progress.go    how many pieces at a time, and whether progress is shown
 //	signals.go     being interrupted
 //	system_*.go    what differs from system to system
-//	topics.go      the help that belongs to no verb
+//	usage.go       what is wrong with a command line, and what was meant
+//	help.go        how help is laid out
+//	topics.go      the help that belongs to no verb; what exit codes mean
 //
 // A new verb is a file with a function that makes its cobra.Command, and a line
-// in the list in root.go.
+// in the list in root.go; with what it may end stands in topics.go.
 package main
 
 import (

@@ -31,7 +31,7 @@ func recipientsAddCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add FILE",
 		Short: "Add recipients to a file",
-		Long: `Let more recipients open FILE: public keys (-r, -R), a passphrase (-p), a symmetric
+		Long: `Add recipients to FILE: public keys (-r, -R), a passphrase (-p), a symmetric
 key (--kek), any number of them at once. With --replace they replace others in the
 same step. Recipients that the file already has are skipped.
 

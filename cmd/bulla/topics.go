@@ -118,8 +118,8 @@ With --json, an error is one object on standard error:
 
 Recipients files (-R) and identity files (-i) have one key on a line; blank lines
 and lines that begin with # are skipped. An identity file may also be an ssh
-private key, or an age file that is encrypted with a passphrase. A symmetric key
-file has 32 bytes: raw, in hexadecimal digits or in Base64.
+private key, a symmetric key, or an age file that is encrypted with a passphrase.
+A symmetric key file has 32 bytes: raw, in hexadecimal digits or in Base64.
 
 Keys that begin with age1pq1 withstand quantum computers, and so do passphrases
 and symmetric keys. The other public keys do not. A file with recipients of both

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,11 +99,25 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		return a.tellListing(keyedListing(src.given, heads, append(suspects, owners(ids.all)...)))
+		suspects = append(suspects, owners(ids.all)...)
+		a.tellRemoved(src, heads, suspects)
+		return a.tellListing(keyedListing(src.given, heads, suspects))
 	case isNoKey(err) && !l.given():
 		return a.listForStranger(src)
 	}
 	return err
+}
+
+// tellRemoved warns of those who were removed and can still open a file by an old
+// copy of its head, where they are known.
+func (a *app) tellRemoved(src *headSource, heads *stream.HeadEditor, suspects []suspect) {
+	for _, s := range heads.Removed() {
+		i := slices.IndexFunc(suspects, func(n suspect) bool { return heads.Owns(n, &s) })
+		if i >= 0 {
+			a.warn(fmt.Sprintf("%s (%s) was removed and still opens %s by an old copy of its head", shortKey(suspects[i].Canonical()), safetext.Printable(suspects[i].from), src.name),
+				"bulla recipients repair takes the old copy away")
+		}
+	}
 }
 
 // suspects reads the recipients whose slots are looked for.

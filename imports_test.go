@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"internal/seal":     {"format"},
 	"internal/zseek":    {"format", "internal/fullio", "internal/ring"},
 	"internal/salvage":  {"format", "internal/ring", "internal/seal", "internal/zseek"},
-	"entropy":           {"internal/tpmdev"},
+	"entropy":           {"internal/storage", "internal/tpmdev"},
 	"slot":              {"entropy", "format"},
 	"internal/xwing":    {"entropy"},
 	"keyslot":           {"entropy", "format", "internal/bech32", "internal/xwing", "slot"},

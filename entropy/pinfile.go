@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"bulla/internal/storage"
 )
 
 // The pin file keeps the Name of the TPM's storage root key from one run to the
@@ -64,32 +66,22 @@ func parsePin(path string, r io.Reader) ([]byte, error) {
 	return nil, fmt.Errorf("%s does not hold a name", path)
 }
 
-// writePin writes the file whole or not at all. Two processes that do so at
-// once write the same name, unless one of them was deceived; the next run then
-// notices.
-func writePin(path string, name []byte) (err error) {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// writePin writes the file whole or not at all. Of two processes that do so at
+// once one writes it; both have the same name, unless one of them was deceived,
+// and then the next run notices.
+func writePin(path string, name []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".tpm-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
+	p, err := new(storage.Run).Create(path, storage.Options{Mode: 0o600})
+	if err == nil {
+		defer p.Abort()
+		if _, err = fmt.Fprintf(p, "%s%x\n", pinComment, name); err == nil {
+			err = p.Commit()
 		}
-	}()
-	if _, err := fmt.Fprintf(f, "%s%x\n", pinComment, name); err != nil {
-		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if errors.Is(err, storage.InUse) || errors.Is(err, storage.Exists) {
+		return nil
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return err
 }

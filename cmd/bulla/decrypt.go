@@ -63,11 +63,14 @@ far as it is right.`,
 }
 
 // plainOf is the name of what the container of that name is to be decrypted to.
-func plainOf(path string) (string, error) {
+func (d *decryptFlags) plainOf(path string) (string, error) {
 	name, ok := strings.CutSuffix(path, containerSuffix)
 	if !ok || name == "" || strings.HasSuffix(name, "/") {
 		return "", usage("name the output with -o FILE, or -o - for standard output",
 			"cannot tell a name for the output: %s does not end in %s", safetext.Printable(path), containerSuffix)
+	}
+	if d.raw {
+		name += zstdSuffix
 	}
 	return name, nil
 }
@@ -90,15 +93,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return err
 	}
 	defer in.Close()
-	if d.outputFlags.name == "" && in.path != "" {
-		if d.outputFlags.name, err = plainOf(in.path); err != nil {
-			return err
-		}
-		if d.raw {
-			d.outputFlags.name += zstdSuffix
-		}
-	}
-	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, mode: 0o600, text: true})
+	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, mode: 0o600, text: true, byDefault: in.named(d.plainOf)})
 	if err != nil {
 		return err
 	}
@@ -157,6 +152,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	}
 	defer out.Abort()
 	start := time.Now()
+	a.warnFull(out, total)
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
 	n, err := writeAll(ctx, r, out.writer())
 	if err == nil {
@@ -181,9 +177,9 @@ func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
 
 // unfinished adds to an error what has been let out before it.
 func unfinished(err error, out *output, n int64) error {
-	f := explain(err)
+	f := explain(out.fails(err))
 	if f.exit != exitBad || out.Whole() || n == 0 {
-		return err
+		return f
 	}
 	return withHint(f, "the "+console.Bytes(n)+" written so far are authentic but incomplete: discard them; "+f.hint)
 }

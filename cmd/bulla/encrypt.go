@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,7 @@ its name; this waits for the disk even with --no-sync.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) },
 	}
 	e.recipientFlags.register(a, cmd, toEncrypt)
+	e.allow.double = true
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
 	f := cmd.Flags()
@@ -142,10 +144,11 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 		return err
 	}
 	defer in.Close()
-	if e.outputFlags.name == "" && in.path != "" {
-		e.outputFlags.name = in.path + containerSuffix
+	if err := e.checkDouble(in); err != nil {
+		return err
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, mode: 0o666, binary: true})
+	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, mode: 0o666, binary: true,
+		byDefault: in.named(func(path string) (string, error) { return path + containerSuffix, nil })})
 	if err != nil {
 		return err
 	}
@@ -159,6 +162,21 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 		return err
 	}
 	return a.seal(cmd.Context(), in, from, out, to, opts, e)
+}
+
+// checkDouble refuses a file that is encrypted, or is called so.
+func (e *encryptFlags) checkDouble(in *input) error {
+	if e.allow.set&storage.AllowDouble != 0 || in.path == "" {
+		return nil
+	}
+	begin := make([]byte, len(format.Magic))
+	if in.regular {
+		in.At().ReadAt(begin, 0)
+	}
+	if string(begin) != format.Magic && !strings.HasSuffix(in.path, containerSuffix) {
+		return nil
+	}
+	return refuse("--allow double encrypts it once more; bulla recipients add lets others open it", "%s is encrypted already", in.name)
 }
 
 // source is what is to be encrypted: a file, or the output of a command, which
@@ -189,6 +207,9 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	if err != nil {
 		return err
 	}
+	if e.compressFlags == (compressFlags{}) {
+		a.warnFull(out, in.size)
+	}
 	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
 	n, err := a.feed(sw, in, from)
 	if err == nil && e.verify {
@@ -202,7 +223,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	}
 	bar.Finish(err)
 	if err != nil {
-		return from.spoiled(err, out)
+		return from.spoiled(out.fails(err), out)
 	}
 	a.note("%s: %s encrypted to %s for %s in %v", in.name, console.Bytes(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	return a.result(out, encrypted{in.given.AsInput(), out.given.AsOutput(), n, len(to)})

@@ -10,6 +10,7 @@ import (
 	"bulla/entropy"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 type entropyReadFlags struct {
@@ -55,6 +56,9 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	}
 	if isTerminal(a.out) {
 		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
+	}
+	if storage.Absent(a.out) {
+		return &storage.Error{Kind: storage.Closed, Name: "/dev/stdout"}
 	}
 	src, err := e.open(a, cmd)
 	if err != nil {

@@ -126,7 +126,7 @@ func explainIO(err error) *failure {
 	}
 	switch {
 	case isNoSpace(err):
-		f.hint = "make room, or name another place with -o; nothing was left behind"
+		f.hint = "make room, or name another place with -o"
 	case errors.Is(err, fs.ErrNotExist):
 		f.hint = "check the name, and that its directory exists"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
@@ -138,7 +138,7 @@ func explainIO(err error) *failure {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.hint = "the source became shorter while it was read"
 	case isSystem(err):
-		f.hint = "the source or the destination failed; no output was left under its final name"
+		f.hint = "the source or the destination failed"
 	default:
 		f.hint = hintReport
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/term"
@@ -55,6 +56,34 @@ func (a *app) newInput(b *storage.Blob, name string) *input {
 	}
 	in.name = in.given.String()
 	return in
+}
+
+// named is the default name of an output that is made of the input, for a plan: a
+// stream's is nil, and only a regular file's can be told.
+func (in *input) named(name func(path string) (string, error)) func() (string, error) {
+	switch {
+	case in.path == "":
+		return nil
+	case !in.Info().Mode().IsRegular():
+		return func() (string, error) {
+			return "", usage("name the output with -o FILE, or -o - for standard output", "%s is no regular file: its output has no default name", in.name)
+		}
+	}
+	return func() (string, error) { return name(in.path) }
+}
+
+// unchanged looks whether an input that was read to its end is what it was when
+// that began. If it has become shorter, what was read is not all of it.
+func (a *app) unchanged(in *input, n int64) error {
+	err := in.Recheck()
+	if err == nil && in.regular && n < in.size {
+		err = &storage.Error{Kind: storage.Shrunk, Name: in.path}
+	}
+	if errors.Is(err, storage.Changed) {
+		a.warn(in.name+" changed while it was read", "what was read may be a mixture of before and after; do it again if that matters")
+		return nil
+	}
+	return err
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -63,6 +66,10 @@ type outputPlan struct {
 	mode   fs.FileMode // of a new file, before the umask
 	binary bool        // it would do harm to a terminal
 	text   bool        // it may be shown on a terminal as far as it is text
+
+	// byDefault makes the name where -o gives none, or only a directory; nil
+	// stands for standard output.
+	byDefault func() (string, error)
 }
 
 // An output is what a verb writes: see package storage for what it promises.
@@ -76,10 +83,13 @@ type output struct {
 
 // planOutput checks that p can be carried out, and creates nothing yet.
 func (a *app) planOutput(p outputPlan) (*output, error) {
-	name := orElse(p.name, "-")
-	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Allow: p.allow.set})
+	name, base, err := p.names()
+	if err != nil {
+		return nil, err
+	}
+	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Allow: p.allow.set, Base: base})
 	if errors.Is(err, storage.IsDirectory) {
-		return nil, usage("name a file in it", "the output %s is a directory", safetext.Printable(name))
+		return nil, usage("name a file in it, or "+safetext.Printable(name)+"/ for the default name", "the output %s is a directory", safetext.Printable(name))
 	}
 	if err != nil {
 		return nil, err
@@ -92,8 +102,61 @@ func (a *app) planOutput(p outputPlan) (*output, error) {
 	if p.binary && p.name == "" && o.Terminal() {
 		return nil, refuse("name a file with -o FILE, or force it with -o -", "the output is binary and would go to the terminal")
 	}
+	if p.name == "" && o.Whole() && !a.quiet && !a.json { // whose result says where it is
+		a.tellWhere(o)
+	}
 	return o, nil
 }
+
+// names is what the output is called, and what it would be in a directory.
+func (p *outputPlan) names() (name, base string, err error) {
+	inDir := p.name != "" && os.IsPathSeparator(p.name[len(p.name)-1])
+	if p.byDefault == nil || p.name != "" && !inDir {
+		return orElse(p.name, "-"), "", nil
+	}
+	if name, err = p.byDefault(); err != nil || !inDir {
+		return name, "", err
+	}
+	return p.name, filepath.Base(name), nil
+}
+
+// tellWhere says, where standard output goes to a pipe or a file, that the output
+// does not: a backup that is piped somewhere would be empty there.
+func (a *app) tellWhere(o *output) {
+	st, err := a.out.Stat()
+	if err != nil || st.Mode()&fs.ModeNamedPipe == 0 && !st.Mode().IsRegular() {
+		return
+	}
+	a.con.Line("bulla: note: the output goes to " + o.name + ", not to standard output; -o - writes it there")
+}
+
+// warnFull warns if there is less room than the output is going to take.
+func (a *app) warnFull(o *output, size int64) {
+	if free, ok := o.Free(); ok && free < size {
+		a.warn(fmt.Sprintf("%s is going to have %s, and %s are free there", o.name, console.Bytes(size), console.Bytes(free)),
+			"make room, or name another place with -o")
+	}
+}
+
+// fails ends an output that err has kept from being complete, and adds to err what
+// there is of it.
+func (o *output) fails(err error) error {
+	o.Abort()
+	f := explain(err)
+	switch {
+	case f.exit != exitIO || f.silent || isComplete(err):
+		return err
+	case o.Remains():
+		f.hint = also(f.hint, "what there is of it could not be removed: "+safetext.Printable(o.Partial()))
+	case o.Whole():
+		f.hint = also(f.hint, "no output was left behind")
+	default:
+		f.hint = also(f.hint, "what was written to "+o.name+" before is there, and not complete")
+	}
+	return f
+}
+
+func also(hint, more string) string { return strings.TrimPrefix(hint+"; "+more, "; ") }
 
 // create opens the output for writing.
 func (o *output) create(left *leftovers) error {
@@ -130,10 +193,14 @@ func (a *app) writeWhole(out *output, b []byte) error {
 		return err
 	}
 	defer out.Abort()
-	if _, err := out.Write(b); err != nil {
-		return err
+	_, err := out.Write(b)
+	if err == nil {
+		err = out.Commit()
 	}
-	return out.Commit()
+	if err != nil {
+		return out.fails(err)
+	}
+	return nil
 }
 
 // textOnly is a terminal that only text may reach: by Write alone, as the other
@@ -177,7 +244,7 @@ func explainStorage(e *storage.Error) *failure {
 	case storage.NotPatchable:
 		f.exit, f.hint = exitUsage, "name a regular file"
 	case storage.InTheWay:
-		f.hint = "remove it if it is not needed, or name another output with -o"
+		f.hint = "name another output with -o, or remove it if it is not needed"
 	case storage.Lost:
 		f.what, f.hint = name+" was not written: its unfinished file was removed, or replaced by another run", "run it again, and no other with the same output meanwhile"
 	case storage.Undurable:
@@ -188,6 +255,8 @@ func explainStorage(e *storage.Error) *failure {
 		f.what = fmt.Sprintf("%s is complete, but %s could not be removed: %v", name, partial, causeOf(e.Err))
 	case storage.Changed:
 		f.exit, f.hint = exitChanged, "run it again"
+	case storage.Shrunk:
+		f.exit, f.hint = exitIO, "run it again when nothing writes to it, or on a snapshot of it"
 	case storage.NoScheme:
 		f.exit, f.hint = exitUnsupported, "this version reads and writes local files only; ./"+name+" is a file of that name"
 		f.what = name + " is a URL"
@@ -195,7 +264,7 @@ func explainStorage(e *storage.Error) *failure {
 		f.exit, f.hint = exitUsage, "for example /dev/fd/3"
 		f.what = name + " is no file descriptor"
 	case storage.Closed:
-		f.exit, f.hint = exitIO, "name a file"
+		f.exit, f.hint = exitIO, "name a file, or redirect it"
 		f.what = name + " is closed"
 	}
 	return f

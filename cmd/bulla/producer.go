@@ -162,7 +162,14 @@ func (p *producer) end(err error) error {
 // feed has w take the input: a file, or what a command makes.
 func (a *app) feed(w *stream.Writer, in *input, from *producer) (int64, error) {
 	if from == nil {
-		return w.ReadFrom(in.Stream())
+		n, err := w.ReadFrom(in.Stream())
+		if err == nil {
+			err = a.unchanged(in, n)
+		}
+		if err != nil {
+			w.Abort(err)
+		}
+		return n, err
 	}
 	if err := from.start(a); err != nil {
 		w.Abort(err)

@@ -62,7 +62,6 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		kept()
 	}
 	if err != nil {
-		out.Abort()
 		return unresumed(about(in.name, err), out)
 	}
 	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
@@ -70,8 +69,12 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
 }
 
-// unresumed says of an error that not all is lost.
+// unresumed says of an error that not all is lost, if that is so.
 func unresumed(err error, out *output) error {
+	out.Abort()
+	if !out.Remains() {
+		return out.fails(err)
+	}
 	f := explain(err)
 	if f.silent {
 		return err

@@ -29,6 +29,7 @@ const (
 	Aborted                      // the output was aborted before
 	Undurable                    // the output is complete, and its directory could not be synchronized
 	Leftover                     // the output is complete, and its unfinished name could not be removed
+	Swapped                      // what is written as it comes is not what was planned
 	Changed                      // not what it was when it was judged, or read
 	Shrunk                       // it became shorter while it was read
 	HalfPatched                  // a patch failed after it began to write
@@ -44,7 +45,7 @@ var kindText = map[Kind]string{
 	NotRegular:   "is no regular file",
 	IsDirectory:  "is a directory",
 	NoBase:       "is a directory, and the output has no default name",
-	IsInput:      "is read in this run",
+	IsInput:      "is read by this run",
 	NotAllowed:   "is a device",
 	InUse:        "is being written by another run",
 	Locked:       "is being changed by another run",
@@ -54,6 +55,7 @@ var kindText = map[Kind]string{
 	Aborted:      "was aborted",
 	Undurable:    "is complete, but its directory could not be synchronized",
 	Leftover:     "is complete, but its unfinished name could not be removed",
+	Swapped:      "is not what it was when this run began",
 	Changed:      "changed meanwhile",
 	Shrunk:       "became shorter while it was read",
 	HalfPatched:  "could not be changed completely",

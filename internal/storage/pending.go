@@ -41,6 +41,7 @@ type Pending struct {
 
 	mu   sync.Mutex
 	over bool // committed or aborted
+	left bool // aborted, and still there under its unfinished name
 }
 
 // Plan judges whether an output of that name can be written, and changes
@@ -182,7 +183,7 @@ func (p *Pending) Terminal() bool { return p.file != nil && term.IsTerminal(int(
 
 // Begin opens the output for writing. What a killed run has left of it is
 // removed. Its errors are those of the operating system, and *Error of the kinds
-// InUse, InTheWay and Changed.
+// InUse, InTheWay and Swapped.
 func (p *Pending) Begin() error {
 	switch {
 	case p.file != nil:
@@ -204,7 +205,7 @@ func (p *Pending) beginDirect() error {
 	}
 	st, err := f.Stat()
 	if err == nil && !os.SameFile(st, p.judged) {
-		err = p.fails(Changed, nil)
+		err = p.fails(Swapped, nil)
 	}
 	if err != nil {
 		f.Close()
@@ -417,6 +418,14 @@ func (p *Pending) Abort() {
 	p.end(!keep)
 }
 
+// Remains reports whether an output that was aborted is still there under its
+// unfinished name: kept for a run that goes on with it, or not to be removed.
+func (p *Pending) Remains() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
+}
+
 // finished reports whether another run has made the output meanwhile.
 func (p *Pending) finished() bool {
 	_, err := p.at.Lstat(p.path)
@@ -432,16 +441,14 @@ func (p *Pending) end(remove bool) {
 	}
 	p.over = true
 	partial := p.Partial()
-	if remove {
-		there, err := isAt(p.at, p.file, partial)
-		st, serr := p.file.Stat()
-		remove = there && err == nil && serr == nil && !p.run.isRead(st)
-	}
+	there, err := isAt(p.at, p.file, partial)
+	st, serr := p.file.Stat()
+	p.left = there && err == nil
 	if closeToRename {
 		p.file.Close()
 	}
-	if remove {
-		p.at.Remove(partial)
+	if remove && p.left && serr == nil && !p.run.isRead(st) {
+		p.left = p.at.Remove(partial) != nil
 	}
 	if !closeToRename {
 		p.file.Close() // after the removal: until then the lock says that it is ours

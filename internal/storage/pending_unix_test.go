@@ -333,7 +333,7 @@ func TestDirectIsWhatWasPlanned(t *testing.T) {
 	if err := os.Symlink(victim, path); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Begin(); !errors.Is(err, Changed) || inFile(victim) != "theirs" {
+	if err := p.Begin(); !errors.Is(err, Swapped) || inFile(victim) != "theirs" {
 		t.Errorf("%v, and the file holds %q", err, inFile(victim))
 	}
 }

@@ -1,0 +1,210 @@
+//go:build unix
+
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"bulla/internal/storage"
+)
+
+// TestShrunkInput truncates, and changes, an input while it is read. The run is
+// held by a pipe that nobody reads.
+func TestShrunkInput(t *testing.T) {
+	dir := workDir(t)
+	plain := filepath.Join(dir, "plain")
+	for _, c := range []struct {
+		args []string
+		to   int64 // what the input's size becomes
+		exit int
+		says string
+	}{
+		{[]string{"encrypt", "-o", "fifo", "plain"}, 20 << 20, exitIO, "error: plain became shorter while it was read\n"},
+		{[]string{"encrypt", "-o", "fifo"}, 20 << 20, exitIO, "became shorter while it was read\n"},
+		{[]string{"encrypt", "-o", "fifo", "plain"}, 65 << 20, exitOK, "warning: plain changed while it was read\n"},
+	} {
+		fifo := filepath.Join(dir, "fifo")
+		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+			t.Skip(err)
+		}
+		if err := os.WriteFile(plain, make([]byte, 64<<20), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stdin, err := os.Open(plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stdin.Close()
+		r := start(t, dir, stdin, c.args...)
+		held, err := os.Open(fifo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, 1<<20)
+		if _, err := held.Read(first); err != nil { // it has begun
+			t.Fatal(err)
+		}
+		if err := os.Truncate(plain, c.to); err != nil {
+			t.Fatal(err)
+		}
+		rest := new(bytes.Buffer)
+		rest.ReadFrom(held)
+		held.Close()
+		if got := r.code(); got != c.exit || !strings.Contains(r.errs.String(), c.says) {
+			t.Errorf("%v to %d: exit code %d: %s", c.args, c.to, got, r.errs.String())
+		}
+		os.Remove(fifo)
+	}
+	if got := names(t, dir); got != "plain" {
+		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// TestResumeAtOnce runs the same command twenty times at once: one makes the
+// output, and the others leave nothing, above all no plaintext beside it.
+func TestResumeAtOnce(t *testing.T) {
+	dir := workDir(t)
+	plain := make([]byte, 5<<20)
+	rand.Read(plain)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), plain, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := start(t, dir, nil, "encrypt", "-q", "-o", "c.bulla", "plain"); c.code() != 0 {
+		t.Fatal(c.errs.String())
+	}
+	var all sync.WaitGroup
+	var runs [20]*command
+	for i := range runs {
+		runs[i] = start(t, dir, nil, "decrypt", "--resume", "--no-sync", "-j", "1", "-o", "out", "c.bulla")
+	}
+	codes := make([]int, len(runs))
+	for i, c := range runs {
+		all.Go(func() { codes[i] = c.code() })
+	}
+	all.Wait()
+	won := 0
+	for i, code := range codes {
+		switch {
+		case code == 0:
+			won++
+		case code != exitRefused:
+			t.Errorf("exit code %d: %s", code, runs[i].errs.String())
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of them made it", won)
+	}
+	if got := names(t, dir); got != "c.bulla out plain" {
+		t.Errorf("the directory holds %s", got)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "out")); err != nil || !bytes.Equal(b, plain) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// TestExtractAfterKill is about what a killed extract leaves: the next one finds
+// and removes it.
+func TestExtractAfterKill(t *testing.T) {
+	dir := workDir(t)
+	sealFile(t, dir, "x.bulla", tarWith(tar.Header{Name: "deep/f"}))
+	if err := os.MkdirAll(filepath.Join(dir, "out", "deep"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, "out", "deep", ".bulla-f.partial")
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := start(t, dir, nil, "extract", "-C", "out", "x.bulla", "deep/f"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+	if got := names(t, filepath.Join(dir, "out", "deep")); got != "f" {
+		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// TestRecipientsChangedMeanwhile is about two runs that change the recipients of a
+// file where no lock holds them apart, as on two machines. The second is told;
+// the copies of the head never diverge.
+func TestRecipientsChangedMeanwhile(t *testing.T) {
+	p := newPatient(t, 2, 100)
+	a := newApp(stdio{os.Stdin, os.Stdout, os.Stderr})
+	patch, err := a.files.Patch(p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer patch.Close()
+	b := p.bytes()
+	b[len(b)-1] ^= 1 // what the other has written
+	if err := os.WriteFile(p.path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err = patch.Apply(storage.Change{Offset: 0, Old: b[:4096], New: make([]byte, 4096)})
+	if f := explain(err); f.exit != exitChanged || !strings.Contains(f.what, "changed meanwhile") {
+		t.Errorf("%+v", f)
+	}
+	if !bytes.Equal(p.bytes(), b) {
+		t.Error("it was written to")
+	}
+}
+
+// Every kind of error that storage has is worded, with a hint, and has the exit
+// code that help gives for it.
+func TestExplainStorage(t *testing.T) {
+	exits := map[storage.Kind]int{
+		storage.IsDirectory: exitUsage, storage.NoBase: exitUsage, storage.NoDescriptor: exitUsage, storage.NotPatchable: exitUsage,
+		storage.Undurable: exitIO, storage.Leftover: exitIO, storage.Shrunk: exitIO, storage.HalfPatched: exitIO, storage.Closed: exitIO,
+		storage.Changed: exitChanged, storage.NoScheme: exitUnsupported,
+	}
+	for k := storage.Exists; k <= storage.Closed; k++ {
+		e := &storage.Error{Kind: k, Name: "dir/x\x1b", Partial: "dir/.x.partial", Err: &fs.PathError{Op: "write", Path: "dir/x", Err: syscall.EIO}}
+		f := explain(fmt.Errorf("wrapped: %w", e))
+		want, special := exits[k]
+		if !special {
+			want = exitRefused
+		}
+		if f.exit != want || f.what == "" || f.hint == "" || !errors.Is(f, k) || strings.Contains(f.what+f.hint, "\x1b") {
+			t.Errorf("%v: %+v", k, f)
+		}
+	}
+}
+
+// What an error says of what is left is so.
+func TestFailsSaysWhatIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	out, err := os.Create(filepath.Join(dir, "stdout"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	a := newApp(stdio{out, out, out})
+	full := &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
+	for name, want := range map[string]string{
+		filepath.Join(dir, "x"): "; no output was left behind",
+		"-":                     "; what was written to standard output before is there, and not complete",
+	} {
+		o, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: name}, mode: 0o600})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.create(&a.left); err != nil {
+			t.Fatal(err)
+		}
+		if f := explain(o.fails(full)); !strings.HasPrefix(f.hint, "make room") || !strings.HasSuffix(f.hint, want) {
+			t.Errorf("%s: %s", name, f.hint)
+		}
+	}
+	if got := names(t, dir); got != "stdout" {
+		t.Errorf("the directory holds %s", got)
+	}
+}

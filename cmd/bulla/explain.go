@@ -19,7 +19,7 @@ const (
 	hintCopy       = "get another copy of the file"
 	hintAgain      = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer      = "a newer bulla may know it; bulla version says which this is"
-	hintPassphrase = "check the keyboard layout and try again; bulla verify without a key says whether the head is damaged"
+	hintPassphrase = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
 )
 
 // orSalvage goes on with a hint about a file that is damaged or cut. What came

@@ -23,6 +23,7 @@ type verifyFlags struct {
 	explain string
 	noKey   bool
 	hash    bool
+	lost    *failure // why the default key cannot be looked for
 }
 
 func verifyCommand(a *app) *cobra.Command {
@@ -135,8 +136,9 @@ func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 		return err
 	}
 	ids := &identities{}
-	if !v.noKey {
-		var err error
+	if _, err := configFile(identityFile); err != nil && !v.noKey && !v.given() {
+		v.lost = explain(err) // the structure is checked all the same
+	} else if !v.noKey {
 		if ids, err = v.find(false); err != nil {
 			return err
 		}
@@ -231,6 +233,9 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		return d.failure()
 	case err != nil && !v.noKey:
 		f := explain(about(in.name, ids.explain(err)))
+		if v.lost != nil {
+			f.what, f.hint = "no key to open "+in.name+" with: "+v.lost.what, v.lost.hint
+		}
 		f.hint += "; --no-key checks the structure alone"
 		return f
 	}

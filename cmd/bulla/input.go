@@ -86,4 +86,12 @@ func (a *app) unchanged(in *input, n int64) error {
 	return err
 }
 
+// pasted is the input as it is named in a command line that is meant to be pasted.
+func (in *input) pasted() string {
+	if in.path == "" {
+		return "-"
+	}
+	return safetext.Shell(string(in.given))
+}
+
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

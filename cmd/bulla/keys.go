@@ -112,7 +112,7 @@ func (a *app) warnWritable(path string, mask fs.FileMode) {
 		who = "its group"
 	}
 	a.warn(fmt.Sprintf("%s can be changed by %s (mode %04o), who could add recipients of their own", safetext.Printable(path), who, st.Mode().Perm()),
-		"chmod go-w "+safetext.Printable(path))
+		"chmod go-w "+safetext.Shell(path))
 }
 
 func exists(path string) bool {

@@ -82,7 +82,7 @@ func archiveError(r *randomAccess, err error) error {
 		switch {
 		case e.Compression != "":
 			f.what = fmt.Sprintf("%s holds no tar or zip, but something compressed with %s", name, e.Compression)
-			f.hint = fmt.Sprintf("decompress it first: bulla cat %s | %s -dc | tar t", name, e.Compression)
+			f.hint = fmt.Sprintf("decompress it first: bulla cat %s | %s -dc | tar t", r.in.pasted(), e.Compression)
 		case r.size < 0:
 			f.hint = "without its end only a tar can be read"
 		}
@@ -94,7 +94,7 @@ func archiveError(r *randomAccess, err error) error {
 	}
 	if e, ok := errors.AsType[*archive.UnsupportedError](err); ok {
 		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s in the archive is %s", safetext.Printable(e.Name), e.Why)
-		f.hint = "another program may know it: bulla cat " + name + " writes the archive"
+		f.hint = "another program may know it: bulla cat " + r.in.pasted() + " writes the archive"
 		return f
 	}
 	if e, ok := errors.AsType[*archive.LinkError](err); ok {
@@ -103,7 +103,7 @@ func archiveError(r *randomAccess, err error) error {
 	}
 	if e, ok := errors.AsType[*archive.LimitError](err); ok {
 		f.exit, f.what = exitUnsupported, fmt.Sprintf("the archive in %s has too many members: %v", name, e)
-		f.hint = "name fewer of them, or use: bulla cat " + name + " | tar x"
+		f.hint = "name fewer of them, or use: bulla cat " + r.in.pasted() + " | tar x"
 		return f
 	}
 	if errors.Is(err, archive.ErrDamaged) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 
 	"bulla/internal/fullio"
 )
@@ -18,8 +19,8 @@ type sink struct {
 
 func newSink(w io.Writer) *sink {
 	s := &sink{w: w}
+	widenPipe(w)
 	if f, ok := w.(*os.File); ok {
-		widenPipe(f)
 		s.back.start(f)
 	}
 	return s
@@ -73,7 +74,7 @@ func (m *meter) Write(p []byte) (int, error) {
 // process may ask for. Streams through a pipe run up to three times as fast
 // when its ends wake each other less often.
 func widenPipe(v any) {
-	if f, ok := v.(*os.File); ok {
+	if f, ok := v.(syscall.Conn); ok {
 		setPipeSize(f, pipeSize)
 	}
 }

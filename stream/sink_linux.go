@@ -3,13 +3,14 @@ package stream
 import (
 	"io"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // setPipeSize asks for a pipe of n bytes; what is not a pipe, or not allowed,
 // stays as it is.
-func setPipeSize(f *os.File, n int) {
+func setPipeSize(f syscall.Conn, n int) {
 	rc, err := f.SyscallConn()
 	if err != nil {
 		return

@@ -2,9 +2,12 @@
 
 package stream
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
-func setPipeSize(*os.File, int) {}
+func setPipeSize(syscall.Conn, int) {}
 
 // A writeback does nothing where there is no sync_file_range.
 type writeback struct{}

@@ -81,7 +81,7 @@ func (a *app) open(name string) (*storage.Blob, error) {
 
 func (a *app) openDescriptor(n int) (io.ReadCloser, error) {
 	if n == 0 {
-		return io.NopCloser(a.in), nil
+		return io.NopCloser(storage.Patient(a.in)), nil
 	}
 	return storage.Inherited(n)
 }

@@ -69,7 +69,7 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	}
 	done := new(atomic.Int64)
 	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
-	err = copyRandom(cmd.Context(), a.out, src, n, done)
+	err = copyRandom(cmd.Context(), storage.Patient(a.out), src, n, done)
 	bar.Finish(err)
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"bulla/internal/storage"
 )
 
 // warn says what is amiss and does not keep the program from its work.
@@ -58,7 +60,7 @@ func (a *app) printf(format string, args ...any) {
 	if a.outErr != nil {
 		return
 	}
-	if _, err := fmt.Fprintf(a.out, format, args...); err != nil {
+	if _, err := fmt.Fprintf(storage.Patient(a.out), format, args...); err != nil {
 		a.outErr = withHint(err, "make room where standard output goes; only this report is missing, files that were written are complete")
 	}
 }

@@ -85,12 +85,12 @@ func (b *Blob) Size() int64 { return b.size }
 // read at any place, and has a Version.
 func (b *Blob) Regular() bool { return b.seeks }
 
-// Stream is what to read it from to its end: an *os.File, which some readers treat
-// well. It is not to be closed.
-func (b *Blob) Stream() io.Reader { return b.file }
+// Stream is what to read it from to its end: an *os.File if it is one, which some
+// readers treat well. It is not to be closed.
+func (b *Blob) Stream() io.Reader { return shared(b.file) }
 
 // Read reads it from the beginning to the end.
-func (b *Blob) Read(p []byte) (int, error) { return b.file.Read(p) }
+func (b *Blob) Read(p []byte) (int, error) { return shared(b.file).Read(p) }
 
 // At reads it at any place, if it has a size.
 func (b *Blob) At() io.ReaderAt { return b.file }

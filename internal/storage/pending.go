@@ -259,11 +259,11 @@ func (p *Pending) claim() error {
 func (p *Pending) Stat() (fs.FileInfo, error) { return p.file.Stat() }
 
 // Write writes to the output.
-func (p *Pending) Write(b []byte) (int, error) { return p.file.Write(b) }
+func (p *Pending) Write(b []byte) (int, error) { return shared(p.file).Write(b) }
 
-// Writer is what to write the output to, once it has begun: an *os.File, which
+// Writer is what to write the output to, once it has begun: an *os.File if it is one, which
 // some writers treat well. It is not to be closed.
-func (p *Pending) Writer() io.Writer { return p.file }
+func (p *Pending) Writer() io.Writer { return shared(p.file) }
 
 // Sparse is what to write an output of that size to, so that what is zero takes no
 // room where that can be. It is finished by End.

@@ -14,8 +14,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -442,6 +444,55 @@ func TestListHostile(t *testing.T) {
 			if got := m.Name; len(m.Raw) == 0 && got != names[i] || len(m.Raw) > 0 && string(m.Raw) != names[i] {
 				t.Errorf("%q is %q, %q", names[i], got, m.Raw)
 			}
+		}
+	}
+}
+
+// One rule for members that cannot be made: what the system says of one is no reason
+// to leave out the others, but what the next would meet as well is.
+func TestExtractCannot(t *testing.T) {
+	e := &extraction{extractFlags: &extractFlags{dir: "out"}}
+	for errno, code := range map[syscall.Errno]int{
+		syscall.EPERM: exitRefused, syscall.EACCES: exitRefused, syscall.ENOSYS: exitRefused, syscall.EOPNOTSUPP: exitRefused, syscall.ENAMETOOLONG: exitRefused,
+		syscall.EINVAL: exitRefused, syscall.EILSEQ: exitRefused, syscall.ENOTDIR: exitRefused, syscall.EFBIG: exitRefused, syscall.ELOOP: exitRefused,
+		syscall.ENOSPC: exitIO, syscall.EDQUOT: exitIO, syscall.EROFS: exitIO, syscall.EIO: exitIO, syscall.EMFILE: exitIO,
+	} {
+		for _, err := range []error{&os.LinkError{Op: "symlinkat", Old: "x", New: "l", Err: errno}, &fs.PathError{Op: "openat", Path: "l", Err: errno}} {
+			f := explain(e.about("l", err))
+			if f.exit != code || !strings.Contains(f.what, "out/l") || !strings.Contains(f.what, errno.Error()) {
+				t.Errorf("%v: %d, %s", err, f.exit, f.what)
+			}
+		}
+	}
+}
+
+// What is extracted is what tar extracts: a system's configuration, and a source tree.
+func TestExtractLikeTar(t *testing.T) {
+	if missing(t, "tar") || runtime.GOOS != "linux" {
+		t.Skip("takes GNU tar")
+	}
+	trees := []string{"/etc", filepath.Join(runtime.GOROOT(), "src", "net")}
+	if !testing.Short() {
+		trees[1] = filepath.Join(runtime.GOROOT(), "src")
+	}
+	for _, tree := range trees {
+		dir := workDir(t)
+		sealFile(t, dir, "x.bulla", func(dst io.Writer) error {
+			pack := exec.Command("tar", "-C", filepath.Dir(tree), "--ignore-failed-read", "-cf", "-", filepath.Base(tree))
+			pack.Stdout = dst
+			if err := pack.Run(); err != nil && os.Geteuid() == 0 {
+				return err
+			}
+			return nil
+		})
+		c := start(t, dir, nil, "extract", "-C", "ours", "x.bulla")
+		if c.code() != 0 || c.errs.Len() > 0 {
+			t.Error(c.errs.String())
+		}
+		unpack := exec.Command("sh", "-c", "mkdir tar && bulla cat x.bulla | tar x -C tar && diff -r --no-dereference tar ours && for d in tar ours; do (cd $d && find . -mindepth 1 ! -type l -printf '%p %y %T@ %n\n' | sort) > $d.list; done; diff tar.list ours.list")
+		unpack.Dir, unpack.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+		if out, err := unpack.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%.2000s", tree, err, out)
 		}
 	}
 }

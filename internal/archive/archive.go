@@ -147,10 +147,10 @@ type PlaceError struct{ Name, Why string }
 func (e *PlaceError) Error() string { return fmt.Sprintf("%q has no place: %s", e.Name, e.Why) }
 
 // A LimitError is an archive, or a part of one, with too many members to index.
-type LimitError struct{ Bytes int64 } // the limit: MaxIndex
+type LimitError struct{}
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("the names of its members take more than %d MiB of memory", e.Bytes>>20)
+	return fmt.Sprintf("the names of its members take more than %d MiB of memory", MaxIndex>>20)
 }
 
 // A source marks its errors, so that they are told from what a parser has to say

@@ -102,11 +102,14 @@ const maxLinks = 8
 // hard links of them lead to has to have a place as well: if that is not wanted, and
 // by then was passed over, the archive is gone through once more.
 func (f *FS) index(first bool, want func(place string) bool) (s *Selection, err error) {
-	needed := make(map[string]bool)
+	needed, used := make(map[string]bool), int64(0)
 	for more, i := true, 0; more && i <= maxLinks; i++ {
-		s = &Selection{fs: f, tree: newTree(f.limit)}
+		s = &Selection{fs: f, tree: newTree(f.limit - used)}
 		if more, err = s.build(first, want, needed); err != nil {
 			return nil, err
+		}
+		for to := range needed {
+			used += int64(len(to))
 		}
 	}
 	slices.SortFunc(s.order, func(a, b int32) int { return cmp.Compare(s.tree.node(a).own, s.tree.node(b).own) })
@@ -133,9 +136,10 @@ func (s *Selection) build(first bool, want func(place string) bool, needed map[s
 			s.tree.used += int64(len(to))
 		}
 		n, err := s.tree.add(m)
-		switch {
-		case err != nil:
+		if err != nil {
 			return false, err
+		}
+		switch {
 		case !chosen:
 			continue
 		case n == nil:

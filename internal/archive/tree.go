@@ -144,8 +144,9 @@ func (t *tree) path(id int32) string {
 	return strings.Join(parts, "/")
 }
 
-// make makes a child of a directory, at first one that others imply, or fails with a *LimitError.
-func (t *tree) make(parent int32, name string) (int32, error) {
+// make makes a child of a directory, at first one that others
+// imply.
+func (t *tree) make(parent int32, name string) int32 {
 	if int(t.count)*3 > len(t.table)*2 {
 		t.grow()
 	}
@@ -155,16 +156,13 @@ func (t *tree) make(parent int32, name string) (int32, error) {
 		t.used += pageOfNames
 		last++
 	}
-	if t.used+4*int64(len(t.table)) > t.limit || last > 1<<16-1 {
-		return 0, &LimitError{t.limit}
-	}
 	start := len(t.names[last])
 	t.names[last] = append(t.names[last], name...)
 	id := t.append(node{parent: parent, next: t.node(parent).child, kind: dirKind, own: noPlace, data: noPlace,
 		page: uint16(last), start: uint16(start), length: uint16(len(name))})
 	t.node(parent).child = id
 	t.table[t.slot(parent, name)] = id
-	return id, nil
+	return id
 }
 
 // grow doubles the table.
@@ -177,8 +175,11 @@ func (t *tree) grow() {
 }
 
 // add gives a member its place, if it has one: nil if another member is in its way.
-// It fails with a *LimitError.
+// It fails with a *LimitError, before it takes more.
 func (t *tree) add(m *Member) (*node, error) {
+	if t.used+4*int64(len(t.table)) > t.limit {
+		return nil, &LimitError{}
+	}
 	id, kind := int32(root), numberOf(m)
 	place, local := Path(m.Name)
 	parts := strings.SplitSeq(place, "/")
@@ -194,10 +195,7 @@ func (t *tree) add(m *Member) (*node, error) {
 		}
 		next := t.child(id, part)
 		if next == 0 {
-			var err error
-			if next, err = t.make(id, part); err != nil {
-				return nil, err
-			}
+			next = t.make(id, part)
 		}
 		id = next
 	}

@@ -434,10 +434,10 @@ func (v *virtual) ReadAt(p []byte, off int64) (int, error) {
 	v.read.Add(int64(n))
 	clear(p[:n])
 	for at, piece := range v.pieces {
-		for i := range piece {
-			if j := at + int64(i) - off; 0 <= j && j < int64(n) {
-				p[j] = piece[i]
-			}
+		if skip := off - at; skip >= 0 && skip < int64(len(piece)) {
+			copy(p[:n], piece[skip:])
+		} else if skip < 0 && -skip < int64(n) {
+			copy(p[-skip:n], piece)
 		}
 	}
 	if n < len(p) {

@@ -109,73 +109,61 @@ func (t *tar) after(data, length int64) int64 {
 const beyond = math.MaxInt64
 
 func (t *tar) members(yield func(*Member, error) bool) {
-	for at := int64(0); ; {
-		m, next, err := t.read(at, nil)
+	for at := int64(0); at >= 0; {
+		m, next, err := t.read(at, &extended{})
 		if err == io.EOF || (m != nil || err != nil) && !yield(m, err) || err != nil && !isOwn(err) {
 			return
-		}
-		if err != nil && next <= at {
-			if next = t.resync(at); next < 0 {
-				return
-			}
 		}
 		at = next
 	}
 }
 
-// resync finds the next header behind a damaged one; -1 if there is none.
+// resync finds the next header behind a place that is damaged; -1 if there is none.
 func (t *tar) resync(at int64) int64 {
-	buf := make([]byte, 128*tarBlock)
 	if at >= t.src.Size() {
 		return -1
 	}
-	for at += tarBlock; ; {
+	buf := make([]byte, 128*tarBlock)
+	for at += tarBlock; ; at += int64(len(buf)) {
 		n, err := t.src.ReadAt(buf, at)
 		for b := tarHeader(buf[:n]); len(b) >= tarBlock; b = b[tarBlock:] {
 			if b[:tarBlock].valid() {
 				return at + int64(n-len(b))
 			}
 		}
-		if err != nil {
+		switch err {
+		case nil:
+		case io.EOF:
 			return -1
+		default:
+			return at + int64(n)&^(tarBlock-1) // to read there says what it is
 		}
-		at += int64(n)
 	}
 }
 
 func (t *tar) at(place int64) (*Member, error) {
-	m, _, err := t.read(place, nil)
+	m, _, err := t.read(place, &extended{})
 	if err == nil && m == nil || err == io.EOF {
 		err = damaged("there is no member at byte %d any more", place)
 	}
 	return m, err
 }
 
-// read reads the member whose first header is at a place, and says where the next
-// is. It returns no member for what is none, and io.EOF at the end of the archive.
-// After an error next is not behind place if it is not known. With x, all that
-// extended headers say is read into it.
+// read reads the member whose first header is at a place, with what extended headers
+// say of it in x, and says where the next is, -1 if there is none. It returns no
+// member for what is none, and io.EOF at the end of the archive. After ErrDamaged next
+// is the next header that can be found.
 func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) {
-	if x == nil {
-		x = &extended{}
-	}
 	for at := place; ; at = next {
-		b, err := t.block(at)
-		switch {
-		case err == io.EOF && at > place:
-			return nil, 0, damaged("it ends unexpectedly, at byte %d", at)
-		case err != nil:
-			return nil, 0, err
-		case b.zero():
-			b, err := t.block(at + tarBlock)
-			if err == nil && !b.zero() {
-				err = damaged("a block of zeros at byte %d", at)
-			} else if err == nil {
-				err = io.EOF
+		b, err := t.header(at)
+		if err == io.EOF && at > place {
+			err = damaged("it ends unexpectedly, at byte %d", at)
+		}
+		if err != nil {
+			if next = -1; isOwn(err) {
+				next = t.resync(at)
 			}
-			return nil, 0, err
-		case !b.valid():
-			return nil, 0, damaged("there is no header at byte %d", at)
+			return nil, next, err
 		}
 		data, size := at+tarBlock, b.number(124, 12)
 		next = t.after(data, max(0, size))
@@ -198,11 +186,31 @@ func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) 
 			return m, next, err
 		}
 		if err != nil && !isOwn(err) {
-			return nil, 0, err
+			return nil, -1, err
 		} else if err != nil && x.bad == nil {
 			x.bad = err // of the member, which has to be passed over first
 		}
 	}
+}
+
+// header reads a block that is a header; io.EOF is the end of the archive.
+func (t *tar) header(at int64) (tarHeader, error) {
+	b, err := t.block(at)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.valid():
+		return b, nil
+	case !b.zero():
+		return nil, damaged("there is no header at byte %d", at)
+	}
+	switch b, err := t.block(at + tarBlock); {
+	case err != nil:
+		return nil, err
+	case b.zero():
+		return nil, io.EOF
+	}
+	return nil, damaged("a block of zeros at byte %d", at)
 }
 
 // member is the one that a header and those before it are about.
@@ -237,7 +245,7 @@ func (t *tar) member(b tarHeader, data, size int64, x *extended) (*Member, int64
 		for more := b[atMore] != 0; more; data += tarBlock {
 			next, err := t.block(data)
 			if err != nil {
-				return nil, 0, damage(err)
+				return nil, -1, damage(err)
 			}
 			more = next[piecesInBlock*pieceBytes] != 0
 		}
@@ -251,7 +259,7 @@ func (t *tar) member(b tarHeader, data, size int64, x *extended) (*Member, int64
 	next := t.after(data, size)
 	switch {
 	case size < 0 || m.Size < 0:
-		return nil, 0, damaged("%q has no valid size", m.Name)
+		return nil, t.resync(data - tarBlock), damaged("%q has no valid size", m.Name)
 	case x.bad != nil:
 		return nil, next, named(x.bad, m)
 	}

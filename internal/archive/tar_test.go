@@ -140,6 +140,25 @@ func TestTarMembers(t *testing.T) {
 	}
 }
 
+// What is damaged is searched once, and not from each header before it.
+func TestResyncOnce(t *testing.T) {
+	const n = 3000
+	for name, end := range map[string][]byte{"cut": nil, "bad": bytes.Repeat([]byte("x"), 2048)} {
+		b := append(bytes.Repeat(pax(record("comment", "x")), n), end...)
+		v := &virtual{pieces: map[int64][]byte{0: b}, size: int64(len(b))}
+		a, err := archive.Open(v, v.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names, _ := walked(t, a); names != "!" {
+			t.Errorf("%s: %q", name, names)
+		}
+		if read := v.read.Load(); read > 10*v.size {
+			t.Errorf("%s: %d bytes read of %d", name, read, v.size)
+		}
+	}
+}
+
 // What GNU tar says of the same: that the list is as long.
 func TestTarsLikeGNU(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -17,8 +17,12 @@ func agePluginTest() {
 	for {
 		head, body := readStanza(in)
 		switch words := strings.Fields(head); words[1] {
-		case "wrap-file-key", "recipient-stanza":
+		case "wrap-file-key":
 			fileKey = body
+		case "recipient-stanza": // a plugin is shown those of all the slots
+			if words[3] == "test" {
+				fileKey = body
+			}
 		case "done":
 			if os.Args[1] == "--age-plugin=recipient-v1" {
 				tell(in, "recipient-stanza 0 test", fileKey)

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// faultyCalls are the system calls by which a file is written, named, changed or
+// removed.
+var faultyCalls = []string{"openat", "newfstatat", "fstat", "flock", "fcntl", "lseek", "write", "pwrite64", "ftruncate", "fsync",
+	"renameat2", "renameat", "linkat", "unlinkat", "utimensat", "close"}
+
+// A faultyVerb is a verb that writes out.
+type faultyVerb struct {
+	args  []string
+	check []string // a run that finds out sound
+}
+
+// TestEveryCallFails makes every system call that has to do with an output fail,
+// one a run, for each verb that writes one. A run that ends with 0 has written
+// it whole; any other leaves nothing under its name, or says that what is there is
+// complete; nothing is left under the unfinished name; and no message takes a
+// failing call for something else.
+func TestEveryCallFails(t *testing.T) {
+	if missing(t, "strace") {
+		t.Skip("no strace")
+	}
+	if err := exec.Command("strace", "-o", os.DevNull, "true").Run(); err != nil {
+		t.Skip("strace does not work here: ", err)
+	}
+	dir := workDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), make([]byte, 200_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	prepare := func(args ...string) {
+		t.Helper()
+		if c := start(t, dir, nil, args...); c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+	}
+	prepare("encrypt", "-q", "-o", "c.bulla", "plain")
+	verify := []string{"verify", "-q", "out"}
+	verbs := []faultyVerb{
+		{[]string{"encrypt", "-o", "out", "plain"}, verify},
+		{[]string{"encrypt", "--force", "--verify", "-o", "out", "plain"}, verify},
+		{[]string{"decrypt", "-o", "out", "c.bulla"}, []string{"encrypt", "-o", "-", "out"}},
+		{[]string{"decrypt", "--resume", "-o", "out", "c.bulla"}, []string{"encrypt", "-o", "-", "out"}},
+		{[]string{"head", "export", "-o", "out", "c.bulla"}, []string{"inspect", "-q", "out"}},
+		{[]string{"keygen", "-o", "out"}, []string{"keygen", "-y", "out"}},
+	}
+	if testing.Short() {
+		verbs = verbs[:1]
+	}
+	for _, v := range verbs {
+		for _, call := range faultyCalls {
+			for n := 1; failCall(t, dir, v, call, n); n++ {
+			}
+		}
+	}
+}
+
+// failCall runs a verb with the nth call of its kind failing that has to do with
+// the output, and reports whether there was one.
+func failCall(t *testing.T, dir string, v faultyVerb, call string, n int) bool {
+	t.Helper()
+	out, partial := filepath.Join(dir, "out"), filepath.Join(dir, ".out.partial")
+	os.Remove(out)
+	os.Remove(partial)
+	code, said, failed := runFaulty(t, dir, "out", v.args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+	if !failed {
+		if code != 0 {
+			t.Errorf("%v: exit code %d without a failing call: %s", v.args, code, said)
+		}
+		return false
+	}
+	about := fmt.Sprintf("%s, %s number %d: exit code %d: %s", strings.Join(v.args, " "), call, n, code, said)
+	there, left := exists(out), exists(partial)
+	switch {
+	case code == 0 && !there:
+		t.Errorf("nothing was written: %s", about)
+	case code != 0 && there && !strings.Contains(said, "out is complete"):
+		t.Errorf("it has its name: %s", about)
+	case left && !strings.Contains(said, ".out.partial"):
+		t.Errorf("something is left: %s", about)
+	case strings.Contains(said, "another run"), strings.Contains(said, "goroutine"), strings.Contains(said, "report it"):
+		t.Errorf("that is not what happened: %s", about)
+	}
+	if there {
+		if c := start(t, dir, nil, v.check...); c.code() != 0 {
+			t.Errorf("it is not whole: %s: %s", about, c.errs.String())
+		}
+	}
+	return true
+}
+
+// runFaulty runs the program in dir with calls failing that have to do with the
+// file of that name, its unfinished name or its directory, and reports whether one
+// did.
+func runFaulty(t *testing.T, dir, name string, args []string, inject ...string) (code int, said string, failed bool) {
+	t.Helper()
+	bulla, err := exec.LookPath("bulla")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(t.TempDir(), "log")
+	line := []string{"-f", "-qq", "-o", log}
+	for _, path := range []string{name, "." + name + ".partial", filepath.Join(dir, name), filepath.Join(dir, "."+name+".partial"), dir} {
+		line = append(line, "-P", path)
+	}
+	for _, i := range inject {
+		line = append(line, "-e", "inject="+i)
+	}
+	line = append(append(line, bulla), args...)
+	c := &command{Cmd: exec.Command("strace", line...), t: t}
+	c.Dir, c.Stderr = dir, &c.errs
+	c.Env = append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	code = c.code()
+	trace, _ := os.ReadFile(log)
+	return code, c.errs.String(), strings.Contains(string(trace), "(INJECTED)")
+}
+
+// TestFailsTwice is about what cannot be undone either.
+func TestFailsTwice(t *testing.T) {
+	if missing(t, "strace") {
+		t.Skip("no strace")
+	}
+	dir := workDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), make([]byte, 200_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// A disk that fails, and does not remove what was written either.
+	code, said, failed := runFaulty(t, dir, "out", []string{"encrypt", "-o", "out", "plain"}, "fsync:error=EIO", "unlinkat:error=EIO")
+	if !failed {
+		t.Skip("strace does not work here")
+	}
+	if code != exitIO || !strings.Contains(said, "could not be removed: .out.partial") || names(t, dir) != ".out.partial plain" {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	// The next run removes it.
+	if c := start(t, dir, nil, "encrypt", "-o", "out", "plain"); c.code() != 0 || names(t, dir) != "out plain" {
+		t.Error(c.errs.String())
+	}
+	// A file system without RENAME_NOREPLACE, on which the unfinished name cannot be
+	// removed after the output has been linked to its own.
+	os.Remove(filepath.Join(dir, "out"))
+	code, said, _ = runFaulty(t, dir, "out", []string{"encrypt", "-o", "out", "plain"}, "renameat2:error=EINVAL", "unlinkat:error=EIO")
+	if code != exitIO || !strings.Contains(said, "error: out is complete, but .out.partial could not be removed: input/output error") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+	if c := start(t, dir, nil, "verify", "-q", "out"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+	os.Remove(filepath.Join(dir, ".out.partial"))
+	// After --resume: what is complete is not said to be kept for the next run.
+	if c := start(t, dir, nil, "encrypt", "-q", "-o", "c.bulla", "plain"); c.code() != 0 {
+		t.Fatal(c.errs.String())
+	}
+	code, said, _ = runFaulty(t, dir, "back", []string{"decrypt", "--resume", "-o", "back", "c.bulla"}, "fsync:error=EIO:when=2")
+	if code != exitIO || !strings.Contains(said, "error: back is complete, but a power failure now may lose it") || strings.Contains(said, "goes on") {
+		t.Errorf("exit code %d: %s", code, said)
+	}
+}
+
+// TestEveryPatchCallFails makes every call fail by which the head of a file is
+// changed: the file opens with its old recipients, or its new ones.
+func TestEveryPatchCallFails(t *testing.T) {
+	if missing(t, "strace") {
+		t.Skip("no strace")
+	}
+	p := newPatient(t, 2, 100)
+	before := p.bytes()
+	calls := []string{"openat", "fstat", "flock", "lseek", "pread64", "pwrite64", "fsync", "close"}
+	if testing.Short() {
+		calls = []string{"pwrite64", "fsync"}
+	}
+	for _, call := range calls {
+		for n := 1; ; n++ {
+			if err := os.WriteFile(p.path, before, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, said, failed := runFaulty(t, p.dir, "f", []string{"recipients", "add", "--open-kek", "kek0", "--kek", "kek1", "f"}, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+			if !failed {
+				if n < 3 && (call == "pwrite64" || call == "fsync") {
+					t.Errorf("%d calls of %s, for two copies", n-1, call)
+				}
+				break
+			}
+			if code == 0 {
+				if c := start(t, p.dir, nil, "verify", "-q", "--kek", "kek1", "f"); c.code() != 0 {
+					t.Errorf("%s number %d: it ended with 0: %s", call, n, c.errs.String())
+				}
+			}
+			if c := start(t, p.dir, nil, "cat", "-o", "-", "--kek", "kek0", "f"); c.code() != 0 {
+				t.Errorf("%s number %d: exit code %d: it does not open: %s", call, n, code, c.errs.String())
+			}
+			if strings.Contains(said, "another run") || strings.Contains(said, "report it") {
+				t.Errorf("%s number %d: %s", call, n, said)
+			}
+		}
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
+	"time"
 )
 
 // shell is a command that the user's shell carries out.
@@ -39,3 +41,19 @@ func isNoSpace(err error) bool {
 
 // isBrokenPipe reports whether err comes of a pipe that nobody reads.
 func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// endingSignals ask a program to end. Left to the Go runtime, SIGQUIT (Ctrl-\) would
+// print every goroutine and leave behind what was begun.
+var endingSignals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
+const pipeSignal = syscall.SIGPIPE
+
+// dieOfInterrupt ends the program as SIGINT does when nobody catches it. A shell
+// ends a loop on Ctrl-C only if the command in it died that way; one that exits
+// with 130 would have it start on the next file.
+func dieOfInterrupt() {
+	signal.Reset(syscall.SIGINT)
+	if syscall.Kill(syscall.Getpid(), syscall.SIGINT) == nil {
+		time.Sleep(time.Second)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 )
@@ -29,3 +30,10 @@ func isNoSpace(err error) bool {
 func isBrokenPipe(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
+
+var endingSignals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM}
+
+const pipeSignal = syscall.SIGPIPE
+
+// dieOfInterrupt has no other way to end than an exit code.
+func dieOfInterrupt() {}

@@ -136,7 +136,7 @@ func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 		return err
 	}
 	ids := &identities{}
-	if _, err := configFile(identityFile); err != nil && !v.noKey && !v.given() {
+	if _, err := configDir(); err != nil && !v.noKey && !v.given() {
 		v.lost = explain(err) // the structure is checked all the same
 	} else if !v.noKey {
 		if ids, err = v.find(false); err != nil {

@@ -23,9 +23,9 @@ func catCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cat FILE[::MEMBER]",
 		Short: "Write a part of a file, or a member of an archive in it",
-		Long: `Decrypt FILE, or ranges of it, to standard output, reading no more of it than it takes:
-64 KiB for each piece touched. FILE::MEMBER is one member of the tar or zip in FILE. It
-is opened like for decrypt: with -i, -p, --kek, or the default identity.
+		Long: `Decrypt FILE, or ranges of it, to standard output. Only the parts that this takes
+are read, in pieces of 64 KiB. FILE::MEMBER is one member of the tar or zip in
+FILE. FILE is opened with -i, -p, --kek, or the default identity.
 
 A range is one of
 
@@ -34,12 +34,12 @@ A range is one of
   FIRST-          from byte FIRST to the end
   -LENGTH         the last LENGTH bytes
 
-Bytes count from zero. Numbers may have a unit: K, M, G, T, P or E, or KiB and so on,
-powers of 1024. Of several ranges each is written, in the order given. A range that
-ends behind the end gives what there is.
+Bytes count from zero. Numbers may have a unit: K, M, G, T, P or E, or KiB and so
+on, powers of 1024. Several ranges are written in the order given. A range past
+the end is cut short.
 
-Of several members of a name the last counts, as when the archive is extracted. To find
-it all of a tar is walked, from header to header.`,
+Of several members of one name the last counts, as in an extraction. To find it,
+all headers of a tar are read; --first stops at the first.`,
 		Example: `  bulla cat --range 10G+1M disk.img.bulla | xxd
   bulla cat --range -512 --range 0-511 disk.img.bulla
   bulla cat backup.tar.bulla::etc/fstab
@@ -51,7 +51,7 @@ it all of a tar is walked, from header to header.`,
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&c.ranges, "range", nil, "write only `RANGE` (repeatable)")
-	f.BoolVar(&c.first, "first", false, "take the first member of the name, and read no further to see whether there is another")
+	f.BoolVar(&c.first, "first", false, "take the first member of that name, and search no further")
 	c.outputFlags.register(cmd, "write to `FILE` (default: standard output)")
 	c.randomFlags.register(a, cmd)
 	return cmd

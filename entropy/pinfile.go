@@ -70,7 +70,7 @@ func parsePin(path string, r io.Reader) ([]byte, error) {
 // once one writes it; both have the same name, unless one of them was deceived,
 // and then the next run notices.
 func writePin(path string, name []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := storage.MakeDirs(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	p, err := new(storage.Run).Create(path, storage.Options{Mode: 0o600})

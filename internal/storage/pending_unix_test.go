@@ -452,7 +452,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%s is not standard output: %v", name, err)
 		}
 	}
-	for i, name := range AllowNames() {
+	for i, name := range allowNames {
 		if a, ok := ParseAllow(name); !ok || a != 1<<i {
 			t.Errorf("--allow %s is %v, %v", name, a, ok)
 		}

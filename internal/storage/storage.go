@@ -90,9 +90,6 @@ const (
 // allowNames are the names of Allow's elements, in their order.
 var allowNames = []string{"device", "double", "unsafe-store"}
 
-// AllowNames returns the words that [ParseAllow] knows.
-func AllowNames() []string { return append([]string(nil), allowNames...) }
-
 // ParseAllow returns the element of that name.
 func ParseAllow(name string) (a Allow, ok bool) {
 	for i, n := range allowNames {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"hash"
 	"io"
+	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"bulla/internal/safetext"
+	"bulla/stream"
 )
 
 // A hashing is the SHA-256 of an input, summed up beside what else reads it; nil if
@@ -84,4 +89,63 @@ func (a *app) commandLine() []safetext.String {
 		line = append(line, safetext.String(arg))
 	}
 	return line
+}
+
+// A sampleFlag names a slice of a file: the part of it that is verified.
+type sampleFlag struct {
+	text  string
+	slice stream.Slice // zero: everything
+}
+
+func (s *sampleFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.text, "sample", "", "authenticate part `N/OF` alone: thirty nights of 1/30 to 30/30 cover everything")
+}
+
+// parse reads the flag's value.
+func (s *sampleFlag) parse(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("sample") {
+		return nil
+	}
+	n, of, _ := strings.Cut(s.text, "/")
+	slice, err := stream.Slice{}, error(nil)
+	if slice.N, err = strconv.Atoi(n); err == nil {
+		slice.Of, err = strconv.Atoi(of)
+	}
+	if err != nil || slice.N < 1 || slice.N > slice.Of {
+		return usage("for example 3/30, the third of thirty parts", "--sample %s is no part of a whole", safetext.Printable(s.text))
+	}
+	s.slice = slice
+	return nil
+}
+
+func (s *sampleFlag) wanted() bool { return s.slice != stream.Slice{} }
+
+// check refuses samples of what has none.
+func (s *sampleFlag) check(in *input) error {
+	if s.wanted() && !in.regular {
+		return usage("leave out --sample, or name the file", "--sample reads a part of a file, and %s is a stream", in.name)
+	}
+	return nil
+}
+
+// A sample is what was looked at, in JSON as it stands.
+type sample struct {
+	N       int   `json:"n"`
+	Of      int   `json:"of"`
+	Checked int64 `json:"chunks_checked"`
+	Chunks  int64 `json:"chunks"`
+}
+
+func (s *sampleFlag) of(d *stream.Report) *sample {
+	if !s.wanted() || !d.Keyed {
+		return nil
+	}
+	return &sample{s.slice.N, s.slice.Of, d.Authentic + d.Failed, d.Layout.Chunks}
+}
+
+// share is about how much of that many bytes a slice is.
+func (s *sampleFlag) share(size int64) int64 { return size / int64(max(1, s.slice.Of)) }
+
+func (s *sample) String() string {
+	return fmt.Sprintf("part %d of %d is authentic: %d of %s, %.1f%%", s.N, s.Of, s.Checked, plural(int(s.Chunks), "chunk"), 100*float64(s.Checked)/float64(max(1, s.Chunks)))
 }

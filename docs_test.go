@@ -113,16 +113,22 @@ func walk(t *testing.T, f func(name string, text []byte)) {
 	}
 }
 
-// What the documentation links to exists.
+// The files that the documentation links to or names exist.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	named := regexp.MustCompile("`([\\w./*-]+/[\\w.*-]+\\.(?:go|md|mjs|txtar))`")
 	walk(t, func(name string, text []byte) {
-		if path.Ext(name) != ".md" {
+		if path.Ext(name) != ".md" || name == "CHANGELOG.md" {
 			return
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(name), m[1])); err != nil {
+		for _, m := range link.FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(name), string(m[1]))); err != nil {
 				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for _, m := range named.FindAllSubmatch(text, -1) {
+			if files, err := filepath.Glob(string(m[1])); err != nil || files == nil {
+				t.Errorf("%s: there is no %s (%v)", name, m[1], err)
 			}
 		}
 	})

@@ -1,7 +1,7 @@
 // Package entropy makes the random bytes that become keys: content-encryption
 // keys, salts, ephemeral keys, identity seeds. It draws on the operating
-// system's generator and on whatever else the machine has, and gives out
-// nothing where a source that the caller requires is missing.
+// system's generator and on whatever else the machine has, and returns no byte
+// if a source that the caller requires is missing.
 //
 // # The mixer
 //
@@ -42,8 +42,8 @@
 //
 // All sources but "os" are credited with zero bits. Nothing here estimates
 // entropy: what a processor's or a TPM's generator gives has been through a
-// cipher or a hash, and statistics of such bytes say nothing of what is behind
-// them. AES in counter mode under a zero key passes every statistical test
+// cipher or a hash, and statistics of such bytes say nothing about their
+// source. AES in counter mode under a zero key passes every statistical test
 // there is.
 //
 // Neither the sources nor the mixer are validated. The construction resembles
@@ -102,8 +102,7 @@
 // other cores can read RDRAND's and RDSEED's results (CVE-2020-0543). Status
 // says so where Linux does.
 //
-// Hostile processor: out of scope. A processor that is out to get its owner sees
-// the keys themselves.
+// Hostile processor: out of scope. It sees the keys themselves.
 //
 // Memory: buffers that held contributions are wiped before Fill returns. Copies
 // inside the standard library's HMAC and in go-tpm are left to the garbage

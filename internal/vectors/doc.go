@@ -1,6 +1,6 @@
 // Package vectors reads, writes and builds the conformance vectors of
-// testdata/vectors: containers, good and bad, each with what a reader has to say
-// about it. Their format is described in testdata/vectors/README.md.
+// testdata/vectors: containers, good and bad, each with the verdict that a
+// reader must give. Their format is described in testdata/vectors/README.md.
 //
 //	vector.go     what a vector says
 //	text.go       its file, read and written
@@ -10,7 +10,7 @@
 //
 // # Running them
 //
-// Whoever has a way to read containers runs all of them over it:
+// Run all of them over every way to read containers:
 //
 //	all, err := vectors.Load("../testdata/vectors")
 //	for _, v := range all {

@@ -1,12 +1,11 @@
-// Package agekey is slot type 3: what age knows and bulla need not. It brings
+// Package agekey is slot type 3: the kinds of key that age brings. It adapts
 // age's classical keys, ssh keys and every age plugin (YubiKey, TPM, Secure
-// Enclave, FIDO2 …) to the interfaces of package keyslot, and is the only
-// package that imports filippo.io/age.
+// Enclave, FIDO2 …) to the interfaces of package slot, and is the only package
+// that imports filippo.io/age.
 //
 // The body of a slot of type 3 is a complete binary age file for one recipient,
 // whose plaintext is the container's content-encryption key (CEK). So age -d on
-// an extracted body gives the CEK to anyone who holds the key, without this
-// program. Two things follow that types 1, 2 and 4 do better:
+// an extracted body gives the CEK to anyone who holds the key, without bulla. Two things follow that types 1, 2 and 4 do better:
 //
 //   - The CEK is wrapped by age's file key of 128 bits, drawn like everything
 //     else in the slot from the system's generator: no hardware entropy reaches

@@ -1,5 +1,5 @@
-// Package tpmkey keeps post-quantum identities in a TPM: slot type 1 for those
-// who want a key that leaves the machine in no file.
+// Package tpmkey keeps post-quantum identities in a TPM: slot type 1, with a secret
+// key that no file holds in clear.
 //
 // [Generate] seals the 32-byte seed of an identity to the machine's TPM 2.0 and
 // gives a [Key]: a file without a secret, which only that TPM opens, and by
@@ -31,10 +31,10 @@
 //	neither       userWithAuth and an empty authorization: whoever can use the TPM
 //
 // Seed and PIN cross the bus to a discrete TPM only inside sessions that are
-// salted to the storage root key and encrypt their parameters. Who stands
-// between the program and the TPM could offer a storage root key of his own;
-// its Name is pinned in the file, and compared before the PIN is asked for. When
-// the key is made there is nothing to compare with yet: trust on first use.
+// salted to the storage root key and encrypt their parameters. An interposer
+// between the program and the TPM could offer a storage root key of its own, so
+// the key's Name is pinned in the file, and compared before the PIN is asked for.
+// When a key is made there is nothing to compare with yet: trust on first use.
 //
 // Once unsealed, the key is in memory as every other identity is, for as long as
 // the [Identity] lives, so that it takes one PIN to open many files. The buffers

@@ -471,9 +471,14 @@ func TestExtractLikeTar(t *testing.T) {
 	if missing(t, "tar") || runtime.GOOS != "linux" {
 		t.Skip("takes GNU tar")
 	}
-	trees := []string{"/etc", filepath.Join(runtime.GOROOT(), "src", "net")}
-	if !testing.Short() {
-		trees[1] = filepath.Join(runtime.GOROOT(), "src")
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := filepath.Join(strings.TrimSpace(string(goroot)), "src")
+	trees := []string{"/etc", src}
+	if testing.Short() {
+		trees[1] = filepath.Join(src, "net")
 	}
 	for _, tree := range trees {
 		dir := workDir(t)

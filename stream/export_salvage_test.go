@@ -18,5 +18,5 @@ func SalvageNear(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64
 
 // SalvageWithin is Salvage that looks for slips no further than that many bytes.
 func SalvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int64, identities []Identity, opts *SalvageOptions, slip int64) (*Salvaged, error) {
-	return salvageWithin(ctx, dst, src, size, identities, opts, salvage.Limits{Slip: slip, Holes: MaxHoles})
+	return salvageWithin(ctx, dst, src, size, identities, opts, salvage.Limits{Slip: slip, Ranges: MaxHoles})
 }

@@ -2,6 +2,8 @@ package salvage
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	"bulla/format"
 	"bulla/internal/ring"
@@ -36,80 +38,101 @@ func (s *search) open(b *room, sealed []byte, i int64, final bool) (plain []byte
 	return plain, err == nil
 }
 
-// read returns the plaintext, in b, of chunk i of a placement.
-func (s *search) read(b *room, i int64, p placement) (plain []byte, ok bool) {
-	off := s.at(i, p.by)
-	if off < 0 || off+p.length > s.Size {
+// read returns the plaintext, in b, of what may be chunk i, moved by that much.
+func (s *search) read(b *room, i, by, length int64, final bool) (plain []byte, ok bool) {
+	off := s.at(i, by)
+	if off < 0 || off+length > s.Size {
 		return nil, false
 	}
-	sealed := b.sealed[:p.length]
+	sealed := b.sealed[:length]
 	if n, _ := s.Src.ReadAt(sealed, off); n < len(sealed) {
 		return nil, false
 	}
-	return s.open(b, sealed, i, p.final)
+	return s.open(b, sealed, i, final)
 }
 
-// batchChunks is how many chunks a sweep reads at a time.
-const batchChunks = 4
-
-// A batch is what a worker of a sweep does at a time.
-type batch struct {
-	run
-	room
-	in [batchChunks * format.SealedChunkSize]byte
-	ok [batchChunks]bool // which of them authenticate
-}
-
-// sweep tries the chunks of a run, in parallel, where they are if they have
-// moved by that much, and notes those that authenticate. It tries each as a whole
-// one that is not the last.
-func (s *search) sweep(r run, by int64) error {
-	r.end = min(r.end, (s.Size-s.at(0, by))/format.SealedChunkSize) // that lie in the container
-	for r.first < r.end && s.at(r.first, by) < 0 {
-		r.first++
+// sweep tries the chunks first..end-1, in parallel, where they are if they have
+// moved by that much, and the container's last if they have no end.
+func (s *search) sweep(first, end, by int64) error {
+	type try struct {
+		room
+		i    int64
+		open bool
 	}
-	if r.len() == 0 {
-		return nil
+	next, stop := first, min(end, (s.Size-s.at(0, by))/format.SealedChunkSize) // the first that is not all in Src
+	feed := func(t *try) (more bool) {
+		t.i = next
+		next++
+		return next < stop
 	}
-	next := r.first
-	feed := func(b *batch) (more bool) {
-		b.run = run{next, min(next+batchChunks, r.end)}
-		next = b.end
-		return next < r.end
-	}
-	work := func(b *batch) {
-		n, _ := s.Src.ReadAt(b.in[:b.len()*format.SealedChunkSize], s.at(b.first, by))
-		for k := range b.len() {
-			from, to := k*format.SealedChunkSize, (k+1)*format.SealedChunkSize
-			b.ok[k] = false
-			if int(to) <= n {
-				_, b.ok[k] = s.open(&b.room, b.in[from:to], b.first+k, false)
-			}
-		}
-	}
+	work := func(t *try) { _, t.open = s.read(&t.room, t.i, by, format.SealedChunkSize, false) }
 	pull := ring.NewPuller(s.Workers, 2*s.Workers+1, feed, work)
 	defer pull.Close()
-	last := -1 // the placement that chunks are added to
-	for b := pull.Next(); b != nil; b = pull.Next() {
-		for k := range b.len() {
-			if b.ok[k] {
-				s.note(&last, b.first+k, by)
-			}
+	for t := pull.Next(); t != nil; t = pull.Next() {
+		if t.open {
+			s.found(t.i, by)
 		}
-		s.Done.Add(b.len() * format.SealedChunkSize)
+		s.Done.Add(format.SealedChunkSize)
 		if err := context.Cause(s.ctx); err != nil {
 			return err
 		}
 	}
+	if end == farChunk {
+		s.findFinal(by)
+	}
 	return nil
 }
 
-// note adds chunk i to the last placement of a sweep, or to a new one.
-func (s *search) note(last *int, i, by int64) {
-	s.opened++
-	if *last < 0 || s.places[*last].end != i && len(s.places) < s.Limits.Holes {
-		s.places = append(s.places, placement{run: run{i, i}, by: by, length: format.SealedChunkSize})
-		*last = len(s.places) - 1
+// length is that of chunk i, sealed, and whether it is the container's last.
+func (s *search) length(i int64) (n int64, final bool) {
+	if s.final > 0 && i == s.chunks()-1 {
+		return s.final, true
 	}
-	s.places[*last].end = i + 1
+	return format.SealedChunkSize, false
+}
+
+// chunk returns the plaintext, in b, of chunk i, unless it was not found or the
+// medium has got worse since.
+func (s *search) chunk(b *room, i int64) (plain []byte, ok bool) {
+	if s.where[i] == 0 {
+		return nil, false
+	}
+	n, final := s.length(i)
+	return s.read(b, i, s.movedBy(i), n, final)
+}
+
+// errLost is a read of a part of the payload that was not found.
+var errLost = errors.New("lost")
+
+// ReadAt reads the payload of what was found, each chunk where it belongs. A read
+// that touches a lost one fails with errLost.
+func (s *search) ReadAt(p []byte, off int64) (n int, err error) {
+	var b room
+	for n < len(p) {
+		i, skip := off/format.ChunkSize, off%format.ChunkSize
+		if i >= s.chunks() {
+			return n, io.EOF
+		}
+		plain, ok := s.chunk(&b, i)
+		if !ok {
+			return n, errLost
+		}
+		if skip >= int64(len(plain)) {
+			return n, io.EOF
+		}
+		k := copy(p[n:], plain[skip:])
+		n += k
+		off += int64(k)
+	}
+	return n, nil
+}
+
+// payload is how long what was found is, up to its last chunk.
+func (s *search) payload() int64 {
+	if s.chunks() == 0 {
+		return 0
+	}
+	last := s.chunks() - 1
+	n, _ := s.length(last)
+	return last*format.ChunkSize + n - format.TagSize
 }

@@ -2,71 +2,21 @@ package salvage
 
 import (
 	"bufio"
-	"errors"
 	"io"
-	"sort"
 
 	"bulla/format"
 	"bulla/internal/zseek"
 )
 
-// errLost is a read of a part of the payload that was not found.
-var errLost = errors.New("lost")
-
-// A foundAt reads the payload of what a search has found, each chunk where it
-// belongs. A read that touches a lost one fails with errLost.
-type foundAt struct{ *search }
-
-func (f foundAt) ReadAt(p []byte, off int64) (int, error) {
-	var b room
-	n := 0
-	for n < len(p) {
-		i, skip := off/format.ChunkSize, off%format.ChunkSize
-		k := f.placeOf(i)
-		if k == len(f.places) {
-			return n, io.EOF
-		}
-		plain, ok := []byte(nil), f.places[k].first <= i
-		if ok {
-			plain, ok = f.read(&b, i, f.places[k])
-		}
-		if !ok {
-			return n, errLost
-		}
-		if skip >= int64(len(plain)) {
-			return n, io.EOF
-		}
-		c := copy(p[n:], plain[skip:])
-		n += c
-		off += int64(c)
-	}
-	return n, nil
-}
-
-// placeOf returns the placement that chunk i is in, or else the next.
-func (s *search) placeOf(i int64) int {
-	return sort.Search(len(s.places), func(k int) bool { return s.places[k].end > i })
-}
-
-// payload is the length of the payload's plaintext, if its end was found, or at
-// least what there is.
-func (s *search) payload() (n int64, known bool) {
-	if len(s.places) == 0 {
-		return 0, false
-	}
-	last := s.places[len(s.places)-1]
-	return (last.end-1)*format.ChunkSize + last.length - format.TagSize, last.final
-}
-
 // frames writes what the payload decompresses to, and zeros for the frames that
 // touch a lost chunk.
 func (d *delivery) frames() error {
 	d.Decoded = true
-	size, known := d.payload()
-	if !known {
+	size := d.payload()
+	if d.final == 0 {
 		return d.walk(size)
 	}
-	z, err := zseek.NewReaderAt(foundAt{d.search}, size, 1)
+	z, err := zseek.NewReaderAt(d.search, size, 1)
 	if err != nil { // the table is damaged
 		return d.walk(size)
 	}
@@ -121,8 +71,8 @@ func (d *delivery) walk(size int64) error {
 		}
 		// A chunk is lost where the stretch ended.
 		i := w.at/format.ChunkSize + 1
-		if k := d.placeOf(i); k < len(d.places) {
-			i = max(i, d.places[k].first)
+		for i < d.chunks() && d.where[i] == 0 {
+			i++
 		}
 		w.at, w.inPlace = i*format.ChunkSize, false
 	}
@@ -133,7 +83,7 @@ func (d *delivery) walk(size int64) error {
 
 // stretch writes the frames from w.at to the next chunk that is lost.
 func (w *walk) stretch(size int64) error {
-	w.buf.Reset(io.NewSectionReader(foundAt{w.search}, w.at, size-w.at))
+	w.buf.Reset(io.NewSectionReader(w.search, w.at, size-w.at))
 	for candidate := false; w.vain < maxVain; {
 		b, err := w.buf.Peek(zseek.MaxFrameSize)
 		if w.ended = w.inPlace && zseek.IsTable(b); w.ended {

@@ -4,60 +4,160 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 
 	"bulla/format"
 )
 
-// A run is the chunks first..end-1.
-type run struct{ first, end int64 }
-
-func (r run) len() int64 { return max(0, r.end-r.first) }
-
-// A placement is a run of chunks that authenticate, all moved by the same
-// number of bytes. Beyond Limits.Holes of them, what lies between two runs is in
-// the placement as well, though it does not.
-type placement struct {
-	run
-	by     int64
-	length int64 // of each chunk
-	final  bool  // it is one chunk, the container's last
-}
-
-// A gap is a run of chunks that were not found, and the bytes of the container
-// in which they may be.
-type gap struct {
-	run            // up to farChunk, if nothing was found after it
-	from, to int64 // offsets in the container
-	before   int64 // by how much the chunks before it have moved
-}
-
-// open reports whether nothing was found after the gap.
-func (g gap) open() bool { return g.end == farChunk }
-
-const farChunk = format.MaxChunks
-
-// A search finds where the chunks are.
+// A search finds where the chunks are:
+//
+//	chunk     0  1  2  3  4  5  6  7  8  9
+//	where     1  1  1  0  2  2  2  0  1  1     0: lost
+//	moves     0 bytes, -512 bytes
 type search struct {
 	*Container
 	Options
-	ctx    context.Context
-	head   int64 // length of the head
-	base   int64 // by how much the container as a whole has moved
-	places []placement
-	opened int64 // whole chunks that were found
-	tries  int   // places that were tried for slips
-	slips  int   // that were found
+	ctx   context.Context
+	base  int64   // by how much the container as a whole has moved
+	where []uint8 // of each chunk up to the last that was found: its move, from 1 on
+	moves []int64 // by how much chunks have moved, in bytes: at most maxSlips+2
+	final int64   // the sealed length of the last of them, if that is the container's last; else 0
+
+	tries int // places that were tried for slips
+	slips int // that were found
 }
+
+const farChunk = format.MaxChunks
 
 func newSearch(ctx context.Context, c *Container, o Options) *search {
 	o.Limits.Slip = cmp.Or(o.Limits.Slip, maxSlip)
-	o.Limits.Holes = cmp.Or(o.Limits.Holes, maxHoles)
-	return &search{Container: c, Options: o, ctx: ctx, head: int64(c.Head.HeadSize())}
+	o.Limits.Ranges = cmp.Or(o.Limits.Ranges, maxRanges)
+	return &search{Container: c, Options: o, ctx: ctx}
 }
 
 // at is where chunk i begins if it has moved by that much.
-func (s *search) at(i, by int64) int64 { return format.ChunkOffset(s.head, i) + by }
+func (s *search) at(i, by int64) int64 { return format.ChunkOffset(int64(s.Head.HeadSize()), i) + by }
+
+// chunks is how many there are up to the last that was found.
+func (s *search) chunks() int64 { return int64(len(s.where)) }
+
+// movedBy is by how much chunk i has moved, which was found. What stands before
+// the first moves as the whole does.
+func (s *search) movedBy(i int64) int64 {
+	if i < 0 {
+		return s.base
+	}
+	return s.moves[s.where[i]-1]
+}
+
+// found notes that chunk i has moved by that much.
+func (s *search) found(i, by int64) {
+	move := slices.Index(s.moves, by)
+	if move < 0 {
+		move = len(s.moves)
+		s.moves = append(s.moves, by)
+	}
+	if more := i + 1 - s.chunks(); more > 0 {
+		s.where = append(s.where, make([]uint8, more)...)
+	}
+	s.where[i] = uint8(move + 1)
+}
+
+// moved lists where in the container what was found begins to be moved, is moved
+// differently, or is in its place again.
+func (s *search) moved() []Shift {
+	shifts := []Shift{}
+	by := int64(0)
+	for i := range s.chunks() {
+		if s.where[i] > 0 && s.movedBy(i) != by {
+			by = s.movedBy(i)
+			shifts = append(shifts, Shift{i, s.at(i, by), by})
+		}
+	}
+	return shifts
+}
+
+// locate finds the chunks: first where they belong, then those that are missing
+// where they may have moved to, the end first, as most depends on it.
+func (s *search) locate() error {
+	if err := s.sweep(0, farChunk, 0); err != nil {
+		return err
+	}
+	if s.chunks() == 0 { // perhaps it is a part of something larger
+		c, err := FindCopy(s.ctx, s.Src, s.Size, s.Head.Preamble.Bytes())
+		if c != nil && c.Offset != 0 && c.Offset != s.Tail {
+			s.base = c.Offset
+			err = s.sweep(0, farChunk, s.base)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	vain := map[int64]bool{}
+	for g := s.widest(vain); g.end > 0 && s.tries < maxTries && s.slips < maxSlips; g = s.widest(vain) {
+		by, ok := s.slip(g)
+		if !ok {
+			vain[g.first] = true
+		} else if err := s.sweep(g.first, g.end, by); err != nil {
+			return err
+		}
+	}
+	return context.Cause(s.ctx)
+}
+
+// A gap is the chunks first..end-1, which were not found.
+type gap struct {
+	first, end int64 // up to farChunk, if nothing was found after it
+	before     int64 // by how much the chunk before it has moved
+	to         int64 // where in the container it ends at the latest
+}
+
+// widest returns the gap with most chunks, of those that have room for one out of
+// its place and were not searched in vain, by their first chunk. The zero gap
+// stands for none.
+func (s *search) widest(vain map[int64]bool) (widest gap) {
+	if n := s.chunks(); s.final == 0 && !vain[n] {
+		return gap{n, farChunk, s.movedBy(n - 1), s.limit()}
+	}
+	for first := int64(0); first < s.chunks(); first++ {
+		end := first
+		for s.where[end] == 0 {
+			end++
+		}
+		if end-first > widest.end-widest.first && !vain[first] {
+			g := gap{first, end, s.movedBy(first - 1), s.at(end, s.movedBy(end))}
+			if g.to-s.at(first, g.before) > format.SealedChunkSize {
+				widest = g
+			}
+		}
+		first = end
+	}
+	return widest
+}
+
+// findFinal looks for the container's last chunk after those that were found, if
+// it has moved by that much. Its length and index follow from where it ends.
+func (s *search) findFinal(by int64) {
+	var b room
+	for _, end := range s.ends(s.at(s.chunks(), by)) {
+		if i, length, ok := s.finalAt(end, by); ok && i >= s.chunks() {
+			if _, ok := s.read(&b, i, by, length, true); ok {
+				s.found(i, by)
+				s.final = length
+				return
+			}
+		}
+	}
+}
+
+// finalAt is the last chunk, and its length, if it ends there and has moved by
+// that much.
+func (s *search) finalAt(end, by int64) (i, length int64, ok bool) {
+	payload := end - s.at(0, by)
+	i, length = payload/format.SealedChunkSize, payload%format.SealedChunkSize
+	return i, length, payload >= 0 && length >= format.TagSize
+}
 
 // limit is where the payload ends at the latest.
 func (s *search) limit() int64 {
@@ -67,138 +167,21 @@ func (s *search) limit() int64 {
 	return s.Size
 }
 
-// locate finds the chunks: first where they belong, then those that are missing
-// where they may have moved to. Afterwards places are in order.
-func (s *search) locate() error {
-	if err := s.sweep(run{0, farChunk}, 0); err != nil {
-		return err
-	}
-	if len(s.places) == 0 { // perhaps it is a part of something larger
-		c, err := FindCopy(s.ctx, s.Src, s.Size, s.Head.Preamble.Bytes())
-		if c != nil && c.Offset != 0 && c.Offset != s.Tail {
-			s.base = c.Offset
-			err = s.sweep(run{0, farChunk}, s.base)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for todo := s.gaps(); len(todo) > 0; {
-		rest, err := s.settle(todo[0])
-		if err != nil {
-			return err
-		}
-		todo = append(rest, todo[1:]...)
-	}
-	slices.SortFunc(s.places, func(a, b placement) int { return cmp.Compare(a.first, b.first) })
-	return context.Cause(s.ctx)
-}
-
-// moved lists where in the container what was found begins to be moved, is moved
-// differently, or is in its place again.
-func (s *search) moved() []Shift {
-	shifts := []Shift{}
-	by := int64(0)
-	for _, p := range s.places {
-		if p.by != by {
-			by = p.by
-			shifts = append(shifts, Shift{p.first, s.at(p.first, by), by})
-		}
-	}
-	return shifts
-}
-
-// gaps are what is missing between the places, which are in order: first what is
-// open, as most depends on that, then the longest.
-func (s *search) gaps() []gap {
-	var all []gap
-	before := placement{by: s.base}
-	for _, p := range s.places {
-		if p.first > before.end {
-			all = append(all, gap{run{before.end, p.first}, s.at(before.end, before.by), s.at(p.first, p.by), before.by})
-		}
-		before = p
-	}
-	all = append(all, gap{run{before.end, farChunk}, s.at(before.end, before.by), s.limit(), before.by})
-	slices.SortStableFunc(all, func(a, b gap) int { return cmp.Compare(b.len(), a.len()) })
-	return all
-}
-
-// settle looks for the chunks of a gap, and returns the gaps that are left of it
-// and worth another look.
-func (s *search) settle(g gap) (rest []gap, err error) {
-	if g.open() {
-		if p, ok := s.findFinal(g); ok {
-			s.places = append(s.places, p)
-			g.end, g.to = p.first, s.at(p.first, p.by)
-		}
-	}
-	if g.len() == 0 || !g.open() && g.to-g.from <= format.SealedChunkSize {
-		return nil, nil // no room for a chunk but in its place
-	}
-	by, ok := s.slip(g)
-	if err := context.Cause(s.ctx); err != nil || !ok {
-		return nil, err
-	}
-	n := len(s.places)
-	if err := s.sweep(g.run, by); err != nil {
-		return nil, err
-	}
-	for _, p := range s.places[n:] {
-		rest = append(rest, gap{run{g.first, p.first}, g.from, s.at(p.first, p.by), g.before})
-		g.first, g.from = p.end, s.at(p.end, p.by)
-	}
-	g.before = by // the last chunk, too, if it is that which was found
-	return append(rest, g), nil
-}
-
-// findFinal looks for the container's last chunk in an open gap, moved as far as
-// the chunks before it. Its length and index follow from where it ends.
-func (s *search) findFinal(g gap) (p placement, ok bool) {
-	var b room
-	for _, end := range s.ends(g.from) {
-		if p, ok := s.finalAt(end, g.before); ok && p.first >= g.first {
-			if _, ok := s.read(&b, p.first, p); ok {
-				return p, true
-			}
-		}
-	}
-	return placement{}, false
-}
-
-// finalAt is the last chunk that ends there and has moved by that much, if there
-// can be one.
-func (s *search) finalAt(end, by int64) (p placement, ok bool) {
-	payload := end - s.at(0, by)
-	p = placement{by: by, length: payload % format.SealedChunkSize, final: true}
-	p.first = payload / format.SealedChunkSize
-	p.end = p.first + 1
-	return p, payload >= 0 && p.length >= format.TagSize && s.at(p.first, by) >= 0
-}
-
 // ends are where the payload may end, if the last chunks that were found end at
 // from.
 func (s *search) ends(from int64) []int64 {
-	var ends []int64
-	if s.Tail >= 0 {
-		ends = append(ends, s.Tail)
-	}
-	ends = append(ends, s.Size-s.head) // the tail is damaged
-	// Something stands after the tail, or a part of it is missing.
 	const (
 		near = 1 << 20
 		most = 16 // preambles there
 	)
 	preamble := s.Head.Preamble.Bytes()
-	after := make([]byte, max(0, min(near, s.Size-from)))
-	n, _ := s.Src.ReadAt(after, from)
-	for p, seen := 0, 0; seen < most; p, seen = p+1, seen+1 {
-		i := bytes.Index(after[min(p, n):n], preamble)
-		if i < 0 {
+	ends := []int64{s.limit(), s.Size - int64(s.Head.HeadSize())} // the tail is there, or damaged
+	// Something stands after the tail, or a part of it is missing.
+	after := s.load(from, min(s.Size, from+near)).b
+	for i := range occurrences(after, preamble) {
+		if ends = append(ends, from+int64(i)); len(ends) == most+2 {
 			break
 		}
-		p += i
-		ends = append(ends, from+int64(p))
 	}
 	for k := range int64(len(preamble)) {
 		ends = append(ends, s.Size-k)
@@ -206,14 +189,22 @@ func (s *search) ends(from int64) []int64 {
 	return ends
 }
 
+// occurrences are the places in b where something begins.
+func occurrences(b, something []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:], something)
+			if at += i; i < 0 || !yield(at) {
+				return
+			}
+		}
+	}
+}
+
 // expected is how long the payload's plaintext seems to be, where its end was
 // not found.
 func (s *search) expected() int64 {
-	by := s.base
-	if n := len(s.places); n > 0 {
-		by = s.places[n-1].by
-	}
-	payload := max(0, s.limit()-s.at(0, by))
+	payload := max(0, s.limit()-s.at(0, s.movedBy(s.chunks()-1)))
 	chunks := payload / format.SealedChunkSize
 	if rest := payload % format.SealedChunkSize; s.Tail >= 0 && rest > format.TagSize {
 		return chunks*format.ChunkSize + rest - format.TagSize

@@ -49,18 +49,15 @@ func FindCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*
 			return nil, err
 		}
 		n, _ := src.ReadAt(buf[:min(int64(len(buf)), size-off)], off)
-		b := buf[:n]
-		for at := 0; ; at++ {
-			i := bytes.Index(b[min(at, n):], begin)
-			if at += i; i < 0 || at >= step {
+		for at := range occurrences(buf[:n], begin) {
+			if at >= step {
 				break
 			}
-			size, err := format.PeekHeadSize(b[at:])
-			if err != nil || at+size > n {
+			raw := buf[at:n]
+			if k, err := format.PeekHeadSize(raw); err != nil || k > len(raw) {
 				continue
-			}
-			if h, err := format.ParseHead(b[at : at+size]); err == nil {
-				return &format.Copy{Offset: off + int64(at), Raw: bytes.Clone(b[at : at+size]), Head: h}, nil
+			} else if h, err := format.ParseHead(raw[:k]); err == nil {
+				return &format.Copy{Offset: off + int64(at), Raw: bytes.Clone(raw[:k]), Head: h}, nil
 			}
 			if bad++; bad == most {
 				return nil, nil

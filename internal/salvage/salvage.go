@@ -17,6 +17,7 @@
 package salvage
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"sync/atomic"
@@ -45,8 +46,8 @@ type Options struct {
 
 // Limits bound the work and the memory; where a field is zero there is a default.
 type Limits struct {
-	Slip  int64 // how far a slip by sectors is looked for, in bytes: 16 MiB
-	Holes int   // how many holes are told apart: 2^18, which take some 30 MiB
+	Slip   int64 // how far a slip by sectors is looked for, in bytes: 16 MiB
+	Ranges int   // how many lost ranges are told apart: 2^18
 }
 
 // A Range is a part of the plaintext, in bytes.
@@ -96,18 +97,12 @@ func Write(ctx context.Context, dst io.Writer, c *Container, o Options) (*Report
 	if c.Head.Coding == format.Zstd && !o.Raw {
 		return d.Report, d.frames()
 	}
-	return d.Report, d.chunks()
+	return d.Report, d.plain()
 }
 
 // Count returns how many chunks of the container open where they belong.
 func Count(ctx context.Context, c *Container, o Options) (n int64, err error) {
 	s := newSearch(ctx, c, o)
-	if err := s.sweep(run{0, farChunk}, 0); err != nil {
-		return 0, err
-	}
-	n = s.opened
-	if _, ok := s.findFinal(s.gaps()[0]); ok {
-		n++
-	}
-	return n, nil
+	err = s.sweep(0, farChunk, 0)
+	return s.chunks() - int64(bytes.Count(s.where, []byte{0})), err
 }

@@ -12,7 +12,8 @@ const (
 
 	maxTries = 1 << 21 // in all gaps: a minute and a half
 	maxSlips = 100     // found; each costs a pass over the chunks after it
-	maxHoles = 1 << 18 // a placement takes 40 bytes, a gap 48, a lost range 16
+
+	maxRanges = 1 << 18
 )
 
 // slipAt is how far the n-th place is that a slip is looked for at, the nearest
@@ -31,13 +32,11 @@ func slipAt(n int64) int64 {
 // more is damaged. At most one place is right, but for the work of someone who
 // has the key.
 func (s *search) slip(g gap) (by int64, ok bool) {
-	if s.slips == maxSlips {
-		return 0, false
-	}
-	near := s.load(g.from, min(g.to, g.from+s.Limits.Slip+2*format.SealedChunkSize))
+	from := s.at(g.first, g.before)
+	near := s.load(from, min(g.to, from+s.Limits.Slip+2*format.SealedChunkSize))
 	var last stretch
-	if g.open() && s.Tail >= 0 {
-		last = s.load(max(0, s.Tail-format.SealedChunkSize), s.Tail)
+	if g.end == farChunk && s.Tail >= 0 {
+		last = s.load(s.Tail-format.SealedChunkSize, s.Tail)
 	}
 	var b room
 	opens := func(by int64) bool {
@@ -52,9 +51,9 @@ func (s *search) slip(g gap) (by int64, ok bool) {
 				}
 			}
 		}
-		p, ok := s.finalAt(s.Tail, by)
-		if ok = ok && p.first >= g.first; ok {
-			_, ok = s.open(&b, last.bytes(s.at(p.first, by), p.length), p.first, true)
+		i, length, ok := s.finalAt(s.Tail, by)
+		if ok = ok && i >= g.first; ok {
+			_, ok = s.open(&b, last.bytes(s.at(i, by), length), i, true)
 		}
 		return ok
 	}
@@ -69,17 +68,18 @@ func (s *search) slip(g gap) (by int64, ok bool) {
 	return 0, false
 }
 
-// load returns the source's bytes from one place to another.
-func (s *search) load(from, to int64) stretch {
-	b := make([]byte, max(0, to-from))
-	n, _ := s.Src.ReadAt(b, from)
-	return stretch{from, b[:n]}
-}
-
 // A stretch is bytes of the container from one place on.
 type stretch struct {
 	at int64
 	b  []byte
+}
+
+// load returns the source's bytes from one place to another.
+func (s *search) load(from, to int64) stretch {
+	from = max(0, from)
+	b := make([]byte, max(0, to-from))
+	n, _ := s.Src.ReadAt(b, from)
+	return stretch{from, b[:n]}
 }
 
 // bytes returns the n bytes at off; none if they are not all in the stretch.

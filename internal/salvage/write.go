@@ -14,39 +14,31 @@ type delivery struct {
 	dst io.Writer
 }
 
-// chunks writes the payload's plaintext as it is, each chunk in its place.
-func (d *delivery) chunks() error {
+// plain writes the payload's plaintext as it is, each chunk in its place.
+func (d *delivery) plain() error {
 	var b room
-	for _, p := range d.places {
-		if err := d.loseChunks(p.first*format.ChunkSize - d.Report.Size); err != nil {
-			return err
-		}
-		for i := p.first; i < p.end; i++ {
-			plain, ok := d.read(&b, i, p)
-			var err error
-			if ok {
-				d.Done.Add(int64(len(plain)))
-				err = d.give(plain)
-			} else { // a hole too many to be told, or the medium has got worse since
-				err = d.loseChunks(p.length - format.TagSize)
-			}
-			if err != nil {
+	for i := range d.chunks() {
+		plain, ok := d.chunk(&b, i)
+		if !ok {
+			n, _ := d.length(i)
+			if err := d.loseChunks(n - format.TagSize); err != nil {
 				return err
 			}
+			continue
 		}
-		d.SizeKnown = p.final
+		d.Done.Add(int64(len(plain)))
+		if err := d.give(plain); err != nil {
+			return err
+		}
 	}
-	if d.SizeKnown {
+	if d.SizeKnown = d.final > 0; d.SizeKnown {
 		return nil
 	}
-	return d.loseChunks(d.expected() - d.Report.Size)
+	return d.loseChunks(max(0, d.expected()-d.Report.Size))
 }
 
 // loseChunks is lose for what no chunk was found for.
 func (d *delivery) loseChunks(n int64) error {
-	if n <= 0 {
-		return nil
-	}
 	d.Done.Add(n)
 	return d.lose(n)
 }
@@ -69,6 +61,9 @@ func (d *delivery) doubt(frame []byte) error {
 
 // lose writes zeros for the next n bytes of plaintext, which are lost.
 func (d *delivery) lose(n int64) error {
+	if n == 0 {
+		return nil
+	}
 	d.note(&d.Lost, n)
 	return d.zeros(n)
 }
@@ -76,7 +71,7 @@ func (d *delivery) lose(n int64) error {
 // note adds the next n bytes of plaintext to a list of ranges.
 func (d *delivery) note(all *[]Range, n int64) {
 	at := d.Report.Size
-	if k := len(*all) - 1; k >= 0 && ((*all)[k].Offset+(*all)[k].Length == at || len(*all) == d.Limits.Holes) {
+	if k := len(*all) - 1; k >= 0 && ((*all)[k].Offset+(*all)[k].Length == at || len(*all) == d.Limits.Ranges) {
 		(*all)[k].Length = at + n - (*all)[k].Offset
 	} else {
 		*all = append(*all, Range{at, n})
@@ -95,7 +90,7 @@ func (d *delivery) write(b []byte) error {
 }
 
 func (d *delivery) zeros(n int64) error {
-	zeros := make([]byte, min(n, batchChunks*format.ChunkSize))
+	zeros := make([]byte, min(n, format.ChunkSize))
 	for ; n > 0; n -= int64(len(zeros)) {
 		zeros = zeros[:min(n, int64(len(zeros)))]
 		if err := d.write(zeros); err != nil {

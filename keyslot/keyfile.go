@@ -86,12 +86,13 @@ func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, err
 	if len(file) > MaxKeyFile {
 		return nil, fmt.Errorf("more than %d bytes: not a file of keys", MaxKeyFile)
 	}
-	if bytes.HasPrefix(file, []byte("\xff\xfe")) || bytes.HasPrefix(file, []byte("\xfe\xff")) {
+	text, ok := plainText(file)
+	if !ok {
 		return nil, errors.New("the file is in UTF-16: a shell may have re-encoded it; save it as UTF-8")
 	}
 	var keys []T
 	var none error // why there is no key
-	for n, line := range lines(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf"))) {
+	for n, line := range lines(text) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

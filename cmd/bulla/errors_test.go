@@ -13,6 +13,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/stream"
@@ -67,7 +68,7 @@ func TestExplain(t *testing.T) {
 		{noKey(1, types(hpke), nil, &agekey.PluginMissingError{Name: "yubikey"}), 4, "the key does not open x", "install age-plugin-yubikey"},
 		{noKey(1, types(hpke), nil, fmt.Errorf("key: %w", agekey.ErrWrongPassphrase)), 4, "the key does not open x", "passphrase of the key"},
 		{noKey(0, types(pass), types(pass), fmt.Errorf("slot: %w", keyslot.ErrEmptyPassphrase)), 4, "the passphrase is empty", "where it comes from"},
-		{noKey(1, types(pass), types(pass), fmt.Errorf("slot: %w", errNoTerminal)), 4, "cannot ask for the passphrase: there is no terminal", "--passphrase-file"},
+		{noKey(1, types(pass), types(pass), fmt.Errorf("slot: %w", (&passphraseFlags{}).unanswered(console.ErrNoTerminal))), 4, "cannot ask for the passphrase: there is no terminal", "--passphrase-file"},
 
 		{&entropy.RequireError{Source: "tpm", Reason: "none", Hint: "buy one"}, 9, `required entropy source "tpm"`, "buy one"},
 		{&entropy.RequireError{Source: "tpm", Reason: "none"}, 9, `required entropy source "tpm"`, "--require tpm"},

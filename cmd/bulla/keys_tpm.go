@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/keyfile"
@@ -66,22 +65,21 @@ func (p *pinFlags) create(ctx context.Context) ([]byte, error) {
 		return p.app.pinFile(p.file)
 	}
 	first, err := p.app.askPIN(ctx, "PIN for the new TPM key: ")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkPIN("", first)
 	}
-	if err := checkPIN("", first); err != nil {
+	if err != nil {
 		clear(first)
 		return nil, err
 	}
-	return confirm(first, refuse("no key was made; try again", "the two PINs differ"), func() ([]byte, error) {
-		return p.app.askPIN(ctx, "PIN once more: ")
-	})
+	again, err := p.app.askPIN(ctx, "PIN once more: ")
+	return confirmed(first, again, err, refuse("no key was made; try again", "the two PINs differ"))
 }
 
 // checkPIN refuses what no TPM takes for a PIN, whoever it came from.
 func checkPIN(from string, pin []byte) error {
 	if err := tpmkey.CheckPIN(pin); err != nil {
-		return noPassphrase(fmt.Sprintf("a PIN has 1 to %d bytes; --no-pin makes a key that opens without one", tpmkey.MaxPIN), "%s%v", from, err)
+		return noSecret(fmt.Sprintf("a PIN has 1 to %d bytes; --no-pin makes a key that opens without one", tpmkey.MaxPIN), "%s%v", from, err)
 	}
 	return nil
 }
@@ -89,22 +87,16 @@ func checkPIN(from string, pin []byte) error {
 // askPIN asks the person at the terminal.
 func (a *app) askPIN(ctx context.Context, prompt string) ([]byte, error) {
 	pin, err := a.person.Secret(ctx, prompt)
-	switch {
-	case errors.Is(err, console.ErrNoTerminal):
-		err = &failure{exit: exitNoKey, err: err, what: "cannot ask for the PIN: there is no terminal", hint: "say where it comes from with --pin-file"}
-	case errors.Is(err, console.ErrNoAnswer):
-		err = noPassphrase("type it and press Enter", "no PIN was given")
-	}
-	return pin, err
+	return pin, unanswered(err, "the PIN", "no PIN was given", "say where it comes from with --pin-file")
 }
 
 // pinFile reads the PIN in a file.
 func (a *app) pinFile(name string) ([]byte, error) {
 	pin, err := a.secretFile(name, "--pin-file", "PIN")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = checkPIN(safetext.Printable(name)+": ", pin)
 	}
-	if err := checkPIN(safetext.Printable(name)+": ", pin); err != nil {
+	if err != nil {
 		clear(pin)
 		return nil, err
 	}

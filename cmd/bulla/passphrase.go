@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -19,8 +18,6 @@ const (
 	envPassphrase  = "BULLA_PASSPHRASE"
 	envCredentials = "CREDENTIALS_DIRECTORY" // systemd's
 	credentialName = "bulla.passphrase"      // that is looked for there
-
-	maxSecret = 64 << 10 // bytes of a passphrase
 
 	askPassphrase = "Passphrase"
 )
@@ -65,7 +62,7 @@ func (p *passphraseFlags) check() error {
 
 // ambient reports whether the environment holds a passphrase.
 func (p *passphraseFlags) ambient() bool {
-	return p.app.envPassphrase != "" || credentialPath(credentialName) != "" && exists(credentialPath(credentialName))
+	return p.app.envPassphrase != "" || systemCredential() != ""
 }
 
 // open returns the passphrase for opening a file.
@@ -73,11 +70,8 @@ func (p *passphraseFlags) open(ctx context.Context) ([]byte, error) {
 	if b, err := p.silent(ctx); b != nil || err != nil {
 		return b, err
 	}
-	b, err := p.app.person.secret(ctx, orElse(p.prompt, askPassphrase)+": ")
-	if err == errNoTerminal && p.prefix != "" { // the flags that it names are for another passphrase
-		err = withHint(err, "say where it comes from with --"+p.prefix+"passphrase-file, --"+p.prefix+"passphrase-fd or --"+p.prefix+"passphrase-command")
-	}
-	return b, err
+	b, err := p.app.person.Secret(ctx, orElse(p.prompt, askPassphrase)+": ")
+	return b, p.unanswered(err)
 }
 
 // create returns the passphrase for a new slot. Asked for, it is asked for
@@ -87,9 +81,9 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 		return b, err
 	}
 	who, ask := p.app.person, orElse(p.prompt, askPassphrase)
-	first, err := who.secret(ctx, ask+" (leave it empty to have one made): ")
+	first, err := who.Secret(ctx, ask+" (leave it empty to have one made): ")
 	if err != nil {
-		return nil, err
+		return nil, p.unanswered(err)
 	}
 	if len(first) == 0 {
 		made, err := keyslot.GeneratePassphrase(m)
@@ -98,15 +92,22 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 		}
 		return made, who.Show(fmt.Sprintf("The passphrase is below. Write it down now: it is shown this once.\n\n    %s\n\n", made))
 	}
-	return confirm(first, refuse("nothing was written; try again", "the two passphrases differ"), func() ([]byte, error) {
-		return who.secret(ctx, ask+" once more: ")
-	})
+	again, err := who.Secret(ctx, ask+" once more: ")
+	return confirmed(first, again, p.unanswered(err), refuse("nothing was written; try again", "the two passphrases differ"))
 }
 
-// confirm asks for a secret a second time; differ is the error if that is not the
-// first.
-func confirm(first []byte, differ error, ask func() ([]byte, error)) ([]byte, error) {
-	again, err := ask()
+// unanswered words why a person gave no passphrase.
+func (p *passphraseFlags) unanswered(err error) error {
+	hint := "say where it comes from with --passphrase-file, --passphrase-fd, --passphrase-command or $" + envPassphrase
+	if p.prefix != "" { // the environment's would be for another
+		hint = fmt.Sprintf("say where it comes from with --%[1]spassphrase-file, --%[1]spassphrase-fd or --%[1]spassphrase-command", p.prefix)
+	}
+	return unanswered(err, "the passphrase", "no passphrase was given", hint)
+}
+
+// confirmed is a secret that was asked for twice; differ is the error if it was not
+// the same.
+func confirmed(first, again []byte, err, differ error) ([]byte, error) {
 	defer clear(again)
 	if err == nil && !bytes.Equal(first, again) {
 		err = differ
@@ -122,13 +123,12 @@ func confirm(first []byte, differ error, ask func() ([]byte, error)) ([]byte, er
 // a person can tell. It is not empty: an empty source is more likely a mistake
 // than intended.
 func (p *passphraseFlags) silent(ctx context.Context) (b []byte, err error) {
-	credential := credentialPath(credentialName)
-	switch {
+	switch credential := systemCredential(); {
 	case len(p.sources) > 0:
 		b, err = p.app.passphraseFrom(ctx, p.sources[0])
 	case p.named:
 		return nil, nil
-	case credential != "" && exists(credential):
+	case credential != "":
 		b, err = p.app.secretFile(credential, "the systemd credential "+credentialName, "passphrase")
 	case p.app.envPassphrase != "":
 		return []byte(p.app.envPassphrase), nil
@@ -143,32 +143,32 @@ func (p *passphraseFlags) silent(ctx context.Context) (b []byte, err error) {
 
 // passphraseFrom gets the passphrase from where a flag says.
 func (a *app) passphraseFrom(ctx context.Context, s *sourceFlag) ([]byte, error) {
-	flag := "--" + s.name
+	flag, path := "--"+s.name, s.value
 	switch s.kind {
 	case fromDescriptor:
 		f, err := a.openDescriptor(s.descriptor())
 		if err != nil {
-			return nil, noPassphrase(fmt.Sprintf("%s %s needs a redirection, such as %[2]s< FILE", flag, s.value), "cannot read the passphrase: %v", causeOf(err))
+			return nil, noSecret(fmt.Sprintf("%s %s needs a redirection, such as %[2]s< FILE", flag, s.value), "cannot read the passphrase: %v", causeOf(err))
 		}
 		defer f.Close()
 		return readSecret(f, "passphrase")
-	case fromFile:
-		return a.secretFile(s.value, flag, "passphrase")
 	case fromCommand:
 		return commandPassphrase(ctx, s.value, a.err)
-	}
-	path := credentialPath(s.value)
-	switch {
-	case path == "" && os.Getenv(envCredentials) == "":
-		return nil, noPassphrase("systemd sets it for a service with LoadCredential=", "no credentials: $%s is not set", envCredentials)
-	case path == "":
-		return nil, noPassphrase("name a credential as LoadCredential= does; --"+strings.TrimSuffix(s.name, string(s.kind))+"file reads any file",
-			"%s takes the name of a credential, not a path", flag)
+	case fromCredential:
+		path = credentialPath(s.value)
+		switch {
+		case path == "" && os.Getenv(envCredentials) == "":
+			return nil, noSecret("systemd sets it for a service with LoadCredential=", "no credentials: $%s is not set", envCredentials)
+		case path == "":
+			return nil, noSecret("name a credential as LoadCredential= does; --"+strings.TrimSuffix(s.name, string(s.kind))+"file reads any file",
+				"%s takes the name of a credential, not a path", flag)
+		}
 	}
 	return a.secretFile(path, flag, "passphrase")
 }
 
-func noPassphrase(hint, format string, args ...any) error {
+// noSecret is the error that a passphrase or a PIN cannot be had.
+func noSecret(hint, format string, args ...any) error {
 	return &failure{exit: exitNoKey, what: fmt.Sprintf(format, args...), hint: hint}
 }
 
@@ -177,7 +177,7 @@ func noPassphrase(hint, format string, args ...any) error {
 func (a *app) secretFile(name, source, what string) ([]byte, error) {
 	f, err := a.open(name)
 	if err != nil {
-		return nil, noPassphrase("check "+source+", and who may read it", "cannot read the %s: %v", what, causeOf(err))
+		return nil, noSecret("check "+source+", and who may read it", "cannot read the %s: %v", what, causeOf(err))
 	}
 	defer f.Close()
 	a.warnExposed(f, name, what+" file")
@@ -186,68 +186,39 @@ func (a *app) secretFile(name, source, what string) ([]byte, error) {
 
 // readSecret reads a passphrase or a PIN to the end of r.
 func readSecret(r io.Reader, what string) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
-	if err != nil {
-		return nil, noPassphrase("check where it comes from", "cannot read the %s: %v", what, causeOf(err))
-	}
-	return plainSecret(b, what)
-}
-
-// plainSecret is a secret without a byte order mark before it and one line end
-// after it.
-func plainSecret(b []byte, what string) ([]byte, error) {
-	switch {
-	case len(b) > maxSecret:
-		clear(b)
-		return nil, noPassphrase("check that the source is the one you mean", "a %s has at most %d bytes, and this one is longer", what, maxSecret)
-	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
-		clear(b)
-		return nil, noPassphrase("a shell or an editor may have re-encoded it; save it as UTF-8", "the %s is in UTF-16", what)
-	}
-	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
-	if t, ok := bytes.CutSuffix(b, []byte("\n")); ok {
-		b = bytes.TrimSuffix(t, []byte("\r"))
+	b, err := keyslot.ReadSecret(r, what)
+	if e, ok := errors.AsType[*keyslot.KeyError](err); ok {
+		return nil, noSecret(e.Advice, "%v", e)
+	} else if err != nil {
+		return nil, noSecret("check where it comes from", "cannot read the %s: %v", what, causeOf(err))
 	}
 	return b, nil
 }
 
 // commandPassphrase is what a command prints. Its standard input is empty, so
 // that it does not eat the data; it may use the terminal. A command that prints
-// more than a passphrase is stopped.
+// what is no passphrase is stopped.
 func commandPassphrase(ctx context.Context, command string, stderr io.Writer) ([]byte, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	out := &bounded{buf: make([]byte, 0, maxSecret+1), full: stop}
 	cmd := shell(ctx, command)
-	cmd.Stdout, cmd.Stderr = out, stderr
-	err := cmd.Run()
-	switch exit, failed := errors.AsType[*exec.ExitError](err); {
-	case len(out.buf) > maxSecret: // which is why it was stopped
-	case failed:
-		clear(out.buf)
-		return nil, noPassphrase("run the command by itself and see what it says", "the passphrase command failed (%v)", exit)
-	case err != nil:
-		clear(out.buf)
-		return nil, noPassphrase("check --passphrase-command", "cannot run the passphrase command: %v", err)
+	cmd.Stderr = stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
 	}
-	return plainSecret(out.buf, "passphrase")
-}
-
-// Bounded keeps what is written to it until its buffer is full. Then writing
-// fails.
-type bounded struct {
-	buf  []byte
-	full func() // is told
-}
-
-func (w *bounded) Write(p []byte) (int, error) {
-	n := min(len(p), cap(w.buf)-len(w.buf))
-	w.buf = append(w.buf, p[:n]...)
-	if n < len(p) {
-		w.full()
-		return n, io.ErrShortWrite
+	if err != nil {
+		return nil, noSecret("check --passphrase-command", "cannot run the passphrase command: %v", err)
 	}
-	return n, nil
+	b, err := readSecret(out, "passphrase")
+	if err != nil {
+		stop()
+	}
+	if failed := cmd.Wait(); err == nil && failed != nil {
+		clear(b)
+		return nil, noSecret("run the command by itself and see what it says", "the passphrase command failed (%v)", failed)
+	}
+	return b, err
 }
 
 // credentialPath is where systemd puts a credential of that name; "" if it does
@@ -258,4 +229,13 @@ func credentialPath(name string) string {
 		return ""
 	}
 	return filepath.Join(dir, name)
+}
+
+// systemCredential is where systemd has put a passphrase for this program; "" if it
+// has not.
+func systemCredential() string {
+	if path := credentialPath(credentialName); path != "" && exists(path) {
+		return path
+	}
+	return ""
 }

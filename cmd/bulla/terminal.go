@@ -15,31 +15,21 @@ type person struct {
 	con *console.Console
 }
 
-var errNoTerminal = &failure{exit: exitNoKey, err: console.ErrNoTerminal, what: "cannot ask for the passphrase: there is no terminal",
-	hint: "say where it comes from with --passphrase-file, --passphrase-fd, --passphrase-command or $" + envPassphrase}
-
-// secret asks for a passphrase.
-func (p person) secret(ctx context.Context, prompt string) ([]byte, error) {
-	b, err := p.Secret(ctx, prompt)
+// unanswered words why a person gave no answer: there is none to ask for what, or
+// none was given.
+func unanswered(err error, what, none, hint string) error {
 	switch {
 	case errors.Is(err, console.ErrNoTerminal):
-		err = errNoTerminal
+		return &failure{exit: exitNoKey, err: err, what: "cannot ask for " + what + ": there is no terminal", hint: hint}
 	case errors.Is(err, console.ErrNoAnswer):
-		err = noPassphrase("type it and press Enter", "no passphrase was given")
+		return &failure{exit: exitNoKey, err: err, what: none, hint: "type it and press Enter"}
 	}
-	return b, err
+	return err
 }
 
 // forKey words err for questions that a key asks, which only a person can answer.
 func forKey(what string, err error) error {
-	switch {
-	case errors.Is(err, console.ErrNoTerminal):
-		err = &failure{exit: exitNoKey, err: err, what: "cannot ask for " + what + ": there is no terminal",
-			hint: "run it at a terminal, or use a key that asks nothing"}
-	case errors.Is(err, console.ErrNoAnswer):
-		err = &failure{exit: exitNoKey, err: err, what: "no answer was given for " + what, hint: "type it and press Enter"}
-	}
-	return err
+	return unanswered(err, what, "no answer was given for "+what, "run it at a terminal, or use a key that asks nothing")
 }
 
 func (p person) Passphrase(ctx context.Context, what string) ([]byte, error) {

@@ -41,11 +41,3 @@ func TestPlainName(t *testing.T) {
 		}
 	}
 }
-
-func TestStripLineEnd(t *testing.T) {
-	for in, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\r": "a\r", "a\n\n": "a\n", "\n": "", " a ": " a "} {
-		if got, err := plainSecret([]byte(in), "PIN"); err != nil || string(got) != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}

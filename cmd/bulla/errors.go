@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -104,13 +105,7 @@ func explained(err error) *failure {
 	if isClosedPipe(err) {
 		return &failure{exit: exitClosedPipe, what: "the reader of the output went away", silent: true}
 	}
-	if f := explainContainer(name, err); f != nil {
-		return f
-	}
-	if f := explainKeys(err); f != nil {
-		return f
-	}
-	return explainIO(err)
+	return cmp.Or(explainContainer(name, err), explainPlain(err), explainKeys(err), explainIO(err))
 }
 
 // explainIO explains the errors of the operating system, and those that nobody
@@ -137,19 +132,12 @@ func explainIO(err error) *failure {
 		f.hint = "name a file, not a directory"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.hint = "the source became shorter while it was read"
-	case isSystem(err):
+	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
 		f.hint = "the source or the destination failed"
 	default:
 		f.hint = hintReport
 	}
 	return f
-}
-
-// isSystem reports whether the operating system had a part in err.
-func isSystem(err error) bool {
-	_, path := errors.AsType[*fs.PathError](err)
-	_, errno := errors.AsType[syscall.Errno](err)
-	return path || errno
 }
 
 // isClosedPipe reports whether err is an output that nobody reads any more. Pipes

@@ -16,6 +16,7 @@ import (
 // Hints that more than one problem has.
 const (
 	hintReport     = "if this looks like a bug in bulla, please report it"
+	hintKeys       = "bulla help keys shows what keys look like"
 	hintCopy       = "get another copy of the file"
 	hintAgain      = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer      = "a newer bulla may know it; bulla version says which this is"
@@ -62,16 +63,33 @@ func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
 		return &failure{what: fmt.Sprintf("%d recipients are too many for one file", e.Slots), exit: exitUnsupported, hint: "encrypt to a key that all of them have"}
 	}
-	if errors.Is(err, format.ErrMixedClasses) {
-		return &failure{what: "post-quantum and classical recipients in one file: a quantum computer could open it by the classical ones",
-			hint: "use one kind, or --allow-classical if that is what you want", exit: exitRefused}
-	}
-	if errors.Is(err, stream.ErrMixedLabels) {
-		return &failure{what: "a plugin's recipient must not stand beside the other recipients: its plugin keeps it apart",
-			hint: "encrypt to it alone, or leave it out", exit: exitRefused}
-	}
-	if errors.Is(err, stream.ErrTooManyPassphrases) {
-		return &failure{what: err.Error(), hint: "put the new one in an old one's place: bulla recipients add -p --replace N", exit: exitUnsupported}
+	return nil
+}
+
+// plainErrors are those that say it all by being what they are, or, without a text
+// of their own here, by what they say.
+var plainErrors = []struct {
+	err  error
+	exit int
+	what string
+	hint string
+}{
+	{format.ErrMixedClasses, exitRefused, "post-quantum and classical recipients in one file: a quantum computer could open it by the classical ones",
+		"use one kind, or --allow-classical if that is what you want"},
+	{stream.ErrMixedLabels, exitRefused, "a plugin's recipient must not stand beside the other recipients: its plugin keeps it apart",
+		"encrypt to it alone, or leave it out"},
+	{stream.ErrTooManyPassphrases, exitUnsupported, "", "put the new one in an old one's place: bulla recipients add -p --replace N"},
+	{keyslot.ErrSecretKey, exitUsage, "", "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"},
+	{keyslot.ErrEmptyPassphrase, exitNoKey, keyslot.ErrEmptyPassphrase.Error(), "check where it comes from"},
+	{keyslot.ErrUnknownKey, exitUsage, "", hintKeys},
+	{keyslot.ErrNoKeys, exitUsage, "", hintKeys},
+}
+
+func explainPlain(err error) *failure {
+	for _, p := range plainErrors {
+		if errors.Is(err, p.err) {
+			return &failure{exit: p.exit, what: orElse(p.what, err.Error()), hint: p.hint}
+		}
 	}
 	return nil
 }
@@ -131,7 +149,7 @@ func explainNoKey(name string, e *keysError) *failure {
 		return &same
 	}
 	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
-		return emptyPassphrase()
+		return explainPlain(causes)
 	}
 	asked := slices.Contains(e.Tried, format.SlotPassphrase)
 	f := &failure{exit: exitNoKey}
@@ -187,11 +205,11 @@ func hintNoKey(e *keysError, causes error, asked bool) string {
 func slotCensus(slots []format.SlotType) string {
 	var parts []string
 	for i, t := range slots {
-		if slices.Index(slots, t) < i {
+		if slices.Contains(slots[:i], t) {
 			continue
 		}
 		n := 0
-		for _, u := range slots {
+		for _, u := range slots[i:] {
 			if u == t {
 				n++
 			}
@@ -199,10 +217,6 @@ func slotCensus(slots []format.SlotType) string {
 		parts = append(parts, fmt.Sprintf("%d %v", n, t))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func emptyPassphrase() *failure {
-	return &failure{what: "the passphrase is empty", exit: exitNoKey, hint: "check where it comes from"}
 }
 
 // explainKeys explains what is wrong with keys before any file is opened.
@@ -215,16 +229,6 @@ func explainKeys(err error) *failure {
 		return &failure{what: fmt.Sprintf("no entropy source is called %q", e.Name), exit: exitUsage,
 			hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}
 	}
-	if errors.Is(err, keyslot.ErrSecretKey) {
-		return &failure{what: err.Error(), exit: exitUsage,
-			hint: "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"}
-	}
-	if errors.Is(err, keyslot.ErrEmptyPassphrase) {
-		return emptyPassphrase()
-	}
-	if errors.Is(err, keyslot.ErrUnknownKey) || errors.Is(err, keyslot.ErrNoKeys) {
-		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
-	}
 	if m, ok := errors.AsType[*agekey.PluginMissingError](err); ok {
 		return &failure{what: m.Error(), exit: exitUnsupported, hint: "install it, and see that it is on the PATH"}
 	}
@@ -235,7 +239,7 @@ func explainKeys(err error) *failure {
 		return &failure{what: e.Error(), exit: exitUnsupported, hint: "use a smaller key, or one of another kind"}
 	}
 	if _, ok := errors.AsType[*keyslot.LineError](err); ok {
-		return &failure{what: err.Error(), exit: exitUsage, hint: "bulla help keys shows what keys look like"}
+		return &failure{what: err.Error(), exit: exitUsage, hint: hintKeys}
 	}
 	return nil
 }

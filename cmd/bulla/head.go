@@ -250,8 +250,7 @@ func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
 // tellRepaired says what was wrong, and what came of it.
 func (a *app) tellRepaired(d *repaired) error {
 	if a.json {
-		a.printJSON(d)
-		return a.outErr
+		return a.printJSON(d)
 	}
 	for _, f := range d.Findings {
 		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)

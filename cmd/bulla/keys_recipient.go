@@ -47,16 +47,8 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 	if err := k.passphrase.check(); err != nil {
 		return nil, err
 	}
-	var to []keyslot.Recipient
-	for i, s := range k.recipients {
-		r, err := keyfile.ParseRecipient(s, &keyfile.Options{UI: k.app.person})
-		if err != nil {
-			return nil, k.explainRecipient(i, s, err)
-		}
-		to = append(to, r)
-	}
 	files, trusted := k.files, othersWrite
-	if len(to) == 0 && len(files) == 0 && len(k.keks) == 0 && !k.passphrase.given() {
+	if len(k.recipients)+len(files)+len(k.keks) == 0 && !k.passphrase.given() {
 		path, err := configFile(recipientsFile)
 		if err != nil {
 			return nil, err
@@ -68,13 +60,16 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		trusted |= groupWrite
 		k.app.warnWritable(filepath.Dir(path), trusted)
 	}
+	public, err := k.public(files)
+	if err != nil {
+		return nil, err
+	}
+	var to []keyslot.Recipient
+	for _, r := range public {
+		to = append(to, r.Recipient)
+	}
 	for _, name := range files {
-		more, err := k.app.readRecipients(name)
-		if err != nil {
-			return nil, err
-		}
 		k.app.warnWritable(name, trusted)
-		to = append(to, more...)
 	}
 	for _, name := range k.keks {
 		kek, err := k.app.readKEK(name)
@@ -84,6 +79,33 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		to = append(to, kek)
 	}
 	return withoutRepeats(to), nil
+}
+
+// A namedRecipient is one with the place where it was named.
+type namedRecipient struct {
+	keyslot.Recipient
+	from string
+}
+
+// public reads the recipients that -r names, and those in files.
+func (k *recipientFlags) public(files []string) (all []namedRecipient, err error) {
+	for i, s := range k.recipients {
+		r, err := keyfile.ParseRecipient(s, &keyfile.Options{UI: k.app.person})
+		if err != nil {
+			return nil, k.explainRecipient(i, s, err)
+		}
+		all = append(all, namedRecipient{r, "-r"})
+	}
+	for _, name := range files {
+		to, err := k.app.readRecipients(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range to {
+			all = append(all, namedRecipient{r, name})
+		}
+	}
+	return all, nil
 }
 
 // explainRecipient says what is wrong with the i-th -r. What was given there is

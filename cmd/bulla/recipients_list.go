@@ -10,8 +10,6 @@ import (
 
 	"bulla/format"
 	"bulla/internal/safetext"
-	"bulla/keyslot"
-	"bulla/keyslot/agekey"
 	"bulla/slot"
 	"bulla/stream"
 )
@@ -65,12 +63,6 @@ type listedSlot struct {
 	Opened    bool   `json:"opened,omitempty"`    // it is the one that opened the file
 }
 
-// A suspect is somebody whose slot is looked for.
-type suspect struct {
-	stream.Named
-	from string
-}
-
 // listRecipients carries out the verb.
 func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) error {
 	if file == "" && l.head == "" {
@@ -81,7 +73,7 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 			return err
 		}
 	}
-	suspects, err := l.suspects()
+	named, err := l.named()
 	if err != nil {
 		return err
 	}
@@ -99,9 +91,9 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		suspects = append(suspects, owners(ids.all)...)
-		a.tellRemoved(src, heads, suspects)
-		return a.tellListing(keyedListing(src.given, heads, suspects))
+		named = append(named, owners(ids.all)...)
+		a.tellRemoved(src, heads, named)
+		return a.tellListing(keyedListing(src.given, heads, named))
 	case isNoKey(err) && !l.given():
 		return a.listForStranger(src)
 	}
@@ -110,64 +102,43 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 
 // tellRemoved warns of those who were removed and can still open a file by an old
 // copy of its head, where they are known.
-func (a *app) tellRemoved(src *headSource, heads *stream.HeadEditor, suspects []suspect) {
+func (a *app) tellRemoved(src *headSource, heads *stream.HeadEditor, named []namedRecipient) {
 	for _, s := range heads.Removed() {
-		i := slices.IndexFunc(suspects, func(n suspect) bool { return heads.Owns(n, &s) })
-		if i >= 0 {
-			a.warn(fmt.Sprintf("%s (%s) was removed and still opens %s by an old copy of its head", shortKey(suspects[i].Canonical()), safetext.Printable(suspects[i].from), src.name),
+		if i := slices.IndexFunc(named, func(n namedRecipient) bool { return heads.Owns(n.Recipient, &s) }); i >= 0 {
+			a.warn(fmt.Sprintf("%s (%s) was removed and still opens %s by an old copy of its head", shortKey(named[i].Canonical()), safetext.Printable(named[i].from), src.name),
 				"bulla recipients repair takes the old copy away")
 		}
 	}
 }
 
-// suspects reads the recipients whose slots are looked for.
-func (l *listFlags) suspects() (all []suspect, err error) {
-	add := func(from string, to []keyslot.Recipient) {
-		for _, r := range to {
-			all = append(all, suspect{r, from})
-		}
-	}
-	for i, s := range l.whom.recipients {
-		r, err := keyslot.ParseRecipient(s, agekey.Recipients(l.whom.app.person))
-		if err != nil {
-			return nil, l.whom.explainRecipient(i, s, err)
-		}
-		add("-r", []keyslot.Recipient{r})
-	}
+// named reads the recipients whose slots are looked for.
+func (l *listFlags) named() ([]namedRecipient, error) {
 	files := l.whom.files
-	path, err := configFile(recipientsFile)
-	if err != nil {
+	switch path, err := configFile(recipientsFile); {
+	case err != nil:
 		return nil, err
-	}
-	if path != "" {
+	case path != "":
 		files = append(files, path)
 	}
-	for _, name := range files {
-		to, err := l.whom.app.readRecipients(name)
-		if err != nil {
-			return nil, err
-		}
-		add(name, to)
-	}
-	return all, nil
+	return l.whom.public(files)
 }
 
 // owners are those of the identities that say whose they are.
-func owners(ids []stream.Identity) (all []suspect) {
+func owners(ids []stream.Identity) (all []namedRecipient) {
 	for _, id := range ids {
-		if n := slot.RecipientOf(id); n != nil {
-			all = append(all, suspect{n, "the key that opens it"})
+		if r := slot.RecipientOf(id); r != nil {
+			all = append(all, namedRecipient{r, "the key that opens it"})
 		}
 	}
 	return all
 }
 
 // keyedListing is what somebody sees who can open the file.
-func keyedListing(file safetext.Name, heads *stream.HeadEditor, suspects []suspect) *listing {
+func keyedListing(file safetext.Name, heads *stream.HeadEditor, named []namedRecipient) *listing {
 	d := newListing(file, heads.Head())
 	d.Keyed, d.Findings = true, append(d.Findings, heads.Faults()...)
-	for _, s := range suspects {
-		for _, i := range heads.SlotsOf(s) {
+	for _, s := range named {
+		for _, i := range heads.SlotsOf(s.Recipient) {
 			if d.Slots[i].From == "" {
 				d.Slots[i].Recipient, d.Slots[i].From = s.Canonical(), s.from
 			}
@@ -192,8 +163,7 @@ func newListing(file safetext.Name, h *format.Head) *listing {
 // tellListing writes a listing to standard output.
 func (a *app) tellListing(d *listing) error {
 	if a.json {
-		a.printJSON(d)
-		return a.outErr
+		return a.printJSON(d)
 	}
 	a.printf("%s: %s, generation %d\n", d.File, plural(len(d.Slots), "recipient"), d.Generation)
 	for _, s := range d.Slots {

@@ -75,7 +75,10 @@ func (r results) Write(p []byte) (int, error) {
 }
 
 // printJSON writes v as one line to standard output.
-func (a *app) printJSON(v any) { a.printf("%s\n", encodeJSON(v)) }
+func (a *app) printJSON(v any) error {
+	a.printf("%s\n", encodeJSON(v))
+	return a.outErr
+}
 
 func encodeJSON(v any) string {
 	var b strings.Builder

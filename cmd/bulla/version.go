@@ -50,8 +50,7 @@ func versionCommand(a *app) *cobra.Command {
 			v := versionInfo{buildVersion(), buildSetting("vcs.revision"), buildSetting("vcs.time"),
 				runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, format.Version}
 			if a.json {
-				a.printJSON(v)
-				return nil
+				return a.printJSON(v)
 			}
 			a.printf("bulla %s\n", v.Version)
 			if v.Commit != "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -92,8 +93,8 @@ func explained(err error) *failure {
 	if fe, ok := errors.AsType[*fileError](err); ok {
 		name = fe.name
 	}
-	if s, ok := errors.AsType[*signalError](err); ok {
-		return &failure{exit: exitSignal + int(s.sig), what: s.Error(), silent: true}
+	if s, ok := errors.AsType[*interrupt.Error](err); ok {
+		return &failure{exit: exitSignal + int(s.Signal), what: s.Error(), silent: true}
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
 		same := *f
@@ -120,7 +121,7 @@ func explainIO(err error) *failure {
 		f.what = fe.Error()
 	}
 	switch {
-	case isNoSpace(err):
+	case storage.NoSpace(err):
 		f.hint = "make room, or name another place with -o"
 	case errors.Is(err, fs.ErrNotExist):
 		f.hint = "check the name, and that its directory exists"
@@ -144,7 +145,7 @@ func explainIO(err error) *failure {
 // that the program itself has made, to other programs, have names with a bar.
 func isClosedPipe(err error) bool {
 	pe, ok := errors.AsType[*fs.PathError](err)
-	return ok && pe.Op == "write" && !strings.HasPrefix(pe.Path, "|") && isBrokenPipe(pe.Err)
+	return ok && pe.Op == "write" && !strings.HasPrefix(pe.Path, "|") && storage.BrokenPipe(pe.Err)
 }
 
 // causeOf is err without what an *fs.PathError says besides the path and the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/console"
+	"bulla/internal/interrupt"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/stream"
@@ -123,8 +123,8 @@ func TestExplainSilently(t *testing.T) {
 		err  error
 		exit int
 	}{
-		{&signalError{syscall.SIGTERM}, 143},
-		{fmt.Errorf("reading: %w", &signalError{syscall.SIGINT}), 130},
+		{&interrupt.Error{Signal: syscall.SIGTERM}, 143},
+		{fmt.Errorf("reading: %w", &interrupt.Error{Signal: syscall.SIGINT}), 130},
 		{&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}, 141},
 	} {
 		if p := explain(about("x", c.err)); p.exit != c.exit || !p.silent {
@@ -189,38 +189,5 @@ func TestWorst(t *testing.T) {
 		if got := a.worst(c.errs); got != c.want {
 			t.Errorf("the worst of %v is %v", c.errs, got)
 		}
-	}
-}
-
-func TestInterruptible(t *testing.T) {
-	cause := errors.New("cause")
-	ctx, cancel := context.WithCancelCause(context.Background())
-	if err := interruptible(ctx, func() error { return cause }); err != cause {
-		t.Errorf("got %v", err)
-	}
-	cancel(cause)
-	own := errors.New("own")
-	if err := interruptible(ctx, func() error { return own }); err != own {
-		t.Errorf("a verb that notices by itself: got %v", err)
-	}
-	stuck := make(chan bool)
-	defer close(stuck)
-	if err := interruptible(ctx, func() error { <-stuck; return nil }); err != cause {
-		t.Errorf("a verb that is stuck: got %v", err)
-	}
-}
-
-func TestLeftovers(t *testing.T) {
-	var l leftovers
-	var undone []string
-	l.add(func() { undone = append(undone, "kept") })
-	l.add(func() { undone = append(undone, "done") })()
-	for i := range 9 {
-		l.add(func() { undone = append(undone, fmt.Sprint(i)) })
-	}
-	l.clean()
-	l.clean()
-	if strings.Join(undone, " ") != "kept 0 1 2 3 4 5 6 7 8" {
-		t.Errorf("undone: %v", undone)
 	}
 }

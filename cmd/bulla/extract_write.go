@@ -42,7 +42,7 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	if err != nil {
 		return e.about(path, err)
 	}
-	defer e.app.left.add(out.Abort)()
+	defer e.app.left.Add(out.Abort)()
 	defer out.Abort()
 	dst, end := io.Writer(out.Writer()), func() error { return nil }
 	if from.holes {
@@ -129,7 +129,7 @@ func (e *extraction) about(path string, err error) error {
 		return err
 	}
 	for _, same := range everywhere {
-		if errors.Is(err, same) || isNoSpace(err) && !errors.Is(err, syscall.EFBIG) {
+		if errors.Is(err, same) || storage.NoSpace(err) && !errors.Is(err, syscall.EFBIG) {
 			return &fs.PathError{Op: "write", Path: name, Err: errno}
 		}
 	}
@@ -142,7 +142,7 @@ func (e *extraction) stopped(err error) error {
 	switch {
 	case f.exit != exitIO:
 		return err
-	case isNoSpace(err):
+	case storage.NoSpace(err):
 		f.hint = "make room, or name another directory with -C"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		f.hint = "check who may read and write there, or name another directory with -C"

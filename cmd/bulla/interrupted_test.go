@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"bulla/internal/interrupt"
 	"bulla/internal/storage"
 )
 
@@ -38,7 +39,7 @@ func start(t *testing.T, dir string, stdin io.Reader, args ...string) *command {
 	// What these tests were started with, nohup or a shell's &, may ignore signals.
 	// Those that we catch begin anew in a child.
 	caught := make(chan os.Signal, 1)
-	for _, s := range endingSignals {
+	for _, s := range interrupt.Signals {
 		signal.Notify(caught, s)
 	}
 	err := c.Start()

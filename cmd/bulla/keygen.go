@@ -10,6 +10,7 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 	"bulla/keyslot/keyfile"
 	"bulla/slot"
@@ -167,8 +168,8 @@ func (a *app) writeKey(name string, key []byte) error {
 		return err
 	}
 	defer out.Abort()
-	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && exposedTo(st) != "" {
-		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", exposedTo(st), st.Mode().Perm()),
+	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
+		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", storage.ExposedTo(st), st.Mode().Perm()),
 			"chmod 600 it; -o FILE makes one that only you can read")
 	}
 	if _, err := out.Write(key); err != nil {

@@ -89,29 +89,21 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 // warnExposed warns if a file with a secret is not for its owner alone, as ssh
 // wants it.
 func (a *app) warnExposed(f *storage.Blob, name, what string) {
-	if st := f.Info(); st.Mode().IsRegular() && exposedTo(st) != "" {
-		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), exposedTo(st), st.Mode().Perm()),
+	if st := f.Info(); st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
+		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), storage.ExposedTo(st), st.Mode().Perm()),
 			"chmod 600 "+safetext.Shell(name))
 	}
 }
 
-const (
-	groupWrite  fs.FileMode = 0o020
-	othersWrite fs.FileMode = 0o002
-)
-
 // warnWritable warns if a file of recipients, or a directory with one, can be
-// changed by those in mask: they could have everything encrypted to themselves.
-func (a *app) warnWritable(path string, mask fs.FileMode) {
+// changed by others, or by its group where that counts: they could have everything
+// encrypted to themselves.
+func (a *app) warnWritable(path string, group bool) {
 	st, err := os.Stat(path)
-	if err != nil || st.Mode().Perm()&mask == 0 || !st.Mode().IsRegular() && !st.IsDir() || st.Mode()&fs.ModeSticky != 0 || !modesCount {
+	if err != nil || storage.ChangeableBy(st, group) == "" {
 		return
 	}
-	who := "others"
-	if st.Mode().Perm()&othersWrite == 0 {
-		who = "its group"
-	}
-	a.warn(fmt.Sprintf("%s can be changed by %s (mode %04o), who could add recipients of their own", safetext.Printable(path), who, st.Mode().Perm()),
+	a.warn(fmt.Sprintf("%s can be changed by %s (mode %04o), who could add recipients of their own", safetext.Printable(path), storage.ChangeableBy(st, group), st.Mode().Perm()),
 		"chmod go-w "+safetext.Shell(path))
 }
 

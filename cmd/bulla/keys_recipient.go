@@ -47,7 +47,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 	if err := k.passphrase.check(); err != nil {
 		return nil, err
 	}
-	files, trusted := k.files, othersWrite
+	files, byDefault := k.files, false
 	if len(k.recipients)+len(files)+len(k.keks) == 0 && !k.passphrase.given() {
 		path, err := configFile(recipientsFile)
 		if err != nil {
@@ -56,9 +56,8 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		if path == "" {
 			return nil, usage("use -r RECIPIENT, -R FILE or -p; or make a key once with: bulla keygen --default", "no recipients: nobody could open the result")
 		}
-		files = []string{path}
-		trusted |= groupWrite
-		k.app.warnWritable(filepath.Dir(path), trusted)
+		files, byDefault = []string{path}, true
+		k.app.warnWritable(filepath.Dir(path), true)
 	}
 	public, err := k.public(files)
 	if err != nil {
@@ -69,7 +68,7 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		to = append(to, r.Recipient)
 	}
 	for _, name := range files {
-		k.app.warnWritable(name, trusted)
+		k.app.warnWritable(name, byDefault)
 	}
 	for _, name := range k.keks {
 		kek, err := k.app.readKEK(name)

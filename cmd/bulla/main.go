@@ -15,8 +15,6 @@
 //	input.go       what is read
 //	output.go      what is written: whole or not at all
 //	progress.go    how many pieces at a time, and whether progress is shown
-//	signals.go     being interrupted
-//	system_*.go    what differs from system to system
 //	usage.go       what is wrong with a command line, and what was meant
 //	help.go        how help is laid out
 //	topics.go      the help that belongs to no verb; what exit codes mean
@@ -28,6 +26,8 @@ package main
 import (
 	"os"
 	"runtime/debug"
+
+	"bulla/internal/interrupt"
 )
 
 // gcPercent is how far the heap may grow beyond what is in use before it is
@@ -42,7 +42,7 @@ func main() {
 	}
 	code := run(os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
 	if code == exitInterrupted {
-		dieOfInterrupt()
+		interrupt.Die()
 	}
 	os.Exit(code)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bulla/format"
+	"bulla/internal/interrupt"
 	"bulla/internal/storage"
 	"bulla/keyslot"
 )
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 			}
 			code := a.run(os.Args[1:])
 			if code == exitInterrupted {
-				dieOfInterrupt()
+				interrupt.Die()
 			}
 			os.Exit(code)
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/console"
+	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -159,12 +160,12 @@ func (o *output) fails(err error) error {
 func also(hint, more string) string { return strings.TrimPrefix(hint+"; "+more, "; ") }
 
 // create opens the output for writing.
-func (o *output) create(left *leftovers) error {
+func (o *output) create(left *interrupt.Leftovers) error {
 	if err := o.Begin(); err != nil {
 		return err
 	}
 	if o.Whole() {
-		o.done = left.add(o.Abort)
+		o.done = left.Add(o.Abort)
 	}
 	return nil
 }

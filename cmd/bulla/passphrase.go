@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"bulla/entropy"
@@ -219,6 +221,14 @@ func commandPassphrase(ctx context.Context, command string, stderr io.Writer) ([
 		return nil, noSecret("run the command by itself and see what it says", "the passphrase command failed (%v)", failed)
 	}
 	return b, err
+}
+
+// shell is a command that the system's shell carries out.
+func shell(ctx context.Context, command string) *exec.Cmd {
+	if runtime.GOOS == "windows" {
+		return exec.CommandContext(ctx, "cmd", "/C", command)
+	}
+	return exec.CommandContext(ctx, "/bin/sh", "-c", command)
 }
 
 // credentialPath is where systemd puts a credential of that name; "" if it does

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/console"
+	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/stream"
 )
@@ -83,8 +84,8 @@ func (p *producer) cannotStart(err error) error {
 // they are tidying up.
 func (p *producer) interrupt() error {
 	sig := syscall.SIGTERM
-	if s, ok := errors.AsType[*signalError](context.Cause(p.ctx)); ok {
-		sig = s.sig
+	if s, ok := errors.AsType[*interrupt.Error](context.Cause(p.ctx)); ok {
+		sig = s.Signal
 		if sig == syscall.SIGINT && console.InForeground() {
 			return nil
 		}
@@ -121,7 +122,7 @@ func (p *producer) start(a *app) error {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
-	p.done = a.left.add(func() { <-p.ended })
+	p.done = a.left.Add(func() { <-p.ended })
 	return nil
 }
 

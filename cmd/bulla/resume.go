@@ -35,7 +35,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	if err != nil {
 		return err
 	}
-	kept := a.left.add(func() {
+	kept := a.left.Add(func() {
 		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "the same command goes on with it")
 	})
 	start := time.Now()

@@ -10,6 +10,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/internal/console"
+	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/keyslot"
@@ -40,7 +41,7 @@ type app struct {
 	files  *storage.Run
 	con    *console.Console
 	person person
-	left   leftovers
+	left   interrupt.Leftovers
 
 	args                 []string // of the command line
 	quiet, verbose, json bool
@@ -66,7 +67,7 @@ func newApp(std stdio) *app {
 
 // run carries out a command line and returns the exit code.
 func (a *app) run(args []string) int {
-	ctx, stop := catchSignals(context.Background())
+	ctx, stop := interrupt.Catch(context.Background())
 	defer stop()
 	a.files.Context = ctx
 	root := a.rootCommand()
@@ -75,11 +76,11 @@ func (a *app) run(args []string) int {
 	if first(args) == cobra.ShellCompRequestCmd {
 		plainUsages(root)
 	}
-	err := interruptible(ctx, func() error { return root.ExecuteContext(ctx) })
+	err := interrupt.Run(ctx, func() error { return root.ExecuteContext(ctx) })
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // whatever failed, failed because of that
 	}
-	a.left.clean()
+	a.left.Clean()
 	if err == nil {
 		err = a.outErr
 	}

@@ -124,3 +124,39 @@ func syncDir(at place, dir string) error {
 	}
 	return nil
 }
+
+// ExposedTo is who else than its owner may read or change a file: "" for nobody.
+// Its group counts only if the file is this user's, as with ssh: the group of a
+// file that somebody else provides is a choice.
+func ExposedTo(st fs.FileInfo) string {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	switch mode := st.Mode().Perm(); {
+	case mode&0o007 != 0:
+		return "others"
+	case mode&0o070 != 0 && ok && int(sys.Uid) == os.Geteuid():
+		return "its group"
+	}
+	return ""
+}
+
+// ChangeableBy is who else than its owner may change a file, or what a directory
+// holds: "" for nobody. Its group counts if group says so.
+func ChangeableBy(st fs.FileInfo, group bool) string {
+	switch mode := st.Mode(); {
+	case !mode.IsRegular() && !mode.IsDir(), mode&fs.ModeSticky != 0:
+		return ""
+	case mode.Perm()&0o002 != 0:
+		return "others"
+	case mode.Perm()&0o020 != 0 && group:
+		return "its group"
+	}
+	return ""
+}
+
+// NoSpace reports whether err means that a file cannot grow.
+func NoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
+
+// BrokenPipe reports whether err comes of a pipe that is not read any more.
+func BrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }

@@ -87,3 +87,17 @@ func renameNew(at place, from, to string) error {
 func isNotNow(error) bool { return false }
 
 func wait(*os.File, bool) error { return nil }
+
+// ExposedTo and ChangeableBy are not to be told from a mode here.
+func ExposedTo(fs.FileInfo) string          { return "" }
+func ChangeableBy(fs.FileInfo, bool) string { return "" }
+
+// NoSpace reports whether err means that a file cannot grow.
+func NoSpace(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}
+
+// BrokenPipe reports whether err comes of a pipe that is not read any more.
+func BrokenPipe(err error) bool {
+	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
+}

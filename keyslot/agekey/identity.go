@@ -19,12 +19,9 @@ import (
 // An Identity opens slots of type 3 with one of age's identities. It is safe for
 // concurrent use.
 type Identity struct {
-	waits       bool // Unwrap may wait for a person or a device
-	interactive bool // and that for every slot
+	interactive bool // for every slot it may wait for a person or a device
 	with        func(context.Context) age.Identity
 }
-
-var _ keyslot.Identity = (*Identity)(nil)
 
 // fixedIdentity makes an Identity of one that never waits.
 func fixedIdentity(i age.Identity) *Identity {
@@ -80,57 +77,54 @@ func (i *Identity) Interactive() bool { return i.interactive }
 
 // Unwrap implements [keyslot.Identity]. Its error can also wrap a
 // [*PluginMissingError], [ErrWrongPassphrase], [ErrNoUI] or an error of the UI.
-func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, _ *format.Preamble) ([]byte, error) {
-	if !i.Accepts(s.Type) {
-		return nil, fmt.Errorf("%v slot: %w", s.Type, slot.ErrIncorrectIdentity)
-	}
-	o, err := i.run(ctx, func(id age.Identity, bodies [][]byte) (o opened, err error) {
-		o.cek, err = unwrap(bodies[0], id)
-		return o, err
-	}, s)
-	return o.cek, err
+func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	_, cek, err := i.UnwrapAny(ctx, []*format.Slot{s}, p)
+	return cek, err
 }
 
 // UnwrapAny implements [slot.ManyUnwrapper]: one run of a plugin is given the
 // stanzas of all slots, as if they were one file's.
 func (i *Identity) UnwrapAny(ctx context.Context, slots []*format.Slot, _ *format.Preamble) (which int, cek []byte, err error) {
-	o, err := i.run(ctx, unwrapAny, slots...)
-	return o.which, o.cek, err
+	if err := ctx.Err(); err != nil {
+		return -1, nil, err
+	}
+	var mine []int
+	var bodies [][]byte
+	for n, s := range slots {
+		if i.Accepts(s.Type) {
+			mine = append(mine, n)
+			bodies = append(bodies, slices.Clone(s.Body)) // for a goroutine, which may outlive the call
+		}
+	}
+	if len(mine) == 0 {
+		return -1, nil, slot.ErrIncorrectIdentity
+	}
+	o, err := await(ctx, func() (*opened, error) {
+		if len(bodies) == 1 { // what is wrong with it is of interest
+			cek, err := unwrap(bodies[0], i.with(ctx))
+			return &opened{0, cek}, err
+		}
+		return unwrapAny(bodies, i.with(ctx))
+	})
+	which = -1
+	if o != nil {
+		which, cek = mine[o.which], o.cek
+	}
+	if err != nil {
+		return which, nil, fmt.Errorf("age slot: %w", err)
+	}
+	return which, cek, nil
 }
 
-// opened is a slot that an identity opened, or which was to blame for an error;
-// -1 if none was.
+// opened is a body that an identity opened, or which is to blame for an error.
 type opened struct {
 	which int
 	cek   []byte
 }
 
-// run has the age identity do its work on the bodies of slots, nil for those of
-// another type.
-func (i *Identity) run(ctx context.Context, work func(age.Identity, [][]byte) (opened, error), slots ...*format.Slot) (o opened, err error) {
-	if err := ctx.Err(); err != nil {
-		return opened{which: -1}, err
-	}
-	bodies := make([][]byte, len(slots))
-	for n, s := range slots {
-		if i.Accepts(s.Type) {
-			bodies[n] = slices.Clone(s.Body) // for a goroutine, which may outlive the call
-		}
-	}
-	if i.waits {
-		o, err = await(ctx, func() (opened, error) { return work(i.with(ctx), bodies) })
-	} else {
-		o, err = work(i.with(ctx), bodies)
-	}
-	if err != nil {
-		return opened{which: o.which}, fmt.Errorf("age slot: %w", err)
-	}
-	return o, nil
-}
-
-// unwrapAny opens that of bodies whose stanzas hold a file key for id. It sets
-// bodies that no slot may have to nil.
-func unwrapAny(id age.Identity, bodies [][]byte) (opened, error) {
+// unwrapAny opens that of bodies whose stanzas hold a file key for id. It passes
+// over those that no slot may have, and sets them to nil. With an error about no body it returns nil.
+func unwrapAny(bodies [][]byte, id age.Identity) (*opened, error) {
 	var all []*age.Stanza
 	for i, body := range bodies {
 		own := stanzasOf(body)
@@ -138,22 +132,21 @@ func unwrapAny(id age.Identity, bodies [][]byte) (opened, error) {
 			bodies[i] = nil
 		}
 	}
-	none := opened{which: -1}
 	fileKey, err := id.Unwrap(all)
 	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return none, slot.ErrIncorrectIdentity
+		return nil, slot.ErrIncorrectIdentity
 	}
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	defer clear(fileKey)
 	for i, body := range bodies {
 		cek, err := unwrap(body, age.NewInjectedFileKeyIdentity(fileKey))
 		if !errors.Is(err, errNotThisFile) {
-			return opened{i, cek}, err
+			return &opened{i, cek}, err
 		}
 	}
-	return none, fmt.Errorf("%w: the file key that came out is no slot's", format.ErrForged)
+	return nil, fmt.Errorf("%w: the file key that came out is no slot's", format.ErrForged)
 }
 
 // stanzasOf returns the stanzas of an age file that may be a slot's, nil of any
@@ -180,16 +173,25 @@ func unwrap(body []byte, id age.Identity) ([]byte, error) {
 	if len(body) > format.MaxAgeBody { // AGE-1
 		return nil, malformed(format.AGE1, fmt.Sprintf("%d bytes, more than %d", len(body), format.MaxAgeBody))
 	}
-	w := &witness{id: id}
-	plain, err := age.Decrypt(bytes.NewReader(body), w)
+	// What age's errors do not tell: how far it came, and what id said.
+	called, own := false, error(nil)
+	plain, err := age.Decrypt(bytes.NewReader(body), identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
+		called = true
+		if hasScrypt(stanzas) { // AGE-2
+			own = errScrypt
+			return nil, own
+		}
+		fileKey, own = id.Unwrap(stanzas)
+		return fileKey, own
+	}))
 	switch {
 	case err == nil:
-	case !w.called:
+	case !called:
 		return nil, fmt.Errorf("%w: %w", malformed(format.AGE1, "not an age v1 file"), errNotThisFile)
-	case errors.Is(w.err, age.ErrIncorrectIdentity):
+	case errors.Is(own, age.ErrIncorrectIdentity):
 		return nil, slot.ErrIncorrectIdentity
-	case w.err != nil:
-		return nil, w.err
+	case own != nil:
+		return nil, own
 	default: // the key fits, the header's MAC does not
 		return nil, fmt.Errorf("%w: %w: %w", format.ErrForged, errNotThisFile, err)
 	}
@@ -210,22 +212,4 @@ func unwrap(body []byte, id age.Identity) ([]byte, error) {
 
 func malformed(c format.Clause, reason string) error {
 	return &format.ParseError{Clause: c, Field: "age body", Kind: format.ErrMalformed, Reason: reason}
-}
-
-// A witness stands between age and an identity. It refuses what no slot may have,
-// and remembers how far age came, which age's errors do not tell.
-type witness struct {
-	id     age.Identity
-	called bool
-	err    error
-}
-
-func (w *witness) Unwrap(stanzas []*age.Stanza) (fileKey []byte, err error) {
-	w.called = true
-	if hasScrypt(stanzas) { // AGE-2
-		w.err = errScrypt
-		return nil, w.err
-	}
-	fileKey, w.err = w.id.Unwrap(stanzas)
-	return fileKey, w.err
 }

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	"filippo.io/age"
 	"filippo.io/age/plugin"
@@ -41,7 +38,6 @@ func parsePlugin(s string, ui UI) (*Recipient, error) {
 		canonical: s,
 		class:     format.Neutral,
 		size:      PluginBodySize,
-		waits:     true,
 		to: func(ctx context.Context) age.Recipient {
 			c := &pluginClient{ctx: ctx, name: r.Name(), person: ui}
 			r, err := plugin.NewRecipient(s, c.ui())
@@ -70,7 +66,7 @@ func parsePluginIdentity(s string, ui UI) (*Identity, error) {
 	if err != nil {
 		return nil, errors.New("malformed plugin identity") // err may quote s
 	}
-	return &Identity{waits: true, interactive: true, with: func(ctx context.Context) age.Identity {
+	return &Identity{interactive: true, with: func(ctx context.Context) age.Identity {
 		c := &pluginClient{ctx: ctx, name: i.Name(), person: ui}
 		i, err := plugin.NewIdentity(s, c.ui())
 		if err != nil {
@@ -130,10 +126,7 @@ func (c *pluginClient) explain(err error) error {
 	}
 	e := &PluginError{Name: c.name, Said: safetext.OneLine(strings.TrimPrefix(err.Error(), c.name+" plugin: ")), Err: c.failed}
 	if c.failed == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)) {
-		e.Said = "it ended before it had answered"
-		if words := lastWords(c.ctx, c.name); words != "" {
-			e.Said += "; started without a task it says: " + words
-		}
+		e.Said, e.crashed = "it ended before it had answered", true
 	}
 	return e
 }
@@ -143,6 +136,8 @@ type PluginError struct {
 	Name string
 	Said string // in one line, without control characters
 	Err  error  // a question of the plugin's that got no answer; may be nil
+
+	crashed bool
 }
 
 func (e *PluginError) Error() string {
@@ -155,36 +150,11 @@ func (e *PluginError) Error() string {
 // Unwrap returns e.Err.
 func (e *PluginError) Unwrap() error { return e.Err }
 
-// Hint says where to look.
+// Hint says where to look. What a plugin writes to standard error, age's client
+// throws away.
 func (e *PluginError) Hint() string {
+	if e.crashed {
+		return fmt.Sprintf("to see why, run: age-plugin-%s --age-plugin=identity-v1 </dev/null", e.Name)
+	}
 	return "the words are the plugin's: see that its device is there and that age works with it"
-}
-
-// lastWords is the last line that a plugin writes to standard error when it gets
-// nothing to do. age's client throws away what a plugin writes there; one that
-// lacks a library, or its configuration, says so again.
-func lastWords(ctx context.Context, name string) string {
-	const patience, most = 2 * time.Second, 4 << 10
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "age-plugin-"+name, "--age-plugin=identity-v1")
-	cmd.Dir = os.TempDir() // as age does
-	said := &tail{most: most}
-	cmd.Stderr = said
-	cmd.WaitDelay = patience
-	cmd.Run() // that it fails is known
-	lines := strings.Split(strings.TrimSpace(string(said.b)), "\n")
-	return safetext.OneLine(lines[len(lines)-1])
-}
-
-// A tail keeps the end of what is written to it.
-type tail struct {
-	b    []byte
-	most int
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.b = append(t.b, p...)
-	t.b = t.b[max(0, len(t.b)-t.most):]
-	return len(p), nil
 }

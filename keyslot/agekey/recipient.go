@@ -2,8 +2,8 @@ package agekey
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/mlkem"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,12 +33,21 @@ type Recipient struct {
 	canonical string
 	class     format.Class
 	size      int
-
-	waits bool // Wrap may wait for a person or a device
-	to    func(context.Context) age.Recipient
+	to        func(context.Context) age.Recipient
 }
 
-var _ keyslot.Recipient = (*Recipient)(nil)
+// PluginBodySize is how much room a plugin's slot gets, in bytes: several times
+// what the known plugins need.
+const PluginBodySize = 4096
+
+// A SizeError reports a plugin that made a slot larger than its room.
+type SizeError struct {
+	Size, Limit int // in bytes
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("the recipient needs a slot of %d bytes, more than %d", e.Size, e.Limit)
+}
 
 // The beginnings of recipients. age1pq1 belongs to package keyslot.
 const (
@@ -70,9 +79,8 @@ func Recipients(ui UI) keyslot.RecipientParser {
 // ParseRecipient reads a recipient in text: "age1…", "age1tag1…", "age1tagpq1…",
 // "age1NAME1…" for the plugin age-plugin-NAME, which will ask ui, or an ssh public
 // key as in an authorized_keys file, of type ssh-ed25519 or ssh-rsa. It fails with
-// [keyslot.ErrUnknownKey] for what is none of them, "age1pq1…" included, with an
-// [*SSHKindError] for an ssh key of another type, and with a [*SizeError] for an
-// RSA key of absurd length.
+// [keyslot.ErrUnknownKey] for what is none of them, "age1pq1…" included, and with
+// an [*SSHKindError] for an ssh key of another type.
 func ParseRecipient(s string, ui UI) (*Recipient, error) {
 	switch {
 	case strings.HasPrefix(s, pqPrefix):
@@ -89,13 +97,14 @@ func ParseRecipient(s string, ui UI) (*Recipient, error) {
 	return nil, keyslot.ErrUnknownKey
 }
 
-// newRecipient makes a recipient of one that never waits.
-func newRecipient(r age.Recipient, canonical string, class format.Class, size int) (*Recipient, error) {
-	if size > format.MaxAgeBody { // AGE-1
-		return nil, &SizeError{size, format.MaxAgeBody}
+// newRecipient makes a recipient of one that never waits. All its slots are as
+// long as the one that is made here and thrown away.
+func newRecipient(r age.Recipient, canonical string, class format.Class) (*Recipient, error) {
+	trial, err := wrap(r, make([]byte, format.CEKSize))
+	if err != nil {
+		return nil, err
 	}
-	return &Recipient{canonical: canonical, class: class, size: size,
-		to: func(context.Context) age.Recipient { return r }}, nil
+	return &Recipient{canonical, class, len(trial.body), func(context.Context) age.Recipient { return r }}, nil
 }
 
 func parseX25519(s string) (*Recipient, error) {
@@ -103,8 +112,7 @@ func parseX25519(s string) (*Recipient, error) {
 	if err != nil {
 		return nil, errRecipient // err quotes s
 	}
-	const point = 32
-	return newRecipient(r, r.String(), format.Classical, fileSize("X25519", wrappedFileKeySize, point))
+	return newRecipient(r, r.String(), format.Classical)
 }
 
 func parseTag(s string) (*Recipient, error) {
@@ -112,12 +120,11 @@ func parseTag(s string) (*Recipient, error) {
 	if err != nil {
 		return nil, errRecipient // err quotes s
 	}
-	const tagSize, point = 4, 65
+	class := format.Classical
 	if r.Hybrid() {
-		return newRecipient(r, r.String(), format.PostQuantum,
-			fileSize("mlkem768p256tag", wrappedFileKeySize, tagSize, mlkem.CiphertextSize768+point))
+		class = format.PostQuantum
 	}
-	return newRecipient(r, r.String(), format.Classical, fileSize("p256tag", wrappedFileKeySize, tagSize, point))
+	return newRecipient(r, r.String(), class)
 }
 
 // Type is [format.SlotAge].
@@ -133,7 +140,7 @@ func (r *Recipient) String() string { return r.canonical }
 // BodySize is exact, but for a plugin's recipient the most it may take.
 func (r *Recipient) BodySize() int { return r.size }
 
-// LeastBodySize is BodySize but for a plugin's recipient: how much that needs is
+// LeastBodySize is BodySize, but for a plugin's recipient: how much that needs is
 // known only once it was asked.
 func (r *Recipient) LeastBodySize() int {
 	if r.size == PluginBodySize {
@@ -164,17 +171,11 @@ func (r *Recipient) WrapWithLabels(ctx context.Context, _ *entropy.Mixer, _ *for
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	var made *wrapped
-	var err error
-	if r.waits {
-		cek := bytes.Clone(cek) // for the goroutine, which may outlive the call
-		made, err = await(ctx, func() (*wrapped, error) {
-			defer clear(cek)
-			return wrap(r.to(ctx), cek)
-		})
-	} else {
-		made, err = wrap(r.to(ctx), cek)
-	}
+	cek = bytes.Clone(cek) // for a goroutine, which may outlive the call
+	made, err := await(ctx, func() (*wrapped, error) {
+		defer clear(cek)
+		return wrap(r.to(ctx), cek)
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("age slot: %w", err)
 	}
@@ -193,13 +194,21 @@ type wrapped struct {
 // wrap makes an age file of cek for one recipient.
 func wrap(to age.Recipient, cek []byte) (*wrapped, error) {
 	var body bytes.Buffer
-	r := &recipientWitness{to: to}
-	w, err := age.Encrypt(&body, r)
-	if r.err != nil {
-		return nil, r.err // without what age adds about recipient #0
-	}
+	var labels []string
+	var own error // without what age adds about recipient #0
+	w, err := age.Encrypt(&body, recipientFunc(func(fileKey []byte) (stanzas []*age.Stanza, err error) {
+		if labeled, ok := to.(age.RecipientWithLabels); ok {
+			stanzas, labels, own = labeled.WrapWithLabels(fileKey)
+		} else {
+			stanzas, own = to.Wrap(fileKey)
+		}
+		if own == nil && hasScrypt(stanzas) { // AGE-2; only a plugin can have made it
+			own = errScrypt
+		}
+		return stanzas, own
+	}))
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(own, err)
 	}
 	if _, err := w.Write(cek); err != nil {
 		return nil, err
@@ -207,32 +216,15 @@ func wrap(to age.Recipient, cek []byte) (*wrapped, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return &wrapped{body.Bytes(), r.labels}, nil
+	return &wrapped{body.Bytes(), labels}, nil
 }
 
-// A recipientWitness stands between age and a recipient. It keeps the recipient's
-// labels and its own error, and keeps it, which can only be a plugin, from making
-// a stanza that no slot may have.
-type recipientWitness struct {
-	to     age.Recipient
-	labels []string
-	err    error
-}
+// recipientFunc makes a function an age.Recipient.
+type recipientFunc func(fileKey []byte) ([]*age.Stanza, error)
 
-func (w *recipientWitness) Wrap(fileKey []byte) (stanzas []*age.Stanza, err error) {
-	if to, ok := w.to.(age.RecipientWithLabels); ok {
-		stanzas, w.labels, w.err = to.WrapWithLabels(fileKey)
-	} else {
-		stanzas, w.err = w.to.Wrap(fileKey)
-	}
-	if w.err == nil && hasScrypt(stanzas) { // AGE-2
-		w.err = errScrypt
-	}
-	return stanzas, w.err
-}
+func (f recipientFunc) Wrap(fileKey []byte) ([]*age.Stanza, error) { return f(fileKey) }
 
-// errScrypt is a violation of AGE-2.
-var errScrypt = &format.ParseError{Clause: format.AGE2, Field: "age body", Kind: format.ErrMalformed, Reason: "a scrypt stanza"}
+var errScrypt = malformed(format.AGE2, "a scrypt stanza")
 
 func hasScrypt(stanzas []*age.Stanza) bool {
 	return slices.ContainsFunc(stanzas, func(s *age.Stanza) bool { return s.Type == scryptStanza })

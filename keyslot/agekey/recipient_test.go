@@ -63,13 +63,7 @@ func natives(t testing.TB) map[string]string {
 func TestRecipientSays(t *testing.T) {
 	all := natives(t)
 	for _, bits := range []int{2048, 2056, 3072, 4096, 8192} {
-		// Any odd number of the right length will do to encrypt.
-		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
-		key, err := ssh.NewPublicKey(&rsa.PublicKey{N: n, E: 65537})
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[fmt.Sprint("rsa", bits)] = string(ssh.MarshalAuthorizedKey(key))
+		all[fmt.Sprint("rsa", bits)] = rsaKey(t, bits)
 	}
 	withPlugin(t)
 	for _, tt := range []struct {
@@ -201,14 +195,26 @@ func TestWrapChecks(t *testing.T) {
 	}
 }
 
+// The longest RSA key that package ssh reads fits a slot.
 func TestRSATooLong(t *testing.T) {
-	if _, err := newRecipient(nil, "", format.Classical, format.MaxAgeBody); err != nil {
+	if r := parseRecipient(t, rsaKey(t, 16384), nil); r.BodySize() > format.MaxAgeBody {
+		t.Errorf("%d bytes", r.BodySize())
+	}
+	if _, err := ParseRecipient(rsaKey(t, 16392), nil); !errors.Is(err, errSSHRecipient) {
 		t.Error(err)
 	}
-	var size *SizeError
-	if _, err := newRecipient(nil, "", format.Classical, format.MaxAgeBody+1); !errors.As(err, &size) {
-		t.Error(err)
+}
+
+// rsaKey is an ssh public key to encrypt to: any odd number of the right length
+// will do.
+func rsaKey(t *testing.T, bits int) string {
+	t.Helper()
+	n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+	key, err := ssh.NewPublicKey(&rsa.PublicKey{N: n, E: 65537})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)))
 }
 
 // Stock age opens the body of a slot.

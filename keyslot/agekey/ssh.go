@@ -80,33 +80,24 @@ func parseSSH(s string) (*Recipient, error) {
 		}
 		return nil, errSSHRecipient
 	}
-	r, size, err := sshRecipient(key)
-	if err != nil {
-		return nil, err
-	}
-	canonical := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
-	return newRecipient(r, canonical, format.Classical, size)
+	return sshRecipient(key)
 }
 
-// sshRecipient is the recipient of key, and the length of its slots' bodies.
-func sshRecipient(key ssh.PublicKey) (age.Recipient, int, error) {
+func sshRecipient(key ssh.PublicKey) (*Recipient, error) {
+	var r age.Recipient
+	var err error
 	switch key.Type() {
 	case sshEd25519:
-		r, err := agessh.NewEd25519Recipient(key)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", errSSHRecipient, err)
-		}
-		const point = 32
-		return r, fileSize(sshEd25519, wrappedFileKeySize, sshTagSize, point), nil
+		r, err = agessh.NewEd25519Recipient(key)
 	case sshRSA:
-		r, err := agessh.NewRSARecipient(key)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", errSSHRecipient, err)
-		}
-		public := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey) // as NewRSARecipient found
-		return r, fileSize(sshRSA, public.Size(), sshTagSize), nil
+		r, err = agessh.NewRSARecipient(key)
+	default:
+		return nil, &SSHKindError{key.Type()}
 	}
-	return nil, 0, &SSHKindError{key.Type()}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSSHRecipient, err)
+	}
+	return newRecipient(r, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), format.Classical)
 }
 
 // The PEM labels of files that hold an ssh private key.
@@ -226,11 +217,11 @@ func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Ident
 			return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
 		}
 	}
-	if _, _, err := sshRecipient(public); err != nil {
+	if _, err := sshRecipient(public); err != nil {
 		return nil, err
 	}
 	l := &lockedSSH{name: name, file: slices.Clone(file), public: public, ui: ui}
-	return &Identity{waits: true, with: func(ctx context.Context) age.Identity {
+	return &Identity{with: func(ctx context.Context) age.Identity {
 		return identityFunc(func(stanzas []*age.Stanza) ([]byte, error) { return l.unwrap(ctx, stanzas) })
 	}}, nil
 }

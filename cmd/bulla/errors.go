@@ -131,6 +131,8 @@ func explainIO(err error) *failure {
 		f.hint = "a part of the path is a file, not a directory"
 	case errors.Is(err, syscall.EISDIR):
 		f.hint = "name a file, not a directory"
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		f.hint = "choose a shorter name; outputs are named with -o"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.hint = "the source became shorter while it was read"
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
@@ -158,8 +160,12 @@ func causeOf(err error) error {
 }
 
 // plainName is how a path is shown to people: without what an unfinished output
-// is called, and without characters that could take the terminal over.
+// is called, and without characters that could take the terminal over. A secret key
+// in the place of a path is not shown.
 func plainName(path string) string {
+	if isSecretKey(path) {
+		return "a secret key"
+	}
 	return safetext.Printable(streamName(storage.FinalPath(path)))
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -66,9 +67,32 @@ func keyFileError(name string, err error) error {
 	return f
 }
 
+// openKeys claims a file of keys, as what says, and opens it. A key that is given in
+// place of a file's name is told as such, and not repeated: it may be a secret.
+func (a *app) openKeys(name, what string) (*storage.Blob, error) {
+	f, err := a.openFor(name, what)
+	_, kek := keyslot.ParseKEK([]byte(name))
+	switch {
+	case err == nil:
+	case isSecretKey(name), kek == nil && len(name) > keyslot.KEKSize:
+		err = usage(hintKeyShown, "a secret key is given where the name of a file is expected")
+	case strings.HasPrefix(name, "age1"):
+		err = usage("-r takes a recipient; -i, -R and --kek take names of files", "a recipient is given where the name of a file is expected")
+	}
+	return f, err
+}
+
+const hintKeyShown = "it is in your shell's history now, and every program could see it; bulla keygen makes a new one"
+
+// isSecretKey reports whether a word of the command line looks like a secret key.
+func isSecretKey(word string) bool {
+	word = strings.ToUpper(word)
+	return strings.Contains(word, "AGE-SECRET-KEY-") || strings.Contains(word, "AGE-PLUGIN-")
+}
+
 // readKEK reads a symmetric key.
 func (a *app) readKEK(name string) (*keyslot.KEK, error) {
-	f, err := a.openFor(name, "the symmetric key")
+	f, err := a.openKeys(name, "the symmetric key")
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 
 // readIdentities reads an identity file.
 func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, error) {
-	f, err := a.openFor(name, "the identities")
+	f, err := a.openKeys(name, "the identities")
 	if err != nil {
 		return nil, err
 	}

@@ -116,7 +116,7 @@ func (k *recipientFlags) explainRecipient(i int, s string, err error) error {
 	}
 	switch {
 	case errors.Is(err, keyslot.ErrSecretKey):
-		f.hint = "it is in your shell's history now, and every program could see it; bulla keygen makes a new one"
+		f.hint = hintKeyShown
 	case errors.Is(err, keyslot.ErrUnknownKey) && exists(s):
 		f.hint = "there is a file of that name: -R reads recipients from a file"
 	}
@@ -171,7 +171,7 @@ func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
 
 // readRecipients reads a recipients file.
 func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
-	f, err := a.openFor(name, "the recipients")
+	f, err := a.openKeys(name, "the recipients")
 	if err != nil {
 		return nil, err
 	}

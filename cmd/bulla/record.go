@@ -78,9 +78,8 @@ func (a *app) commandLine() []safetext.String {
 	for _, arg := range a.args {
 		flag, _, given := strings.Cut(arg, "=")
 		secret := strings.HasSuffix(flag, "passphrase-command")
-		upper := strings.ToUpper(arg)
 		switch {
-		case hide, strings.Contains(upper, "AGE-SECRET-KEY-"), strings.Contains(upper, "AGE-PLUGIN-"):
+		case hide, isSecretKey(arg):
 			arg = "..."
 		case secret && given:
 			arg = flag + "=..."

@@ -162,7 +162,7 @@ func unknownVerb(root *cobra.Command, word string) error {
 			hint = fmt.Sprintf("to %s that file: bulla %s %s", verb, verb, safetext.Shell(word))
 		}
 	}
-	return usage(orElse(hint, "bulla help lists the verbs"), "there is no verb %s", safetext.Printable(word))
+	return usage(orElse(hint, "bulla help lists the verbs"), "there is no verb %s", plainName(word))
 }
 
 const hintNoArgv = "a passphrase is never given on the command line, where others can see it; -p asks for it"

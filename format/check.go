@@ -1,7 +1,7 @@
 package format
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -47,77 +47,39 @@ func (r *Report) Valid() bool {
 	return true
 }
 
-func (r *Report) add(c Clause, off, n int64, format string, args ...any) {
-	r.Findings = append(r.Findings, Finding{c, Violation, off, n, fmt.Sprintf(format, args...)})
-}
-
 // Check reads what can be checked of a container without a key: both copies of
 // the head, whether they agree, and whether the size is one a container can
 // have. It reads at most 1 MiB of src.
 func Check(src io.ReaderAt, size int64) *Report {
 	c := ReadCopies(src, size)
-	r := &Report{Size: size, Copies: c}
+	r := &Report{Size: size, Copies: c, Err: cmp.Or(unread(c.HeadErr), unread(c.TailErr))}
 	r.judge(c.HeadErr)
-	conflict := c.Conflict(nil)
 	usable := c.Usable()
-	if len(usable) == 0 {
-		r.unread(c.TailErr)
-		if conflict != nil {
-			r.addConflict(c)
-		}
-		return r
+	if len(usable) > 0 {
+		var err error
+		r.Layout, err = NewLayout(size, int64(usable[0].Head.HeadSize()))
+		r.judge(err)
 	}
-	h := usable[0].Head
-	layout, err := NewLayout(size, int64(h.HeadSize()))
-	r.Layout = layout
-	r.judge(err)
-	switch {
-	case r.unread(c.TailErr):
-	case conflict != nil:
-		r.addConflict(c)
-	case c.TailErr != nil:
-		r.add(TAIL1, max(0, size-int64(h.HeadSize())), min(size, int64(h.HeadSize())), "the tail is not a copy of the head: %v", c.TailErr)
-	case c.Head != nil:
-		r.compare(c.Head, c.Tail)
+	if c.Conflict(nil) != nil { // the copies say nothing of each other
+		r.Findings = append(r.Findings, Finding{COPY1, Violation, c.tailAt, int64(len(c.tail)), conflictReason})
+	} else if len(usable) > 0 {
+		r.Findings = append(r.Findings, c.Compare(usable[0], size, nil)...)
 	}
 	return r
 }
 
-func (r *Report) addConflict(c *Copies) {
-	r.add(COPY1, c.tailAt, int64(len(c.tail)), conflictReason)
-}
-
-// judge adds a finding for an error of a parser, and keeps any other.
+// judge adds the finding that an error of a parser is.
 func (r *Report) judge(err error) {
 	var pe *ParseError
-	if !r.unread(err) && errors.As(err, &pe) {
+	if errors.As(err, &pe) {
 		r.Findings = append(r.Findings, pe.Finding())
 	}
 }
 
-// unread reports whether err is no error of a parser, and keeps it then.
-func (r *Report) unread(err error) bool {
-	if err == nil || errors.As(err, new(*ParseError)) {
-		return false
+// unread returns err if it is about reading bytes and not about the bytes.
+func unread(err error) error {
+	if errors.As(err, new(*ParseError)) {
+		return nil
 	}
-	if r.Err == nil {
-		r.Err = err
-	}
-	return true
-}
-
-// compare enforces TAIL-2, as far as it needs no key, on two usable copies of one
-// container.
-func (r *Report) compare(head, tail *Copy) {
-	switch {
-	case head.Head.Generation != tail.Head.Generation:
-		stale := head
-		if tail.Head.Generation < head.Head.Generation {
-			stale = tail
-		}
-		r.add(TAIL2, stale.Offset, int64(len(stale.Raw)), "the copies differ: the head is of generation %d, the tail of %d; this one is stale",
-			head.Head.Generation, tail.Head.Generation)
-	case !bytes.Equal(head.Raw, tail.Raw):
-		r.add(TAIL2, tail.Offset, int64(len(tail.Raw)), "the copies are of the same generation and differ")
-	}
+	return err
 }

@@ -2,7 +2,6 @@ package format
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"io"
 
@@ -61,26 +60,6 @@ func differ(a, b []byte) bool {
 	return a != nil && b != nil && !bytes.Equal(a[:IdentitySize], b[:IdentitySize])
 }
 
-// Only returns what c would be if of the container's own copies there were only
-// the one in that place: for whoever has to choose between two that exclude each
-// other (COPY-1).
-func (c *Copies) Only(p Place) *Copies {
-	only := *c
-	if p != AtHead {
-		only.Head, only.head = nil, nil
-		only.HeadErr = cmp.Or(c.HeadErr, errLeftOut("head", 0))
-	}
-	if p != AtTail {
-		only.Tail, only.tail = nil, nil
-		only.TailErr = cmp.Or(c.TailErr, errLeftOut("tail", c.tailAt))
-	}
-	return &only
-}
-
-func errLeftOut(place string, off int64) error {
-	return &ParseError{COPY1, place, off, ErrForged, "this copy was left out"}
-}
-
 // Usable returns the usable copies in the order in which a reader tries them
 // (READ-1): the newest first, and of equals the head.
 func (c *Copies) Usable() []*Copy {
@@ -102,22 +81,24 @@ func (c *Copies) Usable() []*Copy {
 // at most 1 MiB.
 func ReadCopies(src io.ReaderAt, size int64) *Copies {
 	size = max(0, size)
-	raw, err := readAtMost(src, 0, min(size, PreambleSize))
-	if err == nil {
-		raw, err = readAtMost(src, 0, min(size, int64(CopySize(raw))))
-	}
+	raw, err := ReadHead(io.NewSectionReader(src, 0, size))
 	c := ParseCopies(raw)
 	if err != nil {
 		c.HeadErr = err
 	}
-	if n := int64(len(c.head)); c.head == nil {
+	n := int64(len(c.head))
+	switch {
+	case n == 0:
 		c.findTail(src, size)
 		c.nameLost(src, size, raw)
-	} else if size-n < n {
+	case size-n < n:
 		c.TailErr = &ParseError{FILE1, "tail", size, ErrTruncated, "no room for a payload and a tail"}
-	} else if raw, err := readAtMost(src, size-n, n); err != nil {
-		c.TailErr = err
-	} else {
+	default:
+		raw, err := fullio.ReadUpTo(io.NewSectionReader(src, size-n, n), nil, int(n))
+		if err != nil {
+			c.TailErr = err
+			break
+		}
 		c.AddTail(raw, size-n)
 	}
 	return c
@@ -128,24 +109,17 @@ func ReadCopies(src io.ReaderAt, size int64) *Copies {
 // ends. [ParseHead] and [ParseCopies] tell whether they are one. Its errors are
 // those of src.
 func ReadHead(src io.Reader) ([]byte, error) {
-	raw := make([]byte, PreambleSize)
-	n, err := fullio.ReadFull(src, raw)
-	if err == nil {
-		raw = append(raw, make([]byte, max(0, CopySize(raw)-n))...)
-		var k int
-		k, err = fullio.ReadFull(src, raw[n:])
-		n += k
+	raw, err := fullio.ReadUpTo(src, nil, PreambleSize)
+	if err == nil && len(raw) == PreambleSize {
+		raw, err = fullio.ReadUpTo(src, raw, CopySize(raw))
 	}
-	if err == io.EOF {
-		err = nil
-	}
-	return raw[:n], err
+	return raw, err
 }
 
 // ReadTail is ReadCopies as if the head were not intact: it looks for a tail of any
 // length (READ-2). A head that was written over says how long another's tail is.
 func ReadTail(src io.ReaderAt, size int64) *Copies {
-	c := &Copies{HeadErr: errLeftOut("head", 0)}
+	c := &Copies{HeadErr: &ParseError{COPY1, "head", 0, ErrForged, "this copy was left out"}}
 	c.findTail(src, max(0, size))
 	return c
 }
@@ -215,14 +189,4 @@ func (c *Copies) findTail(src io.ReaderAt, size int64) {
 		}
 	}
 	c.TailErr = &ParseError{TAIL1, "tail", size, ErrDamaged, "no copy of the head ends here"}
-}
-
-// readAtMost reads n bytes at off, fewer only where src ends before.
-func readAtMost(src io.ReaderAt, off, n int64) ([]byte, error) {
-	b := make([]byte, n)
-	got, err := src.ReadAt(b, off)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	return b[:got], nil
 }

@@ -83,86 +83,36 @@ func (h *Head) SlotsSize() int {
 // Append appends the h.HeadSize() bytes of h to b, the checksum computed. It
 // fails with a [*ParseError] if h is not a head that [ParseHead] would accept.
 func (h *Head) Append(b []byte) ([]byte, error) {
-	if err := h.check(); err != nil {
-		return b, err
+	// What has no encoding; the rest is for ParseHead to judge.
+	if h.Pages < MinPages || h.Pages > MaxPages {
+		return b, wrongPages(h.Pages)
+	}
+	if n := h.SlotsSize(); n > Room(h.Pages) {
+		return b, &ParseError{HEAD11, "slots", offSlots, ErrMalformed,
+			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", n, h.Pages)}
 	}
 	start := len(b)
-	b = h.Preamble.Append(b)
-	b = append(b, h.Commitment[:]...)
-	b = binary.BigEndian.AppendUint32(b, h.Generation)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Slots)))
+	e := h.Preamble.Append(b)
+	e = append(e, h.Commitment[:]...)
+	e = binary.BigEndian.AppendUint32(e, h.Generation)
+	e = binary.BigEndian.AppendUint16(e, uint16(len(h.Slots)))
 	for i := range h.Slots {
-		b = h.Slots[i].append(b)
+		if len(h.Slots[i].Body) > MaxSlotBody {
+			return b, &ParseError{HEAD11, "slot length", int64(len(e) - start), ErrMalformed, "the body is too long"}
+		}
+		e = h.Slots[i].append(e)
 	}
-	b = append(b, make([]byte, start+h.HeadSize()-trailerSize-len(b))...)
-	b = append(b, h.MAC[:]...)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+	e = append(e, make([]byte, start+h.HeadSize()-trailerSize-len(e))...)
+	e = append(e, h.MAC[:]...)
+	e = binary.BigEndian.AppendUint32(e, crc32.Checksum(e[start:], castagnoli))
+	if _, err := ParseHead(e[start:]); err != nil {
+		return b, err
+	}
+	return e, nil
 }
 
 // MACInput returns the part of an encoded copy that its MAC covers.
 func MACInput(encoded []byte) []byte { return encoded[:len(encoded)-trailerSize] }
-
-// check enforces on a head that is to be written what ParseHead enforces on one
-// that is read.
-func (h *Head) check() error {
-	switch {
-	case h.Pages < MinPages || h.Pages > MaxPages:
-		return &ParseError{HEAD3, "pages", offPages, ErrMalformed, fmt.Sprintf("pages is %d", h.Pages)}
-	case !h.Suite.Known():
-		return &ParseError{HEAD6, "suite", offSuite, ErrUnsupported, h.Suite.String()}
-	case !h.Coding.Known():
-		return &ParseError{HEAD7, "coding", offCoding, ErrUnsupported, h.Coding.String()}
-	}
-	if err := checkCounts(h.Generation, len(h.Slots)); err != nil {
-		return err
-	}
-	off := offSlots
-	for i := range h.Slots {
-		s := &h.Slots[i]
-		if len(s.Body) > MaxSlotBody {
-			return &ParseError{HEAD11, "slot length", int64(off), ErrMalformed, "the body is too long"}
-		}
-		if err := s.check(); err != nil {
-			return within(err, int64(off+SlotHeaderSize), fmt.Sprintf("slot %d", i+1))
-		}
-		if err := checkPassphrases(h.Slots[:i+1]); err != nil {
-			return within(err, int64(off), fmt.Sprintf("slot %d", i+1))
-		}
-		off += s.Size()
-	}
-	if off > h.HeadSize()-trailerSize {
-		return &ParseError{HEAD11, "slots", offSlots, ErrMalformed,
-			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", h.SlotsSize(), h.Pages)}
-	}
-	return nil
-}
-
-// checkPassphrases enforces PASS-7 on the last of slots: a reader computes an
-// Argon2id for each of them.
-func checkPassphrases(slots []Slot) error {
-	n := 0
-	for i := range slots {
-		if slots[i].Type == SlotPassphrase {
-			n++
-		}
-	}
-	if n > MaxPassphraseSlots && slots[len(slots)-1].Type == SlotPassphrase {
-		return &ParseError{PASS7, "type", 0, ErrMalformed, fmt.Sprintf("more than %d passphrase slots", MaxPassphraseSlots)}
-	}
-	return nil
-}
-
-// checkCounts enforces HEAD-9 and HEAD-10.
-func checkCounts(generation uint32, slots int) error {
-	if generation < 1 {
-		return &ParseError{HEAD9, "generation", offGeneration, ErrMalformed, "the generation is 0"}
-	}
-	if slots < 1 || slots > MaxSlots {
-		return &ParseError{HEAD10, "slot count", offSlotCount, ErrMalformed,
-			fmt.Sprintf("%d slots, not 1 to %d", slots, MaxSlots)}
-	}
-	return nil
-}
 
 // CheckCopy enforces HEAD-1 to HEAD-5 on the start of b: that an undamaged
 // copy of a head begins there. It returns the copy's length.
@@ -218,22 +168,29 @@ func ParseHead(b []byte) (*Head, error) {
 		Generation: binary.BigEndian.Uint32(b[offGeneration:]),
 		MAC:        [MACSize]byte(b[n-trailerSize:]),
 	}
+	if h.Generation < 1 {
+		return nil, &ParseError{HEAD9, "generation", offGeneration, ErrMalformed, "the generation is 0"}
+	}
 	count := int(binary.BigEndian.Uint16(b[offSlotCount:]))
-	if err := checkCounts(h.Generation, count); err != nil {
-		return nil, err
+	if count < 1 || count > MaxSlots {
+		return nil, &ParseError{HEAD10, "slot count", offSlotCount, ErrMalformed, fmt.Sprintf("%d slots, not 1 to %d", count, MaxSlots)}
 	}
 	rest := b[offSlots : n-trailerSize]
 	h.Slots = make([]Slot, 0, count)
+	passphrases := 0
 	for i := range count {
 		off := n - trailerSize - len(rest)
 		var s Slot
-		if s, rest, err = parseSlot(rest); err != nil {
+		s, rest, err = parseSlot(rest)
+		if s.Type == SlotPassphrase && err == nil {
+			if passphrases++; passphrases > MaxPassphraseSlots { // each costs a reader an Argon2id
+				err = &ParseError{PASS7, "type", 0, ErrMalformed, fmt.Sprintf("more than %d passphrase slots", MaxPassphraseSlots)}
+			}
+		}
+		if err != nil {
 			return nil, within(err, int64(off), fmt.Sprintf("slot %d", i+1))
 		}
 		h.Slots = append(h.Slots, s)
-		if err := checkPassphrases(h.Slots); err != nil {
-			return nil, within(err, int64(off), fmt.Sprintf("slot %d", i+1))
-		}
 	}
 	if i := firstNonZero(rest); i >= 0 {
 		return nil, &ParseError{HEAD12, "padding", int64(n - trailerSize - len(rest) + i), ErrMalformed, "a byte of the padding is not zero"}

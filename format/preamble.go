@@ -126,8 +126,7 @@ func PeekHeadSize(b []byte) (int, error) {
 	if len(b) >= offReserved {
 		pages = int(binary.BigEndian.Uint16(b[offPages:]))
 		if pages < MinPages || pages > MaxPages {
-			return 0, &ParseError{HEAD3, "pages", offPages, ErrMalformed,
-				fmt.Sprintf("pages is %d, not %d to %d", pages, MinPages, MaxPages)}
+			return 0, wrongPages(pages)
 		}
 	}
 	if len(b) < PreambleSize {
@@ -138,6 +137,10 @@ func PeekHeadSize(b []byte) (int, error) {
 		return 0, &ParseError{HEAD4, "preamble", int64(len(b)), ErrTruncated, reason}
 	}
 	return pages * PageSize, nil
+}
+
+func wrongPages(pages int) error {
+	return &ParseError{HEAD3, "pages", offPages, ErrMalformed, fmt.Sprintf("pages is %d, not %d to %d", pages, MinPages, MaxPages)}
 }
 
 // CopySize returns how many bytes of b have to be at hand to tell whether an

@@ -50,21 +50,9 @@ func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
 	if err != nil {
 		return f, fmt.Errorf("detached head: %w", err)
 	}
-	if raw, err = readMore(src, raw, n); err == nil {
-		f.carry = raw[min(n, len(raw)):]
-	}
+	raw, err = fullio.ReadUpTo(src, raw, n)
+	f.carry = raw[min(n, len(raw)):]
 	return f, err
-}
-
-// readMore reads until b has n bytes, or src ends.
-func readMore(src io.Reader, b []byte, n int) ([]byte, error) {
-	had := len(b)
-	b = append(b, make([]byte, max(0, n-had))...)
-	k, err := fullio.ReadFull(src, b[had:])
-	if err == io.EOF {
-		err = nil
-	}
-	return b[:had+k], err
 }
 
 // A fetcher is the sequential stage of a Reader: it cuts the stream into

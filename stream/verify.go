@@ -65,7 +65,7 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 	}
 	rep.Keyed = true
 	rep.Generation = r.op.head.Head.Generation
-	rep.Findings = append(layoutFindings(rep.Findings), r.op.checkCopies(r.op.own(), r.copies, size)...)
+	rep.Findings = append(layoutFindings(rep.Findings), r.op.compare(r.op.own(), r.copies, size)...)
 	err = rep.checkSlice(ctx, r, slice)
 	if r.partial {
 		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {

@@ -36,6 +36,18 @@ func ReadFull(src io.Reader, p []byte) (n int, err error) {
 	return n, err
 }
 
+// ReadUpTo appends to b what src gives until it has n bytes, fewer only where src
+// ends. Its errors are those of src, with what there was before.
+func ReadUpTo(src io.Reader, b []byte, n int) ([]byte, error) {
+	had := len(b)
+	b = append(b, make([]byte, max(0, n-had))...)
+	k, err := ReadFull(src, b[had:])
+	if err == io.EOF {
+		err = nil
+	}
+	return b[:had+k], err
+}
+
 // WriteAll writes all of p to dst or fails.
 func WriteAll(dst io.Writer, p []byte) (n int, err error) {
 	n, err = dst.Write(p)

@@ -147,8 +147,9 @@ func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
 // tellFaults warns of what is wrong with the copies of the head in the file. That
 // a detached head is newer than both is not.
 func (a *app) tellFaults(s *headSource, h *stream.HeadEditor) {
-	if h.Truncated() != nil {
-		a.warn(s.name+" is cut off: its end is missing", hintAgain)
+	if cut := h.Truncated(); cut != nil { // whatever is wrong with the end: it may be damaged, or have more after it
+		f := explain(about(s.name, cut))
+		a.warn(f.what, f.hint)
 		return
 	}
 	faults := slices.DeleteFunc(h.Faults(), func(f format.Finding) bool {

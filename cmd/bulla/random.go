@@ -133,6 +133,6 @@ func (r *randomAccess) loss(err error, came string) error {
 // tellTruncated warns, once the work is done, that there would be more.
 func (a *app) tellTruncated(r *randomAccess) {
 	if r.cut != nil {
-		a.warn(r.in.name+" is truncated: its end is missing", "what came out is authentic, and not all there was")
+		a.warn(explain(about(r.in.name, r.cut)).what, "what came out is authentic, and not all there was")
 	}
 }

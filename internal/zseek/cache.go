@@ -2,91 +2,60 @@ package zseek
 
 import "sync"
 
-// A cache keeps the content of the frames that were read last. Whoever wants a
-// frame that another is just decoding waits for that. It never holds more than
-// its number of entries: who needs one while all are in use waits, too.
+// A cache keeps the content of the frames that were read last, in a fixed number
+// of entries. Whoever wants a frame that another is just decoding waits for that.
 type cache struct {
 	load func(buf []byte, frame int64) ([]byte, error)
 
-	mu      sync.Mutex
-	changed sync.Cond // an entry was loaded or given back
+	mu      sync.Mutex // for what is each entry's for
 	clock   int64
 	entries []entry
 }
 
 type entry struct {
-	frame   int64 // which, if known
-	known   bool
-	users   int  // that hold it
-	loading bool // by its first user
-	used    int64
+	wanted int64 // the frame that it was asked for last, from 1 on
+	used   int64 // when that was
+
+	mu      sync.Mutex // for what is in it, which may still be an earlier frame
+	frame   int64      // from 1 on; 0 if none
 	content []byte
-	err     error // why there is no content
 }
 
 func newCache(n int, load func([]byte, int64) ([]byte, error)) *cache {
-	c := &cache{load: load, entries: make([]entry, n)}
-	c.changed.L = &c.mu
-	return c
+	return &cache{load: load, entries: make([]entry, n)}
 }
 
-// get returns the entry with the content of a frame, or with the reason why
-// there is none, which is the caller's to read until it is put.
-func (c *cache) get(frame int64) *entry {
+// copy copies what it can of the content of a frame, from an offset on, to p.
+func (c *cache) copy(p []byte, frame, off int64) (int, error) {
+	e := c.entry(frame + 1)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.frame != frame+1 {
+		var err error
+		e.frame = 0
+		if e.content, err = c.load(e.content, frame); err != nil {
+			return 0, err
+		}
+		e.frame = frame + 1
+	}
+	return copy(p, e.content[off:]), nil
+}
+
+// entry returns the entry for a frame: the one that was used longest ago, if none
+// has been asked for it.
+func (c *cache) entry(frame int64) *entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.find(frame)
-	for e == nil {
-		if e = c.unused(); e != nil {
-			*e = entry{frame: frame, known: true, content: e.content, loading: true}
+	e := &c.entries[0]
+	for i := range c.entries {
+		if other := &c.entries[i]; other.wanted == frame {
+			e = other
 			break
+		} else if other.used < e.used {
+			e = other
 		}
-		c.changed.Wait()
-		e = c.find(frame)
 	}
-	e.users++
 	c.clock++
-	e.used = c.clock
-	switch {
-	case e.users == 1 && e.loading:
-		c.mu.Unlock()
-		content, err := c.load(e.content, frame)
-		c.mu.Lock()
-		// A failure is for those who wait for it, not for later.
-		e.content, e.err, e.known, e.loading = content, err, err == nil, false
-		c.changed.Broadcast()
-	default:
-		for e.loading {
-			c.changed.Wait()
-		}
-	}
+	e.wanted, e.used = frame, c.clock
 	return e
-}
-
-func (c *cache) put(e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.users--; e.users == 0 {
-		c.changed.Broadcast()
-	}
-}
-
-func (c *cache) find(frame int64) *entry {
-	for i := range c.entries {
-		if e := &c.entries[i]; e.known && e.frame == frame {
-			return e
-		}
-	}
-	return nil
-}
-
-// unused returns the entry that was used longest ago, of those nobody holds.
-func (c *cache) unused() *entry {
-	var oldest *entry
-	for i := range c.entries {
-		if e := &c.entries[i]; e.users == 0 && (oldest == nil || e.used < oldest.used) {
-			oldest = e
-		}
-	}
-	return oldest
 }

@@ -65,29 +65,22 @@ func (f *fetcher) next(frame []byte, h *header) ([]byte, error) {
 	case f.table.frames == MaxFrames:
 		return frame, violation(format.ZSTD3, format.ErrUnsupported, f.off, "stream", "more than %d frames", MaxFrames)
 	}
-	if frame, err = f.scan(frame, h); err != nil {
+	var size int
+	*h, size, err = scan(func(n int) ([]byte, error) {
+		have := len(frame)
+		frame = frame[:n]
+		k, err := fullio.ReadFull(f.src, frame[have:])
+		if err != nil {
+			err = ended(err, int64(have+k))
+		}
+		return frame, err
+	})
+	if err != nil {
 		return frame[:0], inFrame(err, f.table.frames, f.off)
 	}
 	f.prev.offset, f.prev.content = f.off, h.content
 	f.short = h.content < FrameContent
-	f.off += int64(len(frame))
-	f.table.add(len(frame), h.content)
+	f.off += int64(size)
+	f.table.add(size, h.content)
 	return frame, nil
-}
-
-// scan reads one frame.
-func (f *fetcher) scan(frame []byte, h *header) ([]byte, error) {
-	var s scanner
-	for {
-		need, err := s.scan(frame)
-		n := len(frame)
-		if err != nil || need == n {
-			*h = s.header
-			return frame, err
-		}
-		frame = frame[:need]
-		if k, err := fullio.ReadFull(f.src, frame[n:]); err != nil {
-			return frame, ended(err, int64(n+k))
-		}
-	}
 }

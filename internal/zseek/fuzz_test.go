@@ -23,7 +23,7 @@ func clauseOf(err error) format.Clause {
 	return ""
 }
 
-// FuzzScan compares the end of a frame that the scanner finds without decoding
+// FuzzScan compares the end of a frame that a scan finds without decoding
 // with where the decoder ends.
 func FuzzScan(f *testing.F) {
 	serial(f)
@@ -54,32 +54,31 @@ func FuzzScan(f *testing.F) {
 		if len(b) > maxFuzzed || len(b) < magicSize || le.Uint32(b) != frameMagic {
 			return
 		}
-		var s scanner
 		n := 0
-		for {
-			need, err := s.scan(b[:n])
-			if err != nil || need > len(b) {
-				// What is damaged or cut is so for the decoder, too.
-				if c := clauseOf(err); c == "" || c == format.ZSTD6 {
-					if _, err := theirs.DecodeAll(b, nil); err == nil {
-						t.Fatalf("the decoder accepts what the scanner does not (%d of %d bytes needed): %v", need, len(b), err)
-					}
-				}
-				return
-			}
+		h, size, err := scan(func(need int) ([]byte, error) {
 			if need < n || need > MaxFrameSize {
 				t.Fatalf("%d bytes needed after %d", need, n)
 			}
-			if need == n {
-				break
-			}
 			n = need
+			return inMemory(b, ErrCut)(n)
+		})
+		if err != nil {
+			// What is damaged or cut is so for the decoder, too.
+			if c := clauseOf(err); c == "" || c == format.ZSTD6 {
+				if _, err := theirs.DecodeAll(b, nil); err == nil {
+					t.Fatalf("the decoder accepts what the scanner does not (%d of %d bytes needed): %v", n, len(b), err)
+				}
+			}
+			return
+		}
+		if n != size {
+			t.Fatalf("a frame of %d bytes, of which %d were seen", size, n)
 		}
 		frame := b[:n]
-		if h, err := scanFrame(frame); err != nil || h != s.header {
-			t.Fatalf("scanned at once: %v, %v", h, err)
+		if again, err := scanFrame(frame); err != nil || again != h {
+			t.Fatalf("scanned at once: %v, %v", again, err)
 		}
-		content, err := mine.decompress(nil, frame, s.header)
+		content, err := mine.decompress(nil, frame, h)
 		if err != nil {
 			return
 		}

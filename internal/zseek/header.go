@@ -17,6 +17,13 @@ type header struct {
 	checksum bool // a checksum follows the last block
 }
 
+func (h *header) checksumSize() int {
+	if h.checksum {
+		return checksumSize
+	}
+	return 0
+}
+
 const (
 	offDescriptor = magicSize
 	offFields     = offDescriptor + 1

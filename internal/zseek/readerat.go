@@ -15,7 +15,7 @@ type ReaderAt struct {
 	table   *Table
 	workers int
 	dec     decompressor
-	frames  pool[*[MaxFrameSize]byte]
+	frames  chan []byte // room for those that are read now; nil where none was made yet
 	cache   *cache
 }
 
@@ -34,7 +34,10 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 		table:   t,
 		workers: workers,
 		dec:     newDecompressor(workers),
-		frames:  newPool(workers, func() *[MaxFrameSize]byte { return new([MaxFrameSize]byte) }),
+		frames:  make(chan []byte, workers),
+	}
+	for range workers {
+		r.frames <- nil
 	}
 	r.cache = newCache(ringSlots(workers), r.ReadFrame)
 	return r, nil
@@ -52,34 +55,30 @@ func (r *ReaderAt) Size() int64 { return r.table.Size() }
 // not decode or is not as the table says, or with an error of the source; what
 // it returns is then no content, but still a buffer.
 func (r *ReaderAt) ReadFrame(buf []byte, i int64) ([]byte, error) {
-	b := r.frames.get()
-	defer r.frames.put(b)
-	f := r.table.frame(i)
-	frame := b[:f.Size]
+	room := <-r.frames
+	if room == nil {
+		room = make([]byte, MaxFrameSize)
+	}
+	defer func() { r.frames <- room }()
+	f := r.table.Frame(i)
+	frame := room[:f.Size]
 	if err := readAt(r.table.src, frame, f.Offset); err != nil {
 		return buf, err
 	}
-	content, err := r.decode(buf, frame, i, f)
-	if err != nil {
-		return content, inFrame(err, i, f.Offset)
-	}
-	return content, nil
-}
-
-// decode checks and decodes a frame that the table says is f.
-func (r *ReaderAt) decode(buf, frame []byte, i int64, f Frame) ([]byte, error) {
 	h, err := scanFrame(frame) // ZSTD-1, ZSTD-2, ZSTD-5
+	if err == nil && h.content < FrameContent && i < r.table.frames-1 {
+		err = tooShort(h.content)
+	}
+	if err == nil {
+		buf, err = r.dec.decompress(buf, frame, h) // ZSTD-6
+	}
+	if err == nil && len(buf) != f.Content {
+		err = violation(format.ZSTD5, format.ErrMalformed, 0, "content size", "%d bytes, and %d in the table", len(buf), f.Content)
+	}
 	if err != nil {
-		return buf, err
+		return buf, inFrame(err, i, f.Offset)
 	}
-	if h.content < FrameContent && i < r.table.frames-1 {
-		return buf, tooShort(h.content)
-	}
-	content, err := r.dec.decompress(buf, frame, h) // ZSTD-6
-	if err == nil && len(content) != f.Content {
-		return content, violation(format.ZSTD5, format.ErrMalformed, 0, "content size", "%d bytes, and %d in the table", len(content), f.Content)
-	}
-	return content, err
+	return buf, nil
 }
 
 // ReadAt gives len(p) bytes of content from offset off on, fewer only with an
@@ -95,12 +94,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 		if off >= r.Size() {
 			return n, io.EOF
 		}
-		e := r.cache.get(off / FrameContent)
-		k, err := 0, e.err
-		if err == nil {
-			k = copy(p[n:], e.content[off%FrameContent:])
-		}
-		r.cache.put(e)
+		k, err := r.cache.copy(p[n:], off/FrameContent, off%FrameContent)
 		if err != nil {
 			return n, err
 		}

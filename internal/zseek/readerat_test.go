@@ -173,7 +173,8 @@ func TestCache(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	noLeak(t)
 	stream := fakeStream(30, 1000)
-	r := open(t, bytes.NewReader(stream), len(stream), 1)
+	src := &busySource{ReaderAt: bytes.NewReader(stream)}
+	r := open(t, src, len(stream), 1)
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
@@ -188,9 +189,24 @@ func TestCacheIsBounded(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(r.frames.free); n != 1 {
+	if n := src.most.Load(); n != 1 {
 		t.Errorf("%d frames were read at a time", n)
 	}
+}
+
+// A busySource knows how many read it at a time, at most.
+type busySource struct {
+	io.ReaderAt
+	now, most atomic.Int64
+}
+
+func (s *busySource) ReadAt(p []byte, off int64) (int, error) {
+	n := s.now.Add(1)
+	defer s.now.Add(-1)
+	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
+	}
+	runtime.Gosched()
+	return s.ReaderAt.ReadAt(p, off)
 }
 
 // An error of the source is passed on, is not kept, and touches no other frame.

@@ -36,8 +36,8 @@ func (t *tally) add(size, content int) {
 	t.last = content
 }
 
-// frame is where frame i stands, of those that were added.
-func (t *tally) frame(i int64) Frame {
+// Frame returns frame i, of 0 to Frames()-1.
+func (t *tally) Frame(i int64) Frame {
 	page, k := t.pages[i/tallyPage], i%tallyPage
 	f := Frame{t.marks[i/tallyPage], int(page[k]), FrameContent}
 	for _, size := range page[:k] {
@@ -116,26 +116,34 @@ func (d *digester) add(size, content int) {
 // readTable reads from src the rest of a table whose magic stands at offset off
 // and has been read, up to the end of src. It enforces ZSTD-3 to ZSTD-5.
 func (d *digester) readTable(src io.Reader, off int64) error {
-	var head [tableHeaderSize - magicSize]byte
-	if n, err := fullio.ReadFull(src, head[:]); err != nil {
-		return ended(err, off+magicSize+int64(n))
+	at := off + magicSize
+	var b [footerSize]byte
+	read := func(n int) ([]byte, error) {
+		k, err := fullio.ReadFull(src, b[:n])
+		if at += int64(k); err != nil {
+			err = ended(err, at)
+		}
+		return b[:n], err
 	}
-	length := int64(le.Uint32(head[:])) - footerSize
+	head, err := read(tableHeaderSize - magicSize)
+	if err != nil {
+		return err
+	}
+	length := int64(le.Uint32(head)) - footerSize
 	if length < 0 {
 		return violation(format.ZSTD4, format.ErrMalformed, off+magicSize, "seek table", "it is too short")
 	}
-	at := off + tableHeaderSize
 	sum := sha256.New()
-	n, err := io.Copy(sum, io.LimitReader(src, length))
-	at += n
-	if err != nil || n < length {
+	n, err := io.CopyN(sum, src, length)
+	if at += n; err != nil {
 		return ended(err, at)
 	}
-	var foot [footerSize]byte
-	if n, err := fullio.ReadFull(src, foot[:]); err != nil {
-		return ended(err, at+int64(n))
+	foot, err := read(footerSize)
+	if err != nil {
+		return err
 	}
-	frames, err := parseFooter(foot[:], at)
+	at -= footerSize
+	frames, err := parseFooter(foot, at)
 	switch {
 	case err != nil:
 		return err
@@ -146,8 +154,7 @@ func (d *digester) readTable(src io.Reader, off int64) error {
 	case string(sum.Sum(nil)) != string(d.sum.Sum(nil)):
 		return violation(format.ZSTD5, format.ErrMalformed, off+tableHeaderSize, "seek table", "its sizes are not the frames'")
 	}
-	n64, err := io.CopyN(io.Discard, src, 1)
-	if n64 > 0 {
+	if n, err = io.CopyN(io.Discard, src, 1); n > 0 {
 		return violation(format.ZSTD4, format.ErrMalformed, at+footerSize, "stream", "it goes on after the seek table")
 	}
 	if err == io.EOF {

@@ -117,9 +117,6 @@ func (t *Table) Frames() int64 { return t.frames }
 // Size is the length in bytes of the content of the stream.
 func (t *Table) Size() int64 { return max(0, t.frames-1)*FrameContent + int64(t.last) }
 
-// Frame returns frame i, of 0 to Frames()-1.
-func (t *Table) Frame(i int64) Frame { return t.frame(i) }
-
 func (t *Table) entryOffset(i int64) int64 { return t.start + tableHeaderSize + i*entrySize }
 
 // readAt fills b from offset off on.

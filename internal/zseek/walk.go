@@ -27,14 +27,10 @@ var ErrCut = errors.New("the frame is cut off")
 // the frame's size. It fails with ErrCut or with a *format.ParseError that names
 // ZSTD-1, ZSTD-2 or ZSTD-6, with an offset in b.
 func (w *Walker) Next(b []byte) (content []byte, size int, err error) {
-	var s scanner
-	if size, err = s.frame(b); err != nil {
-		return nil, 0, err
+	h, size, err := scan(inMemory(b, ErrCut))
+	if err == nil {
+		w.content, err = w.dec.decompress(w.content, b[:size], h)
 	}
-	if size > len(b) {
-		return nil, 0, ErrCut
-	}
-	w.content, err = w.dec.decompress(w.content, b[:size], s.header)
 	return w.content, size, err
 }
 

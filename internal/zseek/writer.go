@@ -19,11 +19,12 @@ import (
 // stream. Close must be called nevertheless.
 type Writer struct {
 	*ring.Pusher[piece]
-	dst         io.Writer
-	tally       tally
-	numbered    int64 // frames
-	compressors pool[*compressor]
-	closed      bool
+	dst      io.Writer
+	level    int
+	tally    tally
+	numbered int64            // frames
+	idle     chan *compressor // one for each worker at most
+	closed   bool
 }
 
 // A piece is the content of one frame and, in the end, the frame.
@@ -45,10 +46,7 @@ func NewWriter(dst io.Writer, level, workers int) (*Writer, error) {
 		return nil, fmt.Errorf("compression level %d, not %d to %d", level, MinLevel, MaxLevel)
 	}
 	workers = ring.Workers(workers)
-	w := &Writer{
-		dst:         dst,
-		compressors: newPool(workers, func() *compressor { return newCompressor(level) }),
-	}
+	w := &Writer{dst: dst, level: level, idle: make(chan *compressor, workers)}
 	w.Pusher = ring.NewPusher(workers, ringSlots(workers), ring.Stages[piece]{
 		Buffer: (*piece).room,
 		Number: w.number,
@@ -77,9 +75,14 @@ func (w *Writer) number(*piece, bool) error {
 
 // compress is the parallel stage.
 func (w *Writer) compress(b *piece) {
-	c := w.compressors.get()
+	var c *compressor
+	select {
+	case c = <-w.idle:
+	default: // a worker's first frame
+		c = newCompressor(w.level)
+	}
 	b.frame, b.err = c.compress(b.frame, b.content)
-	w.compressors.put(c)
+	w.idle <- c
 }
 
 // commit writes a frame.

@@ -62,7 +62,7 @@ type kind interface {
 	// its beginning, or where it lies in the source, or both.
 	open(m *Member) (io.Reader, []Piece, error)
 	// source is what the archive is read from.
-	source() io.ReaderAt
+	source() *io.SectionReader
 }
 
 // kinds tries one kind after the other: nil is none of it.

@@ -32,10 +32,11 @@ type Member struct {
 	Link    string    // of a tar's links, what they lead to; a zip's symbolic links have it as data
 	Checked bool      // the data, read from its beginning to its end, is checked against a checksum
 
-	place int64
-	broke error // why there is no data; nil if there is
-	tar   tarData
-	zip   *zip.File
+	place  int64
+	stored int64 // bytes of a zip that its data takes up
+	broke  error // why there is no data; nil if there is
+	tar    tarData
+	zip    *zip.File
 }
 
 // Path returns the place in the tree that a name stands for: without "./", "//",
@@ -56,6 +57,8 @@ func (f *FS) LinkOf(m *Member) (string, error) {
 		return "", fmt.Errorf("%q is no symbolic link: %w", m.Name, fs.ErrInvalid)
 	case m.Link != "":
 		return m.Link, nil
+	case m.zip == nil:
+		return "", damaged("%q is a link to nothing", m.Name)
 	}
 	r, _, err := f.data(m)
 	if err != nil {

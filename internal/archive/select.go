@@ -118,7 +118,12 @@ func (f *FS) index(first bool, want func(place string) bool) (s *Selection, err 
 }
 
 // build is one go through the archive. more says that needed has become more.
+//
+// A zip can have many members whose data is the same place, which would be written
+// each: all they take up together is more than the zip then, and it counts as broken
+// off where that shows.
 func (s *Selection) build(first bool, want func(place string) bool, needed map[string]bool) (more bool, err error) {
+	room := s.fs.source().Size()
 	for m, err := range s.fs.Members() {
 		if err != nil {
 			if s.End == nil || !isOwn(err) {
@@ -130,6 +135,10 @@ func (s *Selection) build(first bool, want func(place string) bool, needed map[s
 		chosen := want(place)
 		if !chosen && !needed[place] {
 			continue
+		}
+		if room -= m.stored; room < 0 {
+			s.End = damaged("the data of its members overlaps")
+			break
 		}
 		if to, _ := Path(m.Link); m.Kind == HardLink && !needed[to] && !want(to) {
 			needed[to], more = true, true

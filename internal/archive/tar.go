@@ -80,7 +80,7 @@ func newTar(src *io.SectionReader, known bool) (kind, error) {
 	return t, nil
 }
 
-func (t *tar) source() io.ReaderAt { return t.src }
+func (t *tar) source() *io.SectionReader { return t.src }
 
 // block reads a block of headers; io.EOF is the end of the archive.
 func (t *tar) block(at int64) (tarHeader, error) {
@@ -123,20 +123,22 @@ func (t *tar) resync(at int64) int64 {
 	if at >= t.src.Size() {
 		return -1
 	}
-	buf := make([]byte, 128*tarBlock)
-	for at += tarBlock; ; at += int64(len(buf)) {
+	at += tarBlock
+	for buf := make([]byte, 4*tarBlock); ; {
 		n, err := t.src.ReadAt(buf, at)
+		at += int64(n)
 		for b := tarHeader(buf[:n]); len(b) >= tarBlock; b = b[tarBlock:] {
 			if b[:tarBlock].valid() {
-				return at + int64(n-len(b))
+				return at - int64(len(b))
 			}
 		}
-		switch err {
-		case nil:
-		case io.EOF:
+		switch {
+		case err == io.EOF:
 			return -1
-		default:
-			return at + int64(n)&^(tarBlock-1) // to read there says what it is
+		case err != nil:
+			return at &^ (tarBlock - 1) // to read there says what it is
+		case len(buf) < 128*tarBlock: // the header may be near, or far
+			buf = make([]byte, 2*len(buf))
 		}
 	}
 }

@@ -62,7 +62,7 @@ func newZip(src *io.SectionReader, known bool) (kind, error) {
 	return z, nil
 }
 
-func (z *zipArchive) source() io.ReaderAt { return z.src }
+func (z *zipArchive) source() *io.SectionReader { return z.src }
 
 // findDirectory finds the directory: by the end record, which is the last thing but
 // for a comment, and the zip64 end record if there is one.
@@ -230,9 +230,9 @@ func (v *extendedZip) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func newZipMember(f *zip.File, place int64) *Member {
-	m := &Member{Name: f.Name, Size: int64(f.UncompressedSize64), Mode: f.Mode(), ModTime: f.Modified, Checked: true, place: place, zip: f}
+	m := &Member{Name: f.Name, Size: int64(f.UncompressedSize64), Mode: f.Mode(), ModTime: f.Modified, Checked: true, place: place, stored: int64(f.CompressedSize64), zip: f}
 	if f.UncompressedSize64 > math.MaxInt64 || f.CompressedSize64 > math.MaxInt64 {
-		m.Size = math.MaxInt64
+		m.Size, m.stored = math.MaxInt64, 0
 		m.broke = damaged("%q is larger than anything can be", m.Name)
 	}
 	switch t := f.Mode().Type(); {

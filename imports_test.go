@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"internal/console":   {},
 	"internal/fullio":    {},
 	"internal/interrupt": {},
+	"internal/once":      {},
 	"internal/ring":      {"internal/fullio"},
 	"internal/safetext":  {},
 	"internal/tpmdev":    {},
@@ -29,10 +30,10 @@ var mayImport = map[string][]string{
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
 	"internal/xwing":     {"entropy"},
-	"keyslot":            {"entropy", "format", "internal/bech32", "internal/xwing", "slot"},
-	"keyslot/agekey":     {"entropy", "format", "keyslot", "internal/safetext", "slot"},
+	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},
+	"keyslot/agekey":     {"entropy", "format", "internal/once", "internal/safetext", "keyslot", "slot"},
 	"keyslot/keyfile":    {"format", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
-	"keyslot/tpmkey":     {"entropy", "format", "keyslot", "internal/tpmdev", "slot"},
+	"keyslot/tpmkey":     {"entropy", "format", "internal/once", "internal/tpmdev", "keyslot", "slot"},
 	"stream":             {"entropy", "format", "internal/fullio", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.

@@ -21,17 +21,13 @@ import (
 
 // Slot type 1: RFC 9180, single-shot base mode, with
 //
-//	KEM   0x647a  MLKEM768-X25519, see internal/xwing
-//	KDF   0x0001  HKDF-SHA256
-//	AEAD  0x0003  ChaCha20-Poly1305
+//	KEM   647a  MLKEM768-X25519, see internal/xwing
+//	KDF   0001  HKDF-SHA256
+//	AEAD  0003  ChaCha20-Poly1305
 //
 // The sender is this file's own, for the sake of the ephemeral (see internal/xwing);
 // the receiver is the standard library's.
-const (
-	hpkeKEM  = 0x647a
-	hpkeKDF  = 0x0001
-	hpkeAEAD = 0x0003
-)
+const hpkeSuite = "HPKE" + "\x64\x7a" + "\x00\x01" + "\x00\x03" // suite_id
 
 // The encodings of keys, which are age's.
 const (
@@ -141,26 +137,18 @@ func hpkeSchedule(secret, info []byte) (key, nonce []byte, err error) {
 	return key, nonce, err
 }
 
-// hpkeLabel begins the input of every extraction and expansion: RFC 9180's
-// "HPKE-v1" || suite_id || label (section 4).
-func hpkeLabel(label string) []byte {
-	b := []byte("HPKE-v1HPKE")
-	b = binary.BigEndian.AppendUint16(b, hpkeKEM)
-	b = binary.BigEndian.AppendUint16(b, hpkeKDF)
-	b = binary.BigEndian.AppendUint16(b, hpkeAEAD)
-	return append(b, label...)
-}
+// hpkeLabel begins the input of every extraction and expansion (section 4).
+const hpkeLabel = "HPKE-v1" + hpkeSuite
 
 // hpkeExtract is RFC 9180's LabeledExtract.
 func hpkeExtract(salt []byte, label string, ikm []byte) ([]byte, error) {
-	return hkdf.Extract(sha256.New, append(hpkeLabel(label), ikm...), salt)
+	return hkdf.Extract(sha256.New, append([]byte(hpkeLabel+label), ikm...), salt)
 }
 
 // hpkeExpand is RFC 9180's LabeledExpand.
 func hpkeExpand(prk []byte, label string, info []byte, n int) ([]byte, error) {
 	labeled := binary.BigEndian.AppendUint16(nil, uint16(n))
-	labeled = append(labeled, hpkeLabel(label)...)
-	return hkdf.Expand(sha256.New, prk, string(append(labeled, info...)), n)
+	return hkdf.Expand(sha256.New, prk, string(labeled)+hpkeLabel+label+string(info), n)
 }
 
 // An HPKEIdentity is a post-quantum secret key, "AGE-SECRET-KEY-PQ-1…". It is

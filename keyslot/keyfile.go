@@ -75,16 +75,23 @@ func (e *PassOverError) Error() string { return e.Err.Error() }
 // Unwrap returns e.Err.
 func (e *PassOverError) Unwrap() error { return e.Err }
 
+// ReadKeyFile reads a file of keys whole, which is a secret if they are: at most
+// MaxKeyFile bytes, and fails if r has more.
+func ReadKeyFile(r io.Reader) ([]byte, error) {
+	file, err := io.ReadAll(io.LimitReader(r, MaxKeyFile+1))
+	if err == nil && len(file) > MaxKeyFile {
+		err = fmt.Errorf("more than %d bytes: not a file of keys", MaxKeyFile)
+	}
+	return file, err
+}
+
 // parseKeys reads one key a line. Lines that are blank or begin with "#" are
 // passed over, as is white space around a key and a byte order mark.
 func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, error) {
-	file, err := io.ReadAll(io.LimitReader(r, MaxKeyFile+1))
+	file, err := ReadKeyFile(r)
 	defer clear(file)
 	if err != nil {
 		return nil, err
-	}
-	if len(file) > MaxKeyFile {
-		return nil, fmt.Errorf("more than %d bytes: not a file of keys", MaxKeyFile)
 	}
 	text, ok := plainText(file)
 	if !ok {
@@ -92,7 +99,10 @@ func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, err
 	}
 	var keys []T
 	var none error // why there is no key
-	for n, line := range lines(text) {
+	n := 0
+	for b := range bytes.Lines(text) {
+		n++
+		line := string(bytes.TrimSpace(b))
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -113,20 +123,6 @@ func parseKeys[T any](r io.Reader, parse func(line string) (T, error)) ([]T, err
 		return nil, cmp.Or(none, ErrNoKeys)
 	}
 	return keys, nil
-}
-
-// lines yields the lines of b with their numbers, from 1, and without white
-// space around them.
-func lines(b []byte) func(yield func(int, string) bool) {
-	return func(yield func(int, string) bool) {
-		n := 0
-		for line := range bytes.Lines(b) {
-			n++
-			if !yield(n, string(bytes.TrimSpace(line))) {
-				return
-			}
-		}
-	}
 }
 
 // firstKnown gives s to one parser after the other until one knows it.

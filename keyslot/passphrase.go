@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"sync"
 
 	"golang.org/x/crypto/argon2"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/once"
 )
 
 // Slot type 2: a passphrase, stretched with Argon2id (RFC 9106, version 0x13).
@@ -52,9 +52,7 @@ func NewPassphraseRecipient(passphrase []byte, o *PassphraseOptions) (*Passphras
 	if len(passphrase) == 0 {
 		return nil, ErrEmptyPassphrase
 	}
-	if o == nil {
-		o = &PassphraseOptions{}
-	}
+	o = cmp.Or(o, &PassphraseOptions{})
 	kib := cmp.Or(o.KiB, DefaultPassphraseKiB)
 	passes := uint32(cmp.Or(o.Passes, DefaultPassphrasePasses))
 	switch {
@@ -114,16 +112,14 @@ func stretch(passphrase []byte, b *format.PassphraseBody) []byte {
 // A PassphraseIdentity opens slots of type 2 with a passphrase that it asks for
 // when the first such slot is met. It is safe for concurrent use.
 type PassphraseIdentity struct {
-	mu    sync.Mutex
-	ask   func(context.Context) ([]byte, error)
-	bytes []byte
-	err   error
+	ask    func(context.Context) ([]byte, error)
+	answer once.Value[[]byte]
 }
 
 // NewPassphraseIdentity makes an identity that gets its passphrase from ask,
-// which is called at most once, by the first Unwrap of a slot of type 2, and
-// with that call's context. What ask returns is the identity's from then on; an
-// error of ask is what this and every later Unwrap returns.
+// which is called once, by the first Unwrap of a slot of type 2, and with that
+// call's context. What ask returns is the identity's from then on; an error of ask
+// is what this and every later Unwrap returns, unless it was that the context ended.
 func NewPassphraseIdentity(ask func(context.Context) ([]byte, error)) *PassphraseIdentity {
 	return &PassphraseIdentity{ask: ask}
 }
@@ -136,9 +132,8 @@ func (i *PassphraseIdentity) Accepts(t format.SlotType) bool { return t == forma
 
 // Interactive reports whether the passphrase has yet to be asked for.
 func (i *PassphraseIdentity) Interactive() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.ask != nil
+	_, asked, _ := i.answer.Peek()
+	return !asked
 }
 
 // Unwrap implements [Identity]. It computes one Argon2id at the cost the slot
@@ -167,14 +162,30 @@ func (i *PassphraseIdentity) Unwrap(ctx context.Context, s *format.Slot, p *form
 
 // passphrase asks, if nobody has been asked yet.
 func (i *PassphraseIdentity) passphrase(ctx context.Context) ([]byte, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.ask != nil {
-		i.bytes, i.err = i.ask(ctx)
-		i.ask = nil
-		if i.err == nil && len(i.bytes) == 0 {
-			i.err = ErrEmptyPassphrase
+	return i.answer.Get(ctx, func() ([]byte, error) {
+		passphrase, err := i.ask(ctx)
+		if err == nil && len(passphrase) == 0 {
+			err = ErrEmptyPassphrase
 		}
-	}
-	return i.bytes, i.err
+		return passphrase, err
+	})
+}
+
+// AnyPassphrase stands for passphrases where none is at hand: for one that will be
+// asked for, in stream.Plan, and for all that there are, in the Remove of a
+// stream.Edit. (The slots of all passphrases have the same id.) It makes no slots.
+type AnyPassphrase struct{}
+
+// Type is [format.SlotPassphrase].
+func (AnyPassphrase) Type() format.SlotType { return format.SlotPassphrase }
+
+// Canonical is empty, as for every passphrase.
+func (AnyPassphrase) Canonical() string { return "" }
+
+// BodySize is exact.
+func (AnyPassphrase) BodySize() int { return format.PassphraseBodySize }
+
+// Wrap fails.
+func (AnyPassphrase) Wrap(context.Context, *entropy.Mixer, *format.Preamble, []byte) ([]byte, error) {
+	return nil, errors.New("no passphrase was asked for")
 }

@@ -1,6 +1,7 @@
 package keyslot
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/sha512"
 	"crypto/subtle"
@@ -37,23 +38,25 @@ func newSalt(m *entropy.Mixer) (salt [format.SaltSize]byte, err error) {
 	return salt, err
 }
 
-// symmetricKey derives OKM.
-func symmetricKey(ikm []byte, salt *[format.SaltSize]byte, info []byte) ([]byte, error) {
-	return hkdf.Key(sha512.New, ikm, salt[:], string(info), okmSize)
+// symmetricKey derives OKM: commit and the cipher of ct.
+func symmetricKey(ikm []byte, salt *[format.SaltSize]byte, info []byte) (commit []byte, aead cipher.AEAD, err error) {
+	okm, err := hkdf.Key(sha512.New, ikm, salt[:], string(info), okmSize)
+	if err != nil {
+		return nil, nil, err
+	}
+	key := okm[format.CommitSize:]
+	defer clear(key)
+	aead, err = chacha20poly1305.New(key)
+	return okm[:format.CommitSize], aead, err
 }
 
 // wrapSymmetric fills in what follows from b.Salt: commit and ct.
 func wrapSymmetric(b *format.KEKBody, ikm, info, cek []byte) error {
-	okm, err := symmetricKey(ikm, &b.Salt, info)
+	commit, aead, err := symmetricKey(ikm, &b.Salt, info)
 	if err != nil {
 		return err
 	}
-	defer clear(okm)
-	aead, err := chacha20poly1305.New(okm[format.CommitSize:])
-	if err != nil {
-		return err
-	}
-	copy(b.Commit[:], okm)
+	copy(b.Commit[:], commit)
 	aead.Seal(b.CT[:0], zeroNonce[:], cek, nil)
 	return nil
 }
@@ -62,18 +65,13 @@ func wrapSymmetric(b *format.KEKBody, ikm, info, cek []byte) error {
 // the one that b was made with, and [format.ErrForged] when it is and ct still
 // does not open.
 func unwrapSymmetric(b *format.KEKBody, ikm, info []byte) ([]byte, error) {
-	okm, err := symmetricKey(ikm, &b.Salt, info)
+	commit, aead, err := symmetricKey(ikm, &b.Salt, info)
 	if err != nil {
 		return nil, err
 	}
-	defer clear(okm)
 	// PASS-4, KEK-2: before ct, and in constant time.
-	if subtle.ConstantTimeCompare(b.Commit[:], okm[:format.CommitSize]) != 1 {
+	if subtle.ConstantTimeCompare(b.Commit[:], commit) != 1 {
 		return nil, slot.ErrIncorrectIdentity
-	}
-	aead, err := chacha20poly1305.New(okm[format.CommitSize:])
-	if err != nil {
-		return nil, err
 	}
 	cek, err := aead.Open(nil, zeroNonce[:], b.CT[:], nil)
 	if err != nil {

@@ -2,18 +2,18 @@ package agekey
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
 
 	"bulla/format"
+	"bulla/internal/once"
 	"bulla/keyslot"
 	"bulla/slot"
 )
@@ -40,29 +40,29 @@ const (
 // is as that of [keyslot.ParseIdentities].
 func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, error) {
 	ui = orNobody(ui)
-	file, err := readAll(r)
+	file, err := keyslot.ReadKeyFile(r)
 	if err != nil {
 		return nil, err
 	}
+	encrypted := bytes.HasPrefix(file, []byte(encryptedPrefix))
 	trimmed := belowComments(file)
-	switch {
-	case bytes.HasPrefix(file, []byte(encryptedPrefix)):
-		return []keyslot.Identity{newEncryptedFile(name, file, ui)}, nil
-	case bytes.HasPrefix(trimmed, []byte(armor.Header)):
-		file, err := readAll(armor.NewReader(bytes.NewReader(trimmed)))
-		if err != nil {
+	if bytes.HasPrefix(trimmed, []byte(armor.Header)) {
+		encrypted = true
+		if file, err = keyslot.ReadKeyFile(armor.NewReader(bytes.NewReader(trimmed))); err != nil {
 			return nil, fmt.Errorf("armored identity file: %w", err)
 		}
-		return []keyslot.Identity{newEncryptedFile(name, file, ui)}, nil
-	case bytes.HasPrefix(trimmed, []byte(pemPrefix)):
-		defer clear(file)
+	}
+	if encrypted {
+		return []keyslot.Identity{&encryptedFile{name: name, file: file, ui: ui}}, nil
+	}
+	defer clear(file)
+	if bytes.HasPrefix(trimmed, []byte(pemPrefix)) {
 		i, err := parseSSHIdentity(name, trimmed, ui)
 		if err != nil {
 			return nil, err
 		}
 		return []keyslot.Identity{i}, nil
 	}
-	defer clear(file)
 	return keyslot.ParseIdentities(bytes.NewReader(file), Identities(ui))
 }
 
@@ -77,24 +77,13 @@ func belowComments(file []byte) []byte {
 	return file
 }
 
-// readAll reads a file of keys.
-func readAll(r io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
-	if err == nil && len(b) > keyslot.MaxKeyFile {
-		err = fmt.Errorf("more than %d bytes: not a file of keys", keyslot.MaxKeyFile)
-	}
-	return b, err
-}
-
 // An encryptedFile is an identity file under a passphrase: every identity in it,
 // behind one question.
 type encryptedFile struct {
-	name string
-	file []byte
-	ui   UI
-
-	opening sync.Mutex                 // held while the person is asked
-	inside  atomic.Pointer[fileInside] // nil as long as the file is closed
+	name   string
+	file   []byte
+	ui     UI
+	inside once.Value[[]keyslot.Identity]
 }
 
 // Format implements [fmt.Formatter]: no verb prints what is in the file.
@@ -102,34 +91,21 @@ func (f *encryptedFile) Format(s fmt.State, _ rune) {
 	fmt.Fprintf(s, "identity file %q", f.name)
 }
 
-// A fileInside is what opening an encrypted file came to.
-type fileInside struct {
-	ids []keyslot.Identity
-	err error
-}
-
-func newEncryptedFile(name string, file []byte, ui UI) *encryptedFile {
-	return &encryptedFile{name: name, file: file, ui: ui}
-}
-
 // Accepts implements [keyslot.Identity]: as long as the file is closed, or did not
 // open, it takes whatever the identities in such a file may open.
 func (f *encryptedFile) Accepts(t format.SlotType) bool {
-	inside := f.inside.Load()
-	if inside == nil || inside.err != nil {
+	inside, open, err := f.inside.Peek()
+	if !open || err != nil {
 		return t == format.SlotHPKE || t == format.SlotAge
 	}
-	return slices.ContainsFunc(inside.ids, func(i keyslot.Identity) bool { return i.Accepts(t) })
+	return slices.ContainsFunc(inside, func(i keyslot.Identity) bool { return i.Accepts(t) })
 }
 
 // Interactive reports whether the passphrase has yet to be asked for, or there is
 // an interactive identity in the file.
 func (f *encryptedFile) Interactive() bool {
-	inside := f.inside.Load()
-	if inside == nil {
-		return true
-	}
-	return slices.ContainsFunc(inside.ids, slot.IsInteractive)
+	inside, open, _ := f.inside.Peek()
+	return !open || slices.ContainsFunc(inside, slot.IsInteractive)
 }
 
 // Unwrap implements [keyslot.Identity].
@@ -146,15 +122,14 @@ func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *
 	if !slices.ContainsFunc(slots, func(s *format.Slot) bool { return f.Accepts(s.Type) }) {
 		return -1, nil, slot.ErrIncorrectIdentity
 	}
-	inside, err := await(ctx, func() (*fileInside, error) { return f.open(ctx), nil })
-	if err == nil {
-		err = inside.err
-	}
+	inside, err := await(ctx, func() ([]keyslot.Identity, error) {
+		return f.inside.Get(ctx, func() ([]keyslot.Identity, error) { return f.decrypt(ctx) })
+	})
 	if err != nil {
 		return -1, nil, fmt.Errorf("identity file %q: %w", f.name, err)
 	}
 	failed, which := slot.ErrIncorrectIdentity, -1
-	for _, i := range inside.ids {
+	for _, i := range inside {
 		at, cek, err := slot.UnwrapAny(ctx, i, slots, p)
 		if err == nil {
 			return at, cek, nil
@@ -166,31 +141,14 @@ func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *
 	return which, nil, failed
 }
 
-// open decrypts the file, the first time it is called.
-func (f *encryptedFile) open(ctx context.Context) *fileInside {
-	f.opening.Lock()
-	defer f.opening.Unlock()
-	if inside := f.inside.Load(); inside != nil {
-		return inside
-	}
-	inside := &fileInside{}
-	inside.ids, inside.err = f.decrypt(ctx)
-	f.inside.Store(inside)
-	return inside
-}
-
 func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error) {
-	var failed error
-	lock := identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
-		fileKey, failed = f.unlock(ctx, stanzas)
-		return fileKey, failed
-	})
-	plain, err := age.Decrypt(bytes.NewReader(f.file), lock)
-	if failed != nil {
-		return nil, failed
-	}
+	var own error
+	plain, err := age.Decrypt(bytes.NewReader(f.file), identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
+		fileKey, own = f.unlock(ctx, stanzas)
+		return fileKey, own
+	}))
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(own, err)
 	}
 	ids, err := keyslot.ParseIdentities(plain, Identities(f.ui))
 	return slot.KeysFirst(ids), err

@@ -3,7 +3,6 @@ package agekey
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -12,18 +11,17 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
 	"golang.org/x/crypto/ssh"
 
 	"bulla/format"
+	"bulla/internal/once"
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 )
@@ -166,30 +164,27 @@ func parseSSHIdentity(name string, file []byte, ui UI) (*Identity, error) {
 	if err != nil {
 		return nil, fmt.Errorf("malformed ssh private key: %w", err)
 	}
-	i, _, err := sshIdentity(key)
+	i, err := sshIdentity(key)
 	if err != nil {
 		return nil, err
 	}
 	return fixedIdentity(i), nil
 }
 
-// sshIdentity is the identity of a private key, with its public half.
-func sshIdentity(key any) (age.Identity, crypto.PublicKey, error) {
+func sshIdentity(key any) (age.Identity, error) {
 	switch key := key.(type) {
 	case *ed25519.PrivateKey: // from OpenSSH's format
-		return sshIdentity(*key)
+		return agessh.NewEd25519Identity(*key)
 	case ed25519.PrivateKey: // from PKCS #8
-		i, err := agessh.NewEd25519Identity(key)
-		return i, key.Public(), err
+		return agessh.NewEd25519Identity(key)
 	case *rsa.PrivateKey:
-		i, err := agessh.NewRSAIdentity(key)
-		return i, &key.PublicKey, err
+		return agessh.NewRSAIdentity(key)
 	}
 	kind := "ssh key"
 	if s, err := ssh.NewSignerFromKey(key); err == nil {
 		kind = s.PublicKey().Type()
 	}
-	return nil, nil, &SSHKindError{kind}
+	return nil, &SSHKindError{kind}
 }
 
 // A lockedSSH is an encrypted ssh private key. It asks for the passphrase once,
@@ -199,10 +194,7 @@ type lockedSSH struct {
 	file   []byte
 	public ssh.PublicKey
 	ui     UI
-
-	mu     sync.Mutex
-	opened age.Identity
-	err    error
+	opened once.Value[age.Identity]
 }
 
 func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Identity, error) {
@@ -232,7 +224,7 @@ func readPublic(name string) (ssh.PublicKey, error) {
 		return nil, err
 	}
 	defer f.Close()
-	line, err := io.ReadAll(io.LimitReader(f, keyslot.MaxKeyFile))
+	line, err := keyslot.ReadKeyFile(f)
 	if err != nil {
 		return nil, err
 	}
@@ -247,15 +239,11 @@ func (l *lockedSSH) unwrap(ctx context.Context, stanzas []*age.Stanza) ([]byte, 
 	if !slices.ContainsFunc(stanzas, l.named) {
 		return nil, age.ErrIncorrectIdentity
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opened == nil && l.err == nil {
-		l.opened, l.err = l.open(ctx)
+	i, err := l.opened.Get(ctx, func() (age.Identity, error) { return l.open(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("ssh key %q: %w", l.name, err)
 	}
-	if l.err != nil {
-		return nil, l.err
-	}
-	return l.opened.Unwrap(stanzas)
+	return i.Unwrap(stanzas)
 }
 
 // named reports whether a stanza carries the tag of l's key.
@@ -268,23 +256,19 @@ func (l *lockedSSH) named(s *age.Stanza) bool {
 func (l *lockedSSH) open(ctx context.Context) (age.Identity, error) {
 	passphrase, err := l.ui.Passphrase(ctx, fmt.Sprintf("ssh key %q", l.name))
 	if err != nil {
-		return nil, fmt.Errorf("ssh key %q: %w", l.name, err)
+		return nil, err
 	}
 	defer clear(passphrase)
 	key, err := ssh.ParseRawPrivateKeyWithPassphrase(l.file, passphrase)
 	if errors.Is(err, x509.IncorrectPasswordError) {
-		return nil, fmt.Errorf("ssh key %q: %w", l.name, ErrWrongPassphrase)
+		return nil, ErrWrongPassphrase
 	}
 	if err != nil { // in the old form one wrong passphrase in 256 decrypts, to nonsense
-		return nil, fmt.Errorf("ssh key %q: %w, or a malformed key: %w", l.name, ErrWrongPassphrase, err)
+		return nil, fmt.Errorf("%w, or a malformed key: %w", ErrWrongPassphrase, err)
 	}
-	i, public, err := sshIdentity(key)
-	if err != nil {
-		return nil, fmt.Errorf("ssh key %q: %w", l.name, err)
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil || !bytes.Equal(signer.PublicKey().Marshal(), l.public.Marshal()) {
+		return nil, errors.New("the public key is of another private key")
 	}
-	want := l.public.(ssh.CryptoPublicKey).CryptoPublicKey()
-	if p, ok := public.(interface{ Equal(crypto.PublicKey) bool }); !ok || !p.Equal(want) {
-		return nil, fmt.Errorf("ssh key %q: the public key is of another private key", l.name)
-	}
-	return i, nil
+	return sshIdentity(key)
 }

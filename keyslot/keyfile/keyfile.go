@@ -16,6 +16,7 @@ package keyfile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,10 +50,8 @@ type Options struct {
 // of [agekey.ParseIdentityFile] and [tpmkey.Parse]. Unwrap of a TPM key that
 // could not be used fails with an [*UnusableError].
 func ParseIdentities(name string, r io.Reader, o *Options) ([]slot.Identity, error) {
-	if o == nil {
-		o = &Options{}
-	}
-	file, err := io.ReadAll(io.LimitReader(r, keyslot.MaxKeyFile+1))
+	o = cmp.Or(o, &Options{})
+	file, err := keyslot.ReadKeyFile(r)
 	defer clear(file)
 	if err != nil {
 		return nil, err
@@ -73,18 +72,14 @@ func ParseIdentities(name string, r io.Reader, o *Options) ([]slot.Identity, err
 // ParseRecipient reads a recipient of any kind in text. Errors are those of
 // [keyslot.ParseRecipient] and [agekey.ParseRecipient].
 func ParseRecipient(s string, o *Options) (slot.Recipient, error) {
-	if o == nil {
-		o = &Options{}
-	}
+	o = cmp.Or(o, &Options{})
 	return keyslot.ParseRecipient(s, agekey.Recipients(o.UI))
 }
 
 // ParseRecipients reads a file of recipients of any kind, one a line. Errors are
 // those of [keyslot.ParseRecipients] and [agekey.ParseRecipient].
 func ParseRecipients(r io.Reader, o *Options) ([]slot.Recipient, error) {
-	if o == nil {
-		o = &Options{}
-	}
+	o = cmp.Or(o, &Options{})
 	parse := agekey.Recipients(o.UI)
 	var over []*agekey.SSHKindError
 	to, err := keyslot.ParseRecipients(r, func(s string) (slot.Recipient, error) {
@@ -161,8 +156,8 @@ type tpmIdentity struct {
 
 func (i *tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
 	cek, err := i.Identity.Unwrap(ctx, s, p)
-	var pe *format.ParseError
-	if err != nil && !errors.Is(err, slot.ErrIncorrectIdentity) && !errors.As(err, &pe) {
+	_, malformed := errors.AsType[*format.ParseError](err)
+	if err != nil && !errors.Is(err, slot.ErrIncorrectIdentity) && !malformed {
 		err = &UnusableError{i.file, err}
 	}
 	return cek, err

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/once"
 	"bulla/keyslot"
 	"bulla/slot"
 )
@@ -27,20 +26,10 @@ var ErrNoPINFunc = errors.New("the key takes a PIN, and there is nobody to ask f
 // asks for the PIN, when the first such slot is met; from then on it holds the
 // key as any other identity does. It is safe for concurrent use.
 type Identity struct {
-	key *Key
-	ask PINFunc
-
-	opening sync.Mutex              // held while the TPM and the person are asked
-	result  atomic.Pointer[outcome] // nil before
+	key    *Key
+	ask    PINFunc
+	opened once.Value[*keyslot.HPKEIdentity]
 }
-
-// An outcome is what opening the key came to.
-type outcome struct {
-	id  *keyslot.HPKEIdentity
-	err error
-}
-
-var _ keyslot.Identity = (*Identity)(nil)
 
 // Identity makes an identity of k. ask, which may be nil, is called only for a
 // key that takes a PIN, and only after the TPM was found and is the one that
@@ -61,7 +50,10 @@ func (i *Identity) Accepts(t format.SlotType) bool { return t == format.SlotHPKE
 
 // Interactive reports whether the TPM, and perhaps a person, have yet to be
 // asked.
-func (i *Identity) Interactive() bool { return i.result.Load() == nil }
+func (i *Identity) Interactive() bool {
+	_, asked, _ := i.opened.Peek()
+	return !asked
+}
 
 // Unwrap implements [keyslot.Identity]. Why a key could not be opened, an
 // [*Error], one of package tpmdev's or one of the PINFunc's, is what every later
@@ -73,34 +65,19 @@ func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preambl
 	if _, err := format.ParseHPKEBody(s.Body); err != nil { // HPKE-1; nobody is asked for that
 		return nil, err
 	}
-	id, err := i.open(ctx)
+	id, err := i.opened.Get(ctx, func() (*keyslot.HPKEIdentity, error) { return i.open(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("TPM key: %w", err)
 	}
 	return id.Unwrap(ctx, s, p)
 }
 
-// open opens the key, once.
+// open asks for the PIN as often as it takes. The TPM bounds that: every wrong
+// one counts towards its lockout.
 func (i *Identity) open(ctx context.Context) (*keyslot.HPKEIdentity, error) {
-	i.opening.Lock()
-	defer i.opening.Unlock()
-	if r := i.result.Load(); r != nil {
-		return r.id, r.err
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	id, err := i.unseal(ctx)
-	if ctx.Err() != nil && err != nil {
-		return nil, err
-	}
-	i.result.Store(&outcome{id, err})
-	return id, err
-}
-
-// unseal asks for the PIN as often as it takes. The TPM bounds that: every wrong
-// one counts towards its lockout.
-func (i *Identity) unseal(ctx context.Context) (*keyslot.HPKEIdentity, error) {
 	if !i.key.pin {
 		return i.key.open(ctx, nil)
 	}

@@ -20,6 +20,7 @@ const (
 	hintCopy       = "get another copy of the file"
 	hintAgain      = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer      = "a newer bulla may know it; bulla version says which this is"
+	hintFileItself = "name the file itself, as a path"
 	hintPassphrase = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
 )
 
@@ -119,7 +120,10 @@ func explainParse(name string, e *format.ParseError) *failure {
 	case format.ErrNotBulla:
 		return explainForeign(name, &format.ForeignError{ParseError: e})
 	case format.ErrTruncated:
-		f.what = name + " is truncated: " + e.Reason
+		if f.what = name + " is truncated: " + e.Reason; e.Clause == format.FILE1 {
+			f.what = name + " is a detached head, or truncated right after its head"
+			f.hint = "a detached head holds no content: name the file it belongs to, and the head with --head; or " + hintCopy
+		}
 	case format.ErrDamaged:
 		f.what = name + " is " + e.Error()
 		switch {

@@ -112,16 +112,16 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	case s.End != nil && (s.Count == 0 || !r.breaksOff(s.End)):
 		return archiveError(r, s.End)
 	}
-	if err := os.MkdirAll(x.dir, privateDir); err != nil {
-		return err
-	}
-	root, err := os.OpenRoot(x.dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	e := &extraction{extractFlags: x, app: a, from: r, in: in, root: root, tree: a.files.Below(root), failed: map[string]bool{},
+	e := &extraction{extractFlags: x, app: a, from: r, in: in, failed: map[string]bool{},
 		done: extracted{InputField: r.in.given.AsInput(), Directory: safetext.Name(x.dir)}}
+	if err := os.MkdirAll(x.dir, privateDir); err != nil {
+		return e.stopped(err)
+	}
+	if e.root, err = os.OpenRoot(x.dir); err != nil {
+		return e.stopped(err)
+	}
+	defer e.root.Close()
+	e.tree = a.files.Below(e.root)
 	defer e.tree.Close()
 	start := time.Now()
 	if err := e.run(cmd.Context(), s); err != nil {

@@ -170,11 +170,14 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		src, err = a.openHeadSource(file, r.head)
 	}
 	if err != nil {
+		if f := explain(err); f.exit == exitUsage {
+			return withHint(f, hintFileItself)
+		}
 		return err
 	}
 	defer src.close()
 	if src.in == nil || !src.in.regular {
-		return usage("bulla verify checks a stream", "%s is no file that could be repaired", src.name)
+		return usage(hintFileItself, "%s cannot be repaired: it is a stream or a detached head", src.name)
 	}
 	src.whole, src.mend = true, true
 	heads, err := src.open(ctx, ids)

@@ -39,12 +39,12 @@ func (w *workFlags) check(cmd *cobra.Command) error {
 	if s := os.Getenv(envJobs); s != "" && !cmd.Flags().Changed("jobs") {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
-			return usage("a number, or leave it unset", "$%s is %s", envJobs, safetext.Printable(s))
+			return usage("set it to a number, or unset it", "invalid $%s: %s", envJobs, safetext.Printable(s))
 		}
 		w.jobs = n
 	}
 	if w.jobs < 0 {
-		return usage("leave it out to use all processors", "-j %d: no number of pieces", w.jobs)
+		return usage("leave it out to use all processors", "invalid -j %d: must be at least 1", w.jobs)
 	}
 	if w.jobs == 0 {
 		w.jobs = runtime.GOMAXPROCS(0)

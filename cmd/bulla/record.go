@@ -111,7 +111,7 @@ func (s *sampleFlag) parse(cmd *cobra.Command) error {
 		slice.Of, err = strconv.Atoi(of)
 	}
 	if err != nil || slice.N < 1 || slice.N > slice.Of {
-		return usage("for example 3/30, the third of thirty parts", "--sample %s is no part of a whole", safetext.Printable(s.text))
+		return usage("for example 3/30, the third of thirty parts", "invalid --sample %s: N/OF counts from 1/OF to OF/OF", safetext.Printable(s.text))
 	}
 	s.slice = slice
 	return nil

@@ -36,7 +36,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		return err
 	}
 	kept := a.left.Add(func() {
-		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "the same command goes on with it")
+		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "rerun the same command to continue")
 	})
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
@@ -79,7 +79,7 @@ func unresumed(err error, out *output) error {
 	if f.silent {
 		return err
 	}
-	return withHint(f, "what there is of it is kept as "+safetext.Printable(out.Partial())+": the same command goes on with it, once this is mended")
+	return withHint(f, "what there is of it is kept as "+safetext.Printable(out.Partial())+": rerun the same command to continue, once this is solved")
 }
 
 var errDiffers = errors.New("the output has something else")

@@ -38,7 +38,7 @@ const (
 )
 
 var (
-	errSSHKind      = errors.New("one cannot encrypt to an ssh key of this kind, only to ssh-ed25519 and ssh-rsa")
+	errSSHKind      = errors.New("files cannot be encrypted to an ssh key of this kind, only to ssh-ed25519 and ssh-rsa")
 	errSSHRecipient = errors.New("malformed ssh public key")
 
 	// ErrWrongPassphrase is what a wrong passphrase of an ssh key or of an

@@ -45,13 +45,9 @@ type vectorRun struct {
 // identities are fresh ones: a passphrase is asked for once.
 func (x *vectorRun) identities(t *testing.T) []stream.Identity {
 	t.Helper()
-	keys, err := x.Identities()
+	ids, err := x.Identities()
 	if err != nil {
 		t.Fatal(err)
-	}
-	ids := make([]stream.Identity, len(keys))
-	for i, k := range keys {
-		ids[i] = k
 	}
 	return ids
 }

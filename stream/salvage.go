@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"bulla/format"
 	"bulla/internal/salvage"
@@ -19,11 +20,14 @@ type Range = salvage.Range
 // it has moved By: positive if it is too far back, negative if too far ahead.
 type Shift = salvage.Shift
 
-// Salvaged is what Salvage got back.
+// Salvaged is what Salvage got back, as JSON has it.
 type Salvaged struct {
 	salvage.Report
-	Head     *format.Head `json:"-"` // the copy of the head that was used
-	Conflict bool         `json:"-"` // the copies are of different containers, and one was chosen
+	PlacesKnown bool         `json:"places_known"`      // nothing is uncertain
+	Written     bool         `json:"uncertain_written"` // as the options asked
+	From        format.Place `json:"from,omitempty"`    // the copy of the head that they chose
+	Head        *format.Head `json:"-"`                 // the copy that was used
+	Conflict    bool         `json:"-"`                 // the copies are of different containers, and one was chosen
 }
 
 // ErrNoHead is what Salvage returns, with what is wrong with the one at the
@@ -63,41 +67,52 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 	}
 	o := opts.orDefault()
 	src = salvage.Medium{Src: src}
-	sides, conflict, err := sidesOf(src, size, o.head)
+	all, conflict, err := sidesOf(src, size, o.head)
 	if err != nil {
 		return nil, err
 	}
-	var all []*format.Copy
-	for _, x := range sides {
-		if x.copy != nil && (opts.From == "" || x.place == opts.From) {
-			all = append(all, x.copy)
+	p := &patient{src, size, identities, all, salvage.Options{
+		Workers: o.workers, Done: o.done, Raw: o.raw, Uncertain: opts.Uncertain, Limits: limits,
+	}}
+	if opts.From == "" && conflict {
+		return nil, p.contradiction(ctx)
+	}
+	chosen := all[:]
+	if opts.From != "" {
+		i := slices.IndexFunc(chosen, func(x side) bool { return x.Place == opts.From })
+		if i < 0 {
+			return nil, fmt.Errorf("no copy of the head has the place %q", string(opts.From))
+		}
+		if chosen = chosen[i : i+1]; chosen[0].copy == nil {
+			return nil, fmt.Errorf("%s: %w", opts.From, chosen[0].Err)
 		}
 	}
-	switch {
-	case opts.From != "" && len(all) == 0:
-		return nil, noSide(sides, opts.From)
-	case opts.From == "" && conflict:
-		return nil, countSides(ctx, src, size, identities, &o, sides)
-	case len(all) == 0:
+	var copies []*format.Copy
+	for _, x := range chosen {
+		if x.copy != nil {
+			copies = append(copies, x.copy)
+		}
+	}
+	if len(copies) == 0 {
 		c, err := salvage.FindCopy(ctx, src, size, []byte(format.Magic))
 		if err != nil {
 			return nil, err
 		}
 		if c == nil {
-			return nil, fmt.Errorf("%w: %w", ErrNoHead, sides[0].err)
+			return nil, fmt.Errorf("%w: %w", ErrNoHead, all[0].Err)
 		}
-		all = append(all, c)
+		copies = append(copies, c)
 	}
-	op, err := open(ctx, all, identities, false)
-	if err != nil {
-		return nil, err
-	}
-	defer op.wipe()
-	r, err := salvage.Write(ctx, newSink(dst), container(src, size, op, sides), salvage.Options{
-		Workers: o.workers, Done: o.done, Raw: o.raw, Uncertain: opts.Uncertain, Limits: limits,
+	result := &Salvaged{Written: opts.Uncertain, From: opts.From, Conflict: conflict}
+	err = p.with(ctx, copies, func(c *salvage.Container) error {
+		r, err := salvage.Write(ctx, newSink(dst), c, p.opts)
+		if err == nil {
+			result.Report, result.Head, result.PlacesKnown = *r, c.Head, len(r.Uncertain) == 0
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Salvaged{*r, op.head.Head, conflict}, nil
+	return result, nil
 }

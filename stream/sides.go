@@ -28,89 +28,84 @@ func (e *ConflictError) Error() string {
 
 func (e *ConflictError) Unwrap() error { return format.ErrForged }
 
-// A side is a copy of the head in one place.
+// A side is a Side with its copy of the head, nil if that is not usable.
 type side struct {
-	place format.Place
-	copy  *format.Copy // nil if it is not usable
-	err   error        // why not
+	Side
+	copy *format.Copy
 }
 
-// sidesOf returns the copies of the head: that at the beginning first, then the
-// tail, of whatever length, and the detached head if there is one. There is a
-// conflict if they are not all of one container.
-func sidesOf(src io.ReaderAt, size int64, detached []byte) (sides []side, conflict bool, err error) {
+var errNoDetached = errors.New("no detached head was given")
+
+// sidesOf returns the copies of the head: that at the beginning, the tail, of
+// whatever length, and the detached head. There is a conflict if they are not all
+// of one container.
+func sidesOf(src io.ReaderAt, size int64, detached []byte) (all [3]side, conflict bool, err error) {
 	c := format.ReadCopies(src, size)
-	tail := side{format.AtTail, c.Tail, c.TailErr}
+	all = [3]side{
+		{Side{format.AtHead, 0, c.HeadErr}, c.Head},
+		{Side{format.AtTail, 0, c.TailErr}, c.Tail},
+		{Side{format.Detached, 0, errNoDetached}, nil},
+	}
 	if c.Head != nil && c.Tail == nil {
 		if other := format.ReadTail(src, size); other.Tail != nil {
-			tail.copy, tail.err = other.Tail, nil
+			all[1].copy = other.Tail
 		}
 	}
-	sides = []side{{format.AtHead, c.Head, c.HeadErr}, tail}
 	if detached != nil {
 		h, err := format.ParseHead(detached)
 		if err != nil {
-			return nil, false, fmt.Errorf("detached head: %w", err)
+			return all, false, fmt.Errorf("detached head: %w", err)
 		}
-		sides = append(sides, side{format.Detached, &format.Copy{Offset: detachedAt, Raw: detached[:h.HeadSize()], Head: h}, nil})
+		all[2].copy = &format.Copy{Offset: detachedAt, Raw: detached[:h.HeadSize()], Head: h}
 	}
 	conflict = c.Conflict(detached) != nil // as far as they are where they should be
-	var first *format.Copy
-	for _, x := range sides {
-		if x.copy != nil && first != nil && !x.copy.Head.SameContainer(first.Head) {
-			conflict = true
-		}
-		if first == nil {
-			first = x.copy
+	for _, x := range all {
+		for _, y := range all {
+			conflict = conflict || x.copy != nil && y.copy != nil && !x.copy.Head.SameContainer(y.copy.Head)
 		}
 	}
-	return sides, conflict, nil
+	return all, conflict, nil
 }
 
-// noSide is the error for a place where there is no usable copy.
-func noSide(sides []side, from format.Place) error {
-	for _, x := range sides {
-		if x.place == from {
-			return fmt.Errorf("%s: %w", from, x.err)
-		}
+// A patient is what is to be salvaged.
+type patient struct {
+	src  io.ReaderAt
+	size int64
+	ids  []Identity
+	all  [3]side
+	opts salvage.Options
+}
+
+// with opens the container by one of some copies of its head, and calls f with it.
+func (p *patient) with(ctx context.Context, copies []*format.Copy, f func(*salvage.Container) error) error {
+	op, err := open(ctx, copies, p.ids, false)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("there is no copy of the head of the kind %q", string(from))
+	defer op.wipe()
+	c := &salvage.Container{Src: p.src, Size: p.size, Head: op.head.Head, Keys: op.keys, Tail: -1}
+	if tail := p.all[1].copy; tail != nil && tail.Head.SameContainer(c.Head) {
+		c.Tail = tail.Offset
+	}
+	return f(c)
 }
 
-// countSides returns a ConflictError, or why the chunks could not be counted.
-func countSides(ctx context.Context, src io.ReaderAt, size int64, ids []Identity, o *opening, sides []side) error {
+// contradiction returns a ConflictError, or the cause of ctx's end.
+func (p *patient) contradiction(ctx context.Context) error {
 	e := &ConflictError{}
-	for _, x := range sides {
-		n, err := int64(0), x.err
+	for _, x := range p.all {
 		if x.copy != nil {
-			n, err = countSide(ctx, src, size, ids, o, x.copy, sides)
-		} else if !errors.Is(err, format.ErrMalformed) && !errors.Is(err, format.ErrUnsupported) {
+			x.Err = p.with(ctx, []*format.Copy{x.copy}, func(c *salvage.Container) (err error) {
+				x.Chunks, err = salvage.Count(ctx, c, p.opts)
+				return err
+			})
+		} else if !errors.Is(x.Err, format.ErrMalformed) && !errors.Is(x.Err, format.ErrUnsupported) {
 			continue // it is damaged, or none
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		e.Sides = append(e.Sides, Side{x.place, n, err})
+		e.Sides = append(e.Sides, x.Side)
 	}
 	return e
-}
-
-func countSide(ctx context.Context, src io.ReaderAt, size int64, ids []Identity, o *opening, c *format.Copy, sides []side) (int64, error) {
-	op, err := open(ctx, []*format.Copy{c}, ids, false)
-	if err != nil {
-		return 0, err
-	}
-	defer op.wipe()
-	return salvage.Count(ctx, container(src, size, op, sides), salvage.Options{Workers: o.workers, Done: o.done})
-}
-
-// container is what was opened, with its tail if that is one of some sides.
-func container(src io.ReaderAt, size int64, op *opened, sides []side) *salvage.Container {
-	c := &salvage.Container{Src: src, Size: size, Head: op.head.Head, Keys: op.keys, Tail: -1}
-	for _, x := range sides {
-		if x.place == format.AtTail && x.copy != nil && x.copy.Head.SameContainer(c.Head) {
-			c.Tail = x.copy.Offset
-		}
-	}
-	return c
 }

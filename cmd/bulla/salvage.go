@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,10 +22,8 @@ type salvageFlags struct {
 	headFlag
 	outputFlags
 	workFlags
-	lostTo    string // --map
-	from      string
-	raw       bool
-	uncertain bool
+	lostTo string // --map
+	opts   stream.SalvageOptions
 }
 
 func salvageCommand(a *app) *cobra.Command {
@@ -70,9 +67,9 @@ nothing confirms the choice.`,
 	}
 	s.outputFlags.register(cmd, "write to `FILE`; - is standard output")
 	cmd.Flags().StringVar(&s.lostTo, "map", "", "write the lost ranges to `FILE`, as JSON")
-	cmd.Flags().StringVar(&s.from, "from", "", "use one copy of the head alone: `PLACE` is head, tail or detached")
-	cmd.Flags().BoolVar(&s.raw, "raw", false, "leave what was compressed with -z compressed")
-	cmd.Flags().BoolVar(&s.uncertain, "uncertain", false, "write uncertain frames, too")
+	cmd.Flags().StringVar((*string)(&s.opts.From), "from", "", "use one copy of the head alone: `PLACE` is head, tail or detached")
+	cmd.Flags().BoolVar(&s.opts.Raw, "raw", false, "leave what was compressed with -z compressed")
+	cmd.Flags().BoolVar(&s.opts.Uncertain, "uncertain", false, "write uncertain frames, too")
 	s.identityFlags.register(a, cmd)
 	s.headFlag.register(cmd)
 	s.workFlags.register(cmd)
@@ -95,9 +92,9 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if s.outputFlags.name == "" {
 		return usage("name it with -o FILE, or -o - for standard output", "salvage needs an output")
 	}
-	switch from := format.Place(s.from); {
-	case s.from != "" && from != format.AtHead && from != format.AtTail && from != format.Detached:
-		return usage("--from takes head, tail or detached", "invalid --from %s", safetext.Printable(s.from))
+	switch from := s.opts.From; {
+	case !slices.Contains([]format.Place{"", format.AtHead, format.AtTail, format.Detached}, from):
+		return usage("--from takes head, tail or detached", "invalid --from %s", safetext.Printable(string(from)))
 	case from == format.Detached && s.headFlag.file == "":
 		return usage("name it with --head FILE", "--from detached needs a detached head")
 	}
@@ -120,75 +117,60 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	lostTo, err := a.planMap(s, in, out)
-	if err != nil {
-		return err
+	var lostTo *output
+	if s.lostTo != "" {
+		flags := s.outputFlags
+		flags.name = s.lostTo
+		if lostTo, err = a.planOutput(outputPlan{outputFlags: flags, mode: 0o600}); err != nil {
+			return err
+		}
+		if out.Same(lostTo.Pending) {
+			return usage("name another file for one of them", "the output and the map are both %s", safetext.Printable(s.lostTo))
+		}
 	}
-	var head []byte
 	if s.headFlag.file != "" {
-		if head, err = a.readHead(s.headFlag.file); err != nil { // whether it fits is judged below
+		if s.opts.Head, err = a.readHead(s.headFlag.file); err != nil { // whether it fits is judged below
 			return err
 		}
 	}
-	return a.rescue(cmd.Context(), s, ids, in, out, lostTo, head)
+	return a.rescue(cmd.Context(), s, ids, in, out, lostTo)
 }
 
-// planMap is the output for the map; nil if none is wanted.
-func (a *app) planMap(s *salvageFlags, in *input, out *output) (*output, error) {
-	if s.lostTo == "" {
-		return nil, nil
-	}
-	flags := s.outputFlags
-	flags.name = s.lostTo
-	lostTo, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o600})
-	if err == nil && out.Same(lostTo.Pending) {
-		err = usage("name another file for one of them", "the output and the map are both %s", safetext.Printable(s.lostTo))
-	}
-	return lostTo, err
-}
-
-// Salvaged is what salvage --json says, and what the map is.
+// A salvaged is what salvage --json writes, and the map.
 type salvaged struct {
 	safetext.InputField
 	safetext.OutputField
 	*stream.Salvaged
-	PlacesKnown bool   `json:"places_known"` // nothing is uncertain
-	Written     bool   `json:"uncertain_written"`
-	From        string `json:"from,omitempty"` // the copy of the head that was chosen
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
 // that loss does not keep it from being committed.
-func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *input, out, lostTo *output, head []byte) error {
+func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *input, out, lostTo *output) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
 	defer out.Abort()
 	start := time.Now()
-	opts := &stream.SalvageOptions{
-		ReaderOptions: stream.ReaderOptions{Workers: s.jobs, Head: head, Done: new(atomic.Int64), Raw: s.raw},
-		From:          format.Place(s.from),
-		Uncertain:     s.uncertain,
-	}
-	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, opts.Done, out) // it is read twice
-	found, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, opts)
-	if err == nil && found.Intact == 0 && !found.Whole() && !(s.uncertain && found.UncertainBytes > 0) {
+	s.opts.Workers, s.opts.Done = s.jobs, new(atomic.Int64)
+	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
+	found, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
+	if err == nil && found.Intact == 0 && !found.Whole() && !(found.Written && found.UncertainBytes > 0) {
 		err = errNothing(in.name, found)
 	}
 	if err == nil {
 		err = out.Commit()
 	}
 	bar.Finish(err)
-	if errors.Is(err, stream.ErrNoHead) {
-		return errNoHead(about(in.name, err))
-	}
 	if e, ok := errors.AsType[*stream.ConflictError](err); ok {
 		return errConflict(in.name, e)
+	}
+	if errors.Is(err, stream.ErrNoHead) {
+		return errNoHead(about(in.name, err))
 	}
 	if err != nil {
 		return about(in.name, ids.explain(err))
 	}
-	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found, len(found.Uncertain) == 0, s.uncertain, s.from}
+	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found}
 	if lostTo != nil {
 		if err := a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n")); err != nil {
 			return err
@@ -201,8 +183,8 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	if !found.Whole() {
 		return result.loss(s.lostTo != "")
 	}
-	if s.from != "" {
-		return errChosen(in.name, s.from, found.Conflict)
+	if found.From != "" {
+		return errChosen(in.name, found)
 	}
 	return nil
 }
@@ -213,56 +195,52 @@ func errConflict(name string, e *stream.ConflictError) error {
 	var opens []string
 	best := e.Sides[0]
 	for _, x := range e.Sides {
-		what := "opens " + plural(int(x.Chunks), "chunk")
-		if x.Err != nil {
+		what := "is not usable"
+		if _, ok := errors.AsType[*stream.NoKeyError](x.Err); ok {
 			what = "opens with none of the keys"
-			if _, ok := errors.AsType[*stream.NoKeyError](x.Err); !ok {
-				what = "is not usable"
-			}
+		} else if x.Err == nil {
+			what = "opens " + plural(int(x.Chunks), "chunk")
 		}
-		opens = append(opens, fmt.Sprintf("%s %s", placeText(string(x.Place)), what))
+		opens = append(opens, copyText(x.Place)+" "+what)
 		if x.Chunks > best.Chunks {
 			best = x
 		}
 	}
 	return &failure{exit: exitBad, err: e,
 		what: fmt.Sprintf("%s is not one file: its copies of the head belong to different ones: %s [%s]", name, strings.Join(opens, ", "), format.COPY1),
-		hint: fmt.Sprintf("choose one that you trust: --from %s goes on with %s", best.Place, placeText(string(best.Place)))}
+		hint: fmt.Sprintf("choose one that you trust: --from %s goes on with %s", best.Place, copyText(best.Place))}
 }
 
 // errChosen is the error for a file of which nothing is lost by the copy of the
 // head that was chosen.
-func errChosen(name, from string, conflict bool) error {
-	f := &failure{exit: exitBad, what: fmt.Sprintf("all that %s of %s opens was salvaged, but another copy of the head contradicts it", placeText(from), name),
-		hint: "compare the output with another copy of the file before you trust it"}
-	if !conflict {
-		f.what = fmt.Sprintf("all that %s of %s opens was salvaged, without a look at other copies of the head", placeText(from), name)
-		f.hint = "no copy contradicts it: leave out --from"
+func errChosen(name string, found *stream.Salvaged) error {
+	what, hint := "without a look at other copies of the head", "no copy contradicts it: leave out --from"
+	if found.Conflict {
+		what, hint = "but another copy of the head contradicts it", "compare the output with another copy of the file before you trust it"
 	}
-	return f
+	return &failure{exit: exitBad, what: fmt.Sprintf("all that %s of %s opens was salvaged, %s", copyText(found.From), name, what), hint: hint}
 }
 
-func placeText(place string) string {
-	if place == string(format.Detached) {
+func copyText(p format.Place) string {
+	if p == format.Detached {
 		return "the detached head"
 	}
-	return "the " + place
+	return "the " + string(p)
 }
 
 // errNothing is the error for a file of which nothing is left.
 func errNothing(name string, found *stream.Salvaged) error {
 	f := &failure{exit: exitLoss, what: "nothing of " + name + " could be salvaged", hint: "look for another copy of it"}
-	switch {
-	case len(found.Uncertain) > 0:
+	if !found.PlacesKnown {
 		f.what += ": " + console.Bytes(found.UncertainBytes) + " of it are uncertain"
-		f.hint = hintUncertain
-	case found.Decoded:
+		f.hint = hintUncertain + "; --uncertain writes it"
+	} else if found.Decoded {
 		f.hint = "it is compressed, and no frame of it is whole: --raw writes what is authentic of the compressed stream"
 	}
 	return f
 }
 
-const hintUncertain = "what is uncertain may belong elsewhere, or be content that looks like a frame; --uncertain writes it"
+const hintUncertain = "what is uncertain may belong elsewhere, or be content that looks like a frame"
 
 // errNoHead is the error for a file that has lost all copies of its head.
 func errNoHead(err error) error {
@@ -292,7 +270,6 @@ func (a *app) tellSalvaged(r *salvaged, took time.Duration) {
 	for _, l := range slices.Concat(r.Lost, r.Uncertain) {
 		gaps = append(gaps, console.Gap(l))
 	}
-	slices.SortFunc(gaps, func(a, b console.Gap) int { return cmp.Compare(a.Offset, b.Offset) })
 	a.con.Line("bulla: [" + console.Map(gaps, r.Size, columns) + end + "]")
 	for _, s := range r.Shifts {
 		a.con.Line(fmt.Sprintf("bulla: from byte %d of %s on, everything is %s", s.Offset, r.Input, movedText(s.By)))
@@ -316,19 +293,18 @@ func (r *salvaged) loss(listed bool) error {
 	if listed {
 		f.hint = "the map lists everything that is lost"
 	}
-	if len(r.Lost)+len(r.Uncertain) == 0 {
+	if r.PlacesKnown && len(r.Lost) == 0 {
 		f.what = fmt.Sprintf("the end of %s is missing; the full size is not known", r.Output)
 		f.hint = "what is there is authentic"
 		return f
 	}
 	lost, where := spell(r.Lost)
 	f.what = fmt.Sprintf("%s lost in %s; %s has zeros there: %s", console.Bytes(lost), plural(len(r.Lost), "place"), r.Output, where)
-	if len(r.Uncertain) > 0 {
+	if !r.PlacesKnown {
 		_, where := spell(r.Uncertain)
 		f.what = fmt.Sprintf("at least %s; %s uncertain: %s", f.what, console.Bytes(r.UncertainBytes), where)
-		f.hint = hintUncertain
-		if r.Written {
-			f.hint = "what is uncertain may belong elsewhere, or be content that looks like a frame"
+		if f.hint = hintUncertain; !r.Written {
+			f.hint += "; --uncertain writes it"
 		}
 	}
 	if !r.SizeKnown {
@@ -341,14 +317,12 @@ func (r *salvaged) loss(listed bool) error {
 func spell(ranges []stream.Range) (total int64, where string) {
 	const most = 3
 	var all []string
-	for i, r := range ranges {
+	for _, r := range ranges {
 		total += r.Length
-		switch {
-		case i < most:
-			all = append(all, fmt.Sprintf("%d+%d", r.Offset, r.Length))
-		case i == most:
-			all = append(all, "...")
-		}
+		all = append(all, fmt.Sprintf("%d+%d", r.Offset, r.Length))
+	}
+	if len(all) > most {
+		all = append(all[:most], "...")
 	}
 	return total, strings.Join(all, ", ")
 }

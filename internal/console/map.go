@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +23,9 @@ var (
 //	████████▓░   ▒██████
 //
 // A column that lacks one byte does not look whole, and one that has one does not
-// look lost. The gaps are in order and apart.
+// look lost. The gaps are apart. Map puts them in order.
 func Map(lost []Gap, size int64, columns int) string {
+	slices.SortFunc(lost, func(a, b Gap) int { return cmp.Compare(a.Offset, b.Offset) })
 	return drawMap(lost, size, columns, mapShades())
 }
 

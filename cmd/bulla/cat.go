@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/console"
-	"bulla/internal/safetext"
 )
 
 type catFlags struct {
@@ -176,7 +175,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 		return unfinished(err, out, n)
 	}
 	a.note("%s: %s to %s in %v", from.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
-	if err := a.result(out, catResult{r.in.given.AsInput(), from.member, out.given.AsOutput(), n}); err != nil {
+	if err := a.result(out, written{InputField: r.in.given.AsInput(), Member: from.member, OutputField: out.given.AsOutput(), Plaintext: n}); err != nil {
 		return err
 	}
 	if lost != nil {
@@ -184,12 +183,4 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	}
 	a.tellTruncated(r)
 	return nil
-}
-
-// catResult is what cat --json says.
-type catResult struct {
-	safetext.InputField
-	Member safetext.String `json:"member,omitempty"`
-	safetext.OutputField
-	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -164,7 +164,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	}
 	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
 	a.note("%s: %s decrypted to %s in %v", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
-	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
+	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n})
 }
 
 // writeAll writes the plaintext to w until ctx, with which r was opened, ends.
@@ -182,11 +182,4 @@ func unfinished(err error, out *output, n int64) error {
 		return f
 	}
 	return withHint(f, "the "+console.Bytes(n)+" written so far are authentic but incomplete: discard them; "+f.hint)
-}
-
-// decrypted is what decrypt --json says.
-type decrypted struct {
-	safetext.InputField
-	safetext.OutputField
-	Plaintext int64 `json:"plaintext_bytes"`
 }

@@ -83,27 +83,17 @@ its name; this waits for the disk even with --no-sync.`,
 	return cmd
 }
 
-// suiteOf is the suite of that name; 0, which lets the processor decide, for "".
-func suiteOf(name string) (format.Suite, error) {
-	switch name {
-	case "":
-		return 0, nil
-	case "aes":
-		return format.AES256GCM, nil
-	case "chacha":
-		return format.ChaCha20Poly1305, nil
-	}
-	return 0, usage("use aes or chacha", "there is no suite %s", safetext.Printable(name))
-}
+// suites by their names; without one, the processor decides.
+var suites = map[string]format.Suite{"": 0, "aes": format.AES256GCM, "chacha": format.ChaCha20Poly1305}
 
 // writerOptions checks the flags that have nothing to do with files and keys.
 func (e *encryptFlags) writerOptions(a *app, cmd *cobra.Command) (*stream.WriterOptions, error) {
 	if err := e.workFlags.check(cmd); err != nil {
 		return nil, err
 	}
-	suite, err := suiteOf(e.suite)
-	if err != nil {
-		return nil, err
+	suite, ok := suites[e.suite]
+	if !ok {
+		return nil, usage("use aes or chacha", "there is no suite %s", safetext.Printable(e.suite))
 	}
 	if e.reserve < 0 || e.reserve > format.MaxSlots {
 		return nil, usage("give a number from 0 to 128", "invalid --reserve %d", e.reserve)
@@ -228,15 +218,16 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 		return from.spoiled(out.fails(err), out)
 	}
 	a.note("%s: %s encrypted to %s for %s in %v", in.name, console.Bytes(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	return a.result(out, encrypted{in.given.AsInput(), out.given.AsOutput(), n, len(to)})
+	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)})
 }
 
-// encrypted is what encrypt --json says.
-type encrypted struct {
+// written is what encrypt, decrypt and cat say with --json.
+type written struct {
 	safetext.InputField
+	Member safetext.String `json:"member,omitempty"`
 	safetext.OutputField
 	Plaintext  int64 `json:"plaintext_bytes"`
-	Recipients int   `json:"recipients"`
+	Recipients int   `json:"recipients,omitempty"`
 }
 
 // checkReadBack refuses to verify what cannot be read again.

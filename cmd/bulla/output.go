@@ -218,55 +218,53 @@ func (t *textOnly) Write(p []byte) (int, error) {
 	return t.terminal.Write(p)
 }
 
+// storageErrors is what is said of what became of a file. In the texts NAME is its
+// name, PARTIAL that of the unfinished output, and CAUSE the error behind it. Without
+// what, the error says itself what happened.
+var storageErrors = map[storage.Kind]struct {
+	exit       int
+	what, hint string
+}{
+	storage.Exists:       {exitRefused, "", "--force replaces it; -o names another"},
+	storage.Dangling:     {exitRefused, "", "--force replaces regular files only; remove it, or name another output with -o"},
+	storage.NotRegular:   {exitRefused, "", "--force replaces regular files only; remove it, or name another output with -o"},
+	storage.NotAllowed:   {exitRefused, "", "--allow device writes to it, over whatever it holds"},
+	storage.IsDirectory:  {exitUsage, "", "name a file in it"},
+	storage.NoBase:       {exitUsage, "", "name a file in it"},
+	storage.IsInput:      {exitRefused, "NAME is both the input and the output", hintOutput},
+	storage.InUse:        {exitRefused, "another run is writing NAME", "wait for it, or name another output with -o"},
+	storage.Locked:       {exitRefused, "another run is changing NAME", "wait for it, and try again"},
+	storage.NotPatchable: {exitUsage, "", "name a regular file"},
+	storage.InTheWay:     {exitRefused, "", "name another output with -o, or remove it if it is not needed"},
+	storage.Lost: {exitRefused, "NAME was not written: its unfinished file was removed, or replaced by another run",
+		"run it again, and no other with the same output meanwhile"},
+	storage.Undurable:    {exitIO, "NAME is complete, but a power failure now may lose it: CAUSE", "check the disk; --no-sync leaves this step out"},
+	storage.Leftover:     {exitIO, "NAME is complete, but PARTIAL could not be removed: CAUSE", "remove PARTIAL yourself"},
+	storage.Changed:      {exitChanged, "", "run it again"},
+	storage.Shrunk:       {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},
+	storage.NoScheme:     {exitUnsupported, "NAME is a URL", "this version reads and writes local files only; ./NAME is a file of that name"},
+	storage.NoDescriptor: {exitUsage, "NAME is no file descriptor", "for example /dev/fd/3"},
+	storage.Closed:       {exitIO, "NAME is closed", "name a file, or redirect it"},
+	storage.HalfPatched: {exitIO, "",
+		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"},
+}
+
+const hintOutput = "name another output with -o"
+
 // explainStorage words what became of a file.
 func explainStorage(e *storage.Error) *failure {
-	name, partial := plainName(e.Name), safetext.Printable(e.Partial)
-	f := &failure{exit: exitRefused, err: e, what: e.Text(name), hint: "name another output with -o"}
-	switch e.Kind {
-	case storage.Exists:
-		f.hint = "--force replaces it; -o names another"
-	case storage.Dangling, storage.NotRegular:
-		f.hint = "--force replaces regular files only; remove it, or name another output with -o"
-	case storage.NotAllowed:
-		f.hint = "--allow device writes to it, over whatever it holds"
-	case storage.IsDirectory:
-		f.exit, f.hint = exitUsage, "name a file in it"
-	case storage.NoBase:
-		f.exit, f.hint = exitUsage, "name a file in it"
-	case storage.IsInput:
-		f.what = name + " is both the input and the output"
-	case storage.InUse:
-		f.what, f.hint = "another run is writing "+name, "wait for it, or name another output with -o"
-	case storage.Locked:
-		f.what, f.hint = "another run is changing "+name, "wait for it, and try again"
-	case storage.HalfPatched:
-		f.exit, f.what = exitIO, explainIO(e.Err).what
-		f.hint = "it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"
-	case storage.NotPatchable:
-		f.exit, f.hint = exitUsage, "name a regular file"
-	case storage.InTheWay:
-		f.hint = "name another output with -o, or remove it if it is not needed"
-	case storage.Lost:
-		f.what, f.hint = name+" was not written: its unfinished file was removed, or replaced by another run", "run it again, and no other with the same output meanwhile"
-	case storage.Undurable:
-		f.exit, f.hint = exitIO, "check the disk; --no-sync leaves this step out"
-		f.what = fmt.Sprintf("%s is complete, but a power failure now may lose it: %v", name, causeOf(e.Err))
-	case storage.Leftover:
-		f.exit, f.hint = exitIO, "remove "+partial+" yourself"
-		f.what = fmt.Sprintf("%s is complete, but %s could not be removed: %v", name, partial, causeOf(e.Err))
-	case storage.Changed:
-		f.exit, f.hint = exitChanged, "run it again"
-	case storage.Shrunk:
-		f.exit, f.hint = exitIO, "run it again when nothing writes to it, or on a snapshot of it"
-	case storage.NoScheme:
-		f.exit, f.hint = exitUnsupported, "this version reads and writes local files only; ./"+name+" is a file of that name"
-		f.what = name + " is a URL"
-	case storage.NoDescriptor:
-		f.exit, f.hint = exitUsage, "for example /dev/fd/3"
-		f.what = name + " is no file descriptor"
-	case storage.Closed:
-		f.exit, f.hint = exitIO, "name a file, or redirect it"
-		f.what = name + " is closed"
+	t, ok := storageErrors[e.Kind]
+	if !ok {
+		t.exit, t.hint = exitRefused, hintOutput
+	}
+	name, cause := plainName(e.Name), ""
+	if e.Err != nil {
+		cause = causeOf(e.Err).Error()
+	}
+	with := strings.NewReplacer("NAME", name, "PARTIAL", safetext.Printable(e.Partial), "CAUSE", cause)
+	f := &failure{exit: t.exit, err: e, what: orElse(with.Replace(t.what), e.Text(name)), hint: with.Replace(t.hint)}
+	if e.Kind == storage.HalfPatched {
+		f.what = explainIO(e.Err).what
 	}
 	return f
 }

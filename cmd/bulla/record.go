@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"strconv"
 	"strings"
@@ -16,58 +15,32 @@ import (
 	"bulla/stream"
 )
 
-// A hashing is the SHA-256 of an input, summed up beside what else reads it; nil if
-// it is not asked for.
-type hashing struct {
-	ctx  context.Context
-	sum  hash.Hash
-	done chan error // of a file, which is read for itself; nil of a stream
-}
-
-func newHashing(ctx context.Context, wanted bool, in *input) *hashing {
-	if !wanted {
-		return nil
-	}
-	h := &hashing{ctx: ctx, sum: sha256.New()}
-	if in.regular {
-		h.done = make(chan error, 1)
-		go func() {
-			// What the check reads meanwhile, mostly: it comes from memory then.
-			n, err := io.CopyBuffer(h.sum, io.NewSectionReader(in.At(), 0, in.size), make([]byte, 1<<20))
-			if err == nil && n < in.size {
-				err = io.ErrUnexpectedEOF
-			}
-			h.done <- err
-		}()
-	}
-	return h
-}
-
-// tee returns src, of which all that is read is summed up.
-func (h *hashing) tee(src io.Reader) io.Reader {
-	if h == nil {
-		return src
-	}
-	return io.TeeReader(src, h.sum)
-}
-
-// end returns the sum in hexadecimal digits, once everything has been read.
-func (h *hashing) end() (*string, error) {
-	if h == nil {
-		return nil, nil
-	}
-	if h.done != nil {
+// hashed returns what to read an input from so that its SHA-256 is summed up, and
+// end, which gives that in hexadecimal digits once all has been read. A file is read
+// for itself, beside what reads it at any place: mostly from memory.
+func (in *input) hashed(ctx context.Context) (src io.Reader, end func() (*string, error)) {
+	sum, done := sha256.New(), make(chan error, 1)
+	end = func() (*string, error) {
 		select {
-		case err := <-h.done:
-			if err != nil {
-				return nil, err
-			}
-		case <-h.ctx.Done():
-			return nil, context.Cause(h.ctx)
+		case err := <-done:
+			text := hex.EncodeToString(sum.Sum(nil))
+			return &text, err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
 		}
 	}
-	text := hex.EncodeToString(h.sum.Sum(nil))
-	return &text, nil
+	if !in.regular {
+		done <- nil
+		return io.TeeReader(in.Stream(), sum), end
+	}
+	go func() {
+		n, err := io.CopyBuffer(sum, io.NewSectionReader(in.At(), 0, in.size), make([]byte, 1<<20))
+		if err == nil && n < in.size {
+			err = io.ErrUnexpectedEOF
+		}
+		done <- err
+	}()
+	return nil, end
 }
 
 // commandLine is the command line, for a record that is kept: commands that print
@@ -106,14 +79,12 @@ func (s *sampleFlag) parse(cmd *cobra.Command) error {
 		return nil
 	}
 	n, of, _ := strings.Cut(s.text, "/")
-	slice, err := stream.Slice{}, error(nil)
-	if slice.N, err = strconv.Atoi(n); err == nil {
-		slice.Of, err = strconv.Atoi(of)
-	}
-	if err != nil || slice.N < 1 || slice.N > slice.Of {
+	var err, errOf error
+	s.slice.N, err = strconv.Atoi(n)
+	s.slice.Of, errOf = strconv.Atoi(of)
+	if err != nil || errOf != nil || s.slice.N < 1 || s.slice.N > s.slice.Of {
 		return usage("for example 3/30, the third of thirty parts", "invalid --sample %s: N/OF counts from 1/OF to OF/OF", safetext.Printable(s.text))
 	}
-	s.slice = slice
 	return nil
 }
 

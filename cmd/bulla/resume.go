@@ -66,7 +66,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	}
 	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.same))
-	return a.result(out, decrypted{in.given.AsInput(), out.given.AsOutput(), n})
+	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n})
 }
 
 // unresumed says of an error that not all is lost, if that is so.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -198,14 +199,17 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	began := time.Now().UTC().Truncate(time.Second)
 	opts := &stream.VerifyOptions{Workers: v.jobs, Head: head, Done: new(atomic.Int64)}
 	bar := a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(in.size), opts.Done, nil)
-	sum := newHashing(ctx, v.hash, in)
+	src, sum := io.Reader(in.Stream()), func() (*string, error) { return nil, nil }
+	if v.hash {
+		src, sum = in.hashed(ctx)
+	}
 	var report *stream.Report
 	if in.regular {
 		report, err = stream.VerifySlice(ctx, in.At(), in.size, v.slice, ids.all, opts)
 	} else {
-		report, err = stream.VerifyReader(ctx, sum.tee(in.Stream()), ids.all, opts)
+		report, err = stream.VerifyReader(ctx, src, ids.all, opts)
 	}
-	digest, herr := sum.end()
+	digest, herr := sum()
 	if herr != nil && (err == nil || isNoKey(err)) {
 		err = herr
 	}

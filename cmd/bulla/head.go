@@ -176,7 +176,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		return err
 	}
 	defer src.close()
-	if src.in == nil || !src.in.regular {
+	if src.in == nil {
 		return usage(hintFileItself, "%s cannot be repaired: it is a stream or a detached head", src.name)
 	}
 	src.whole, src.mend = true, true

@@ -21,30 +21,36 @@ import (
 type headSource struct {
 	name     string // as shown
 	given    safetext.Name
-	in       *input         // nil: there is a detached head alone
+	in       *input         // a regular file; nil: there is a detached head alone, or a stream
 	patch    *storage.Patch // nil: nothing is to be written in place
-	detached []byte         // nil: there is none
-	first    []byte         // of a stream, once read
+	detached []byte         // or the head at the beginning of a stream; nil: there is none
 	whole    bool           // its head is to be written in place: nothing of it may be missing
 	mend     bool           // a good copy of its head is to be written over one that is forged
 }
 
 // openHeadSource opens the file of that name and reads the detached head; either
-// may be "", for none.
+// may be "", for none. Of a stream the beginning is read, which is like a detached
+// head.
 func (a *app) openHeadSource(file, detached string) (*headSource, error) {
 	s := &headSource{name: safetext.Printable(detached), given: safetext.Name(detached)}
-	if file != "" {
-		in, err := a.openInput(file)
-		if err != nil {
-			return nil, err
-		}
-		s.name, s.given, s.in = in.name, in.given, in
-		if detached == "" && in.isDetachedHead() {
-			s.close()
-			s.in, detached = nil, file
-		}
+	if file == "" {
+		return s, s.addDetached(a, detached)
 	}
-	return s, s.addDetached(a, detached)
+	in, err := a.openInput(file)
+	if err != nil {
+		return nil, err
+	}
+	s.name, s.given = in.name, in.given
+	if in.regular && (detached != "" || !in.isDetachedHead()) {
+		s.in = in
+		return s, s.addDetached(a, detached)
+	}
+	defer in.Close()
+	if detached != "" {
+		return nil, usage("name only the detached head, or a file", "%s is a stream, of which only the beginning is read", s.name)
+	}
+	s.detached, err = format.ReadHead(in.Stream())
+	return s, about(s.name, err)
 }
 
 // openForChange opens a file whose head is to be written in place, and keeps
@@ -91,52 +97,20 @@ func (s *headSource) close() {
 
 // open opens the head with one of the identities. That a copy of it is not good,
 // or the file's end missing, is no error where no more than the head is wanted.
-func (s *headSource) open(ctx context.Context, ids *identities) (*stream.HeadEditor, error) {
-	h, err := s.openWith(ctx, ids.all)
-	if err != nil {
-		return nil, about(s.name, ids.explain(err))
+func (s *headSource) open(ctx context.Context, ids *identities) (h *stream.HeadEditor, err error) {
+	if s.in != nil {
+		h, err = stream.EditHead(ctx, s.in.At(), s.in.size, ids.all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
+	} else {
+		h, err = stream.EditDetachedHead(ctx, s.detached, ids.all)
 	}
-	return h, nil
-}
-
-func (s *headSource) openWith(ctx context.Context, all []stream.Identity) (*stream.HeadEditor, error) {
-	if s.in != nil && s.in.regular {
-		return stream.EditHead(ctx, s.in.At(), s.in.size, all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
-	}
-	b, err := s.single()
-	if err != nil {
-		return nil, err
-	}
-	return stream.EditDetachedHead(ctx, b, all)
-}
-
-// single is the encoded head where there is only one: detached, or at the
-// beginning of a stream.
-func (s *headSource) single() ([]byte, error) {
-	switch {
-	case s.in == nil:
-		return s.detached, nil
-	case s.detached != nil:
-		return nil, usage("name only the detached head, or a file", "%s is a stream, of which only the beginning is read", s.name)
-	case s.first == nil:
-		b, err := format.ReadHead(s.in.Stream())
-		if err != nil {
-			return nil, err
-		}
-		s.first = b
-	}
-	return s.first, nil
+	return h, about(s.name, ids.explain(err))
 }
 
 // stranger is the head as far as it shows without a key: the newest there is,
 // which is not authenticated, and what is wrong with the file.
 func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
-	if s.in == nil || !s.in.regular {
-		b, err := s.single()
-		if err != nil {
-			return nil, nil, err
-		}
-		h, err := format.ParseHead(b)
+	if s.in == nil {
+		h, err := format.ParseHead(s.detached)
 		return h, nil, err
 	}
 	r := format.Check(s.in.At(), s.in.size)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"bulla/internal/console"
 	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -96,9 +97,8 @@ func explained(err error) *failure {
 	if s, ok := errors.AsType[*interrupt.Error](err); ok {
 		return &failure{exit: exitSignal + int(s.Signal), what: s.Error(), silent: true}
 	}
-	if f, ok := errors.AsType[*failure](err); ok {
-		same := *f
-		return &same
+	if f := explainedBefore(err); f != nil {
+		return f
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return explainStorage(e)
@@ -107,6 +107,18 @@ func explained(err error) *failure {
 		return &failure{exit: exitClosedPipe, what: "the reader of the output went away", silent: true}
 	}
 	return cmp.Or(explainContainer(name, err), explainPlain(err), explainKeys(err), explainIO(err))
+}
+
+// explainedBefore is the failure that err holds; nil if there is none.
+func explainedBefore(err error) *failure {
+	if e, ok := errors.AsType[*console.UnansweredError](err); ok { // by a key, which only a person can answer
+		err = unanswered(e, e.For, "no answer was given for "+e.For, "run it at a terminal, or use a key that asks nothing")
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		same := *f
+		return &same
+	}
+	return nil
 }
 
 // explainIO explains the errors of the operating system, and those that nobody

@@ -148,9 +148,8 @@ func explainParse(name string, e *format.ParseError) *failure {
 
 func explainNoKey(name string, e *keysError) *failure {
 	causes := errors.Join(e.Causes...)
-	if f, ok := errors.AsType[*failure](causes); ok { // such as that nobody could be asked
-		same := *f
-		return &same
+	if f := explainedBefore(causes); f != nil { // such as that nobody could be asked
+		return f
 	}
 	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
 		return explainPlain(causes)

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 
 	"github.com/spf13/cobra"
@@ -31,7 +31,7 @@ func (a *app) help(cmd *cobra.Command) {
 
 func helpText(cmd *cobra.Command, width int) string {
 	var b strings.Builder
-	b.WriteString(wrap(orElse(cmd.Long, cmd.Short), width))
+	b.WriteString(console.Wrap(orElse(cmd.Long, cmd.Short), width))
 	section := func(title, text string) {
 		if text != "" {
 			b.WriteString("\n" + title + ":\n" + strings.TrimRight(text, "\n") + "\n")
@@ -62,42 +62,6 @@ func helpText(cmd *cobra.Command, width int) string {
 		b.WriteString("\nbulla help VERB explains a verb, bulla help TOPIC a topic.\n")
 	case verbs != "":
 		b.WriteString("\nbulla help " + words(cmd) + " VERB explains a verb.\n")
-	}
-	return b.String()
-}
-
-// wrap breaks the lines of paragraphs anew. Lines that begin with a space, such
-// as those of tables, stay.
-func wrap(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for line := range strings.Lines(text + "\n") {
-		words := strings.Fields(line)
-		if len(words) == 0 || line[0] == ' ' {
-			if column > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(strings.TrimRight(line, "\n") + "\n")
-			column = 0
-			continue
-		}
-		for _, word := range words {
-			n := utf8.RuneCountInString(word)
-			switch {
-			case column == 0:
-			case column+1+n > width:
-				b.WriteByte('\n')
-				column = 0
-			default:
-				b.WriteByte(' ')
-				column++
-			}
-			b.WriteString(word)
-			column += n
-		}
-	}
-	if column > 0 {
-		b.WriteByte('\n')
 	}
 	return b.String()
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"bulla/internal/console"
 )
 
 // everyPage calls f for the root, every verb and every topic, with what one
@@ -41,7 +43,7 @@ func TestHelpWidth(t *testing.T) {
 				t.Errorf("help %s has a line of %d columns: %s", name, n, line)
 			}
 		}
-		for line := range strings.Lines(wrap(cmd.Long, 40)) {
+		for line := range strings.Lines(console.Wrap(cmd.Long, 40)) {
 			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 40 && line[0] != ' ' && strings.Contains(line, " ") {
 				t.Errorf("help %s in 40 columns has a line of %d: %s", name, n, line)
 			}
@@ -59,7 +61,7 @@ func TestWrap(t *testing.T) {
 		{"longer", "longer\n"},
 		{"é é é", "é é\né\n"},
 	} {
-		if got := wrap(c.text, 3); got != c.want {
+		if got := console.Wrap(c.text, 3); got != c.want {
 			t.Errorf("%q: %q, want %q", c.text, got, c.want)
 		}
 	}

@@ -10,7 +10,6 @@
 //	keyflags.go    the flags that name keys; files of keys in keys.go, recipients and
 //	               identities in keys_*.go
 //	passphrase.go  where passphrases come from
-//	terminal.go    asking a person on behalf of keys
 //	claims.go      what standard input and other descriptors are read for
 //	input.go       what is read
 //	output.go      what is written: whole or not at all

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"bulla/entropy"
+	"bulla/internal/console"
 	"bulla/keyslot"
 )
 
@@ -105,6 +106,18 @@ func (p *passphraseFlags) unanswered(err error) error {
 		hint = fmt.Sprintf("say where it comes from with --%[1]spassphrase-file, --%[1]spassphrase-fd or --%[1]spassphrase-command", p.prefix)
 	}
 	return unanswered(err, "the passphrase", "no passphrase was given", hint)
+}
+
+// unanswered words why a person gave no answer: there is none to ask for what, or
+// none was given.
+func unanswered(err error, what, none, hint string) error {
+	switch {
+	case errors.Is(err, console.ErrNoTerminal):
+		return &failure{exit: exitNoKey, err: err, what: "cannot ask for " + what + ": there is no terminal", hint: hint}
+	case errors.Is(err, console.ErrNoAnswer):
+		return &failure{exit: exitNoKey, err: err, what: none, hint: "type it and press Enter"}
+	}
+	return err
 }
 
 // confirmed is a secret that was asked for twice; differ is the error if it was not

@@ -40,7 +40,7 @@ type app struct {
 	stdio
 	files  *storage.Run
 	con    *console.Console
-	person person
+	person *console.Terminal
 	left   interrupt.Leftovers
 
 	args                 []string // of the command line
@@ -60,7 +60,7 @@ type app struct {
 
 func newApp(std stdio) *app {
 	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
-	a.person = person{a.con.Terminal(), a.con}
+	a.person = a.con.Terminal()
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it
 	return a
 }

@@ -2,7 +2,8 @@
 //
 //	Console   standard error: lines, and one below them that is overwritten
 //	Progress  how far a piece of work has come, in that line
-//	Terminal  questions at the controlling terminal: passphrases, PINs, choices
+//	Terminal  questions at the controlling terminal: passphrases, PINs, choices; those of keys
+//	          and of their plugins in ask.go
 //	Map       which part of a file is lost, as one line
 //	Bytes     sizes and durations as people write and read them
 //

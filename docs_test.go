@@ -20,7 +20,7 @@ var traces = map[string]string{
 	"a suite":                           `\bAES256GCM\b|(?i)\baes-256-gcm\b`,
 	"how many workers, how much memory": `GOMAXPROCS\(|NumCPU\(|[wW]orkers ?\+ ?\d`,
 	"a verb":                            `^\tsalvageCommand,$|"salvage":|^salvage$`,
-	"an exit code":                      `\bexitUnsupported += |\{exit\w+, ("|exit)|\[\]int\{exit`,
+	"an exit code":                      `\bexitUnsupported += |^\t\{exit\w+, "|\{exit\w+, exit|\[\]int\{exit`,
 	"a source of randomness":            `\brndr\b`,
 	"a kind of archive":                 `tars? (or|nor a) zip|\bnewZip\b|\*zip\.File\b`,
 }

@@ -8,6 +8,7 @@
 package bech32
 
 import (
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,34 +30,27 @@ var (
 	errPadding  = errors.New("the last character holds bits that belong to no byte")
 )
 
+// encoding is Base32 with this alphabet: the first bits first, zeros at the end.
+var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+
 // Encode encodes data under prefix, which is all of one case, and in
 // that case. The prefix is a constant of the caller's, not a user's choice.
 func Encode(prefix string, data []byte) string {
 	lower := strings.ToLower(prefix)
-	values := make([]byte, 0, (len(data)*8+4)/5+checksumSize)
-	acc, bits := 0, 0
-	for _, b := range data {
-		acc, bits = acc<<8|int(b), bits+8
-		for ; bits >= 5; bits -= 5 {
-			values = append(values, byte(acc>>(bits-5)&31))
-		}
-		acc &= 1<<bits - 1
+	text := encoding.EncodeToString(data)
+	values := make([]byte, len(text)+checksumSize)
+	for i := range text {
+		values[i] = byte(strings.IndexByte(alphabet, text[i]))
 	}
-	if bits > 0 {
-		values = append(values, byte(acc<<(5-bits)&31))
-	}
-	sum := polymod(lower, append(values, make([]byte, checksumSize)...)) ^ 1
+	s := []byte(lower + Separator + text)
+	sum := polymod(lower, values) ^ 1
 	for i := checksumSize - 1; i >= 0; i-- {
-		values = append(values, byte(sum>>(5*i)&31))
+		s = append(s, alphabet[sum>>(5*i)&31])
 	}
-	for i, v := range values {
-		values[i] = alphabet[v]
-	}
-	s := lower + Separator + string(values)
 	if lower != prefix {
-		s = strings.ToUpper(s)
+		return strings.ToUpper(string(s))
 	}
-	return s
+	return string(s)
 }
 
 // Decode is the inverse of Encode and, given a letter in the prefix
@@ -79,9 +73,10 @@ func Decode(s string) (prefix string, data []byte, err error) {
 	if sep < 1 || len(s)-sep-1 < checksumSize {
 		return "", nil, errSeparator
 	}
-	values := []byte(strings.ToLower(s[sep+1:]))
-	for i, c := range values {
-		v := strings.IndexByte(alphabet, c)
+	text := strings.ToLower(s[sep+1:])
+	values := make([]byte, len(text))
+	for i := range text {
+		v := strings.IndexByte(alphabet, text[i])
 		if v < 0 {
 			return "", nil, fmt.Errorf("character %d is none of Bech32's", sep+1+i+1)
 		}
@@ -90,19 +85,9 @@ func Decode(s string) (prefix string, data []byte, err error) {
 	if polymod(strings.ToLower(s[:sep]), values) != 1 {
 		return "", nil, ErrChecksum
 	}
-	values = values[:len(values)-checksumSize]
-	data = make([]byte, 0, len(values)*5/8)
-	acc, bits := 0, 0
-	for _, v := range values {
-		acc, bits = acc<<5|int(v), bits+5
-		if bits >= 8 {
-			bits -= 8
-			data = append(data, byte(acc>>bits))
-			acc &= 1<<bits - 1
-		}
-	}
-	// What is left over is padding: fewer than five bits, all zero.
-	if bits >= 5 || acc != 0 {
+	text = text[:len(text)-checksumSize]
+	data, err = encoding.DecodeString(text)
+	if err != nil || encoding.EncodeToString(data) != text { // which Base32 lets pass
 		return "", nil, errPadding
 	}
 	return s[:sep], data, nil

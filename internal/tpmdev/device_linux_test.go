@@ -58,7 +58,7 @@ func TestDevice(t *testing.T) {
 		}
 	}()
 	dev := tpmOf(c)
-	if _, err := dev.Send([]byte("command")); err != nil {
+	if _, err := dev.With(t.Context()).Send([]byte("command")); err != nil {
 		t.Fatal(err)
 	}
 	// Now it does not answer. The goroutine that waits in the kernel stays.

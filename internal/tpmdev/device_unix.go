@@ -3,6 +3,7 @@
 package tpmdev
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -43,6 +44,18 @@ func openFirst(devices []string) (path string, c conn, err error) {
 		}
 	}
 	return path, nil, err
+}
+
+// etime is the error of Linux's driver for a TPM that does not answer it. Other
+// systems have no name for it.
+const etime = syscall.Errno(62)
+
+// systemKind knows the causes that only one system has.
+func systemKind(err error) error {
+	if runtime.GOOS == "linux" && errors.Is(err, etime) {
+		return ErrHang
+	}
+	return nil
 }
 
 // device is the kernel's character device. The file is in blocking mode: the

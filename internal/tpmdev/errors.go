@@ -10,30 +10,36 @@ import (
 	"github.com/google/go-tpm/tpm2"
 )
 
-// The kinds of failure that a caller may want to tell apart; an *Error wraps
-// at most one of them.
-var (
-	ErrAbsent      = errors.New("no TPM 2.0 here")
-	ErrPermission  = errors.New("no permission to use the TPM")
-	ErrBusy        = errors.New("the TPM is busy")
-	ErrHang        = errors.New("the TPM does not answer")
-	ErrFailureMode = errors.New("the TPM is in failure mode")
-	ErrLockout     = errors.New("the TPM is locked out after too many wrong authorizations")
-)
+type kind struct{ text, hint string }
 
-var hints = map[error]string{
-	ErrAbsent:      "enable the TPM (often called fTPM or PTT) in the firmware's setup",
-	ErrPermission:  "join the group that owns the device (usually tss) and log in again",
-	ErrBusy:        "try again when the other program that is using the TPM has ended",
-	ErrHang:        "restart the machine or the emulator",
-	ErrFailureMode: "switch the machine off and on; if that does not help, look for a firmware update",
-	ErrLockout:     "wait for the lockout to run out, or clear it with the lockout authorization",
+func (k *kind) Error() string { return k.text }
+
+// NewKind makes an error of a kind of failure; hint says what would mend it.
+func NewKind(text, hint string) error { return &kind{text, hint} }
+
+// HintOf returns the hint of a kind, and nothing for another error.
+func HintOf(err error) string {
+	if k, ok := err.(*kind); ok {
+		return k.hint
+	}
+	return ""
 }
+
+// The kinds that a caller may want to tell apart; an *Error wraps at most one.
+var (
+	ErrAbsent      = NewKind("no TPM 2.0 here", "enable the TPM (often called fTPM or PTT) in the firmware's setup")
+	ErrPermission  = NewKind("no permission to use the TPM", "join the group that owns the device (usually tss) and log in again")
+	ErrBusy        = NewKind("the TPM is busy", "try again when the other program that is using the TPM has ended")
+	ErrHang        = NewKind("the TPM does not answer", "restart the machine or the emulator")
+	ErrFailureMode = NewKind("the TPM is in failure mode", "switch the machine off and on; if that does not help, look for a firmware update")
+	ErrLockout     = NewKind("the TPM is locked out after too many wrong authorizations",
+		"wait for the lockout to run out, or clear it with the lockout authorization")
+)
 
 // Error is a failure of the TPM or on the way to it.
 type Error struct {
 	Device string // where the TPM is: a path, or "TBS"
-	Kind   error  // one of the errors above, or nil
+	Kind   error  // one of those above, or nil
 	Err    error  // what happened; never nil
 }
 
@@ -54,7 +60,7 @@ func (e *Error) Unwrap() []error {
 }
 
 // Hint says what would mend the failure; it may be empty.
-func (e *Error) Hint() string { return hints[e.Kind] }
+func (e *Error) Hint() string { return HintOf(e.Kind) }
 
 // wrapError gives err the kind that its cause stands for. An *Error, and nil,
 // come back unchanged.

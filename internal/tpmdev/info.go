@@ -26,12 +26,11 @@ type Lockout struct {
 	Failures    uint32        // wrong authorizations that count at the moment
 	MaxFailures uint32        // at this many the TPM is locked out
 	Interval    time.Duration // one failure is forgotten each time this has passed
-	Recovery    time.Duration // how long a failed lockout authorization bars the next
 }
 
 // Lockout asks the TPM for its lockout state.
 func (t *TPM) Lockout(ctx context.Context) (Lockout, error) {
-	p, err := t.properties(ctx, tpm2.TPMPTLockoutCounter, tpm2.TPMPTLockoutRecovery)
+	p, err := t.properties(ctx, tpm2.TPMPTLockoutCounter, tpm2.TPMPTLockoutInterval)
 	if err != nil {
 		return Lockout{}, err
 	}
@@ -39,7 +38,6 @@ func (t *TPM) Lockout(ctx context.Context) (Lockout, error) {
 		Failures:    p[tpm2.TPMPTLockoutCounter],
 		MaxFailures: p[tpm2.TPMPTMaxAuthFail],
 		Interval:    time.Duration(p[tpm2.TPMPTLockoutInterval]) * time.Second,
-		Recovery:    time.Duration(p[tpm2.TPMPTLockoutRecovery]) * time.Second,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/google/go-tpm/tpm2"
 )
@@ -72,15 +73,7 @@ func (k *SRK) take(rsp *tpm2.CreatePrimaryResponse) error {
 	}
 	blank := *public
 	blank.Unique = srkTemplate.Unique
-	got, err := tpm2.ObjectName(&blank)
-	if err != nil {
-		return err
-	}
-	want, err := tpm2.ObjectName(&srkTemplate)
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(got.Buffer, want.Buffer) {
+	if !bytes.Equal(tpm2.Marshal(blank), tpm2.Marshal(srkTemplate)) {
 		return errWrongSRK
 	}
 	k.Public, k.Name = *public, name.Buffer
@@ -88,10 +81,7 @@ func (k *SRK) take(rsp *tpm2.CreatePrimaryResponse) error {
 }
 
 // Flush removes the key from the TPM's memory.
-func (k *SRK) Flush(ctx context.Context) error {
-	_, err := tpm2.FlushContext{FlushHandle: k.Handle}.Execute(k.tpm.With(ctx))
-	return k.tpm.Err(err)
-}
+func (k *SRK) Flush(ctx context.Context) error { return k.tpm.Flush(ctx, k.Handle) }
 
 // Sessions hash with SHA-256, take nonces of SessionNonce bytes and encrypt
 // parameters with AES-128 in CFB mode, which every TPM 2.0 can.
@@ -103,38 +93,28 @@ const (
 	SessionKind = "HMAC-SHA256, salted to the storage root key, AES-128-CFB"
 )
 
-// Direction says which parameters a session encrypts. Only the first parameter
-// of a command or response can be encrypted, and only if it is a sized buffer
-// (Part 1, 21.1): which directions are allowed depends on the command.
-type Direction int
-
-const (
-	In    Direction  = 1 << iota // to the TPM: TPM2_Load
-	Out                          // from the TPM: TPM2_GetRandom, TPM2_Unseal
-	InOut = In | Out             // TPM2_Create
+// Which parameters a session encrypts. Only the first parameter of a command or
+// response can be encrypted, and only if it is a sized buffer (Part 1, 21.1): which
+// directions are allowed depends on the command.
+var (
+	In    = tpm2.AESEncryption(sessionAES, tpm2.EncryptIn)    // to the TPM: TPM2_Load
+	Out   = tpm2.AESEncryption(sessionAES, tpm2.EncryptOut)   // from the TPM: TPM2_GetRandom, TPM2_Unseal
+	InOut = tpm2.AESEncryption(sessionAES, tpm2.EncryptInOut) // TPM2_Create
 )
 
-// Auth gives the options that salt a go-tpm session to the key and encrypt its
-// parameters. The salt is crypto/rand's: where that is predictable, who watches
-// the bus reads along.
+// Auth gives the options that salt a go-tpm session to the key, before others. The
+// salt is crypto/rand's: where that is predictable, who watches the bus reads along.
 //
 // Authorization values must not contain a zero byte: go-tpm v0.9.8 cuts them
 // at the first one, not only at trailing ones (Part 1, 19.6.4.3).
-func (k *SRK) Auth(d Direction) []tpm2.AuthOption {
-	encrypt := tpm2.AESEncryption(sessionAES, tpm2.EncryptInOut)
-	switch d {
-	case In:
-		encrypt = tpm2.AESEncryption(sessionAES, tpm2.EncryptIn)
-	case Out:
-		encrypt = tpm2.AESEncryption(sessionAES, tpm2.EncryptOut)
-	}
-	return []tpm2.AuthOption{tpm2.Salted(k.Handle, k.Public), encrypt}
+func (k *SRK) Auth(more ...tpm2.AuthOption) []tpm2.AuthOption {
+	return append([]tpm2.AuthOption{tpm2.Salted(k.Handle, k.Public)}, more...)
 }
 
-// Session starts a salted, encrypting HMAC session that lasts until it is
-// flushed, whether or not the key stays in the TPM's memory.
-func (k *SRK) Session(ctx context.Context, d Direction) (*Session, error) {
-	session, _, err := tpm2.HMACSession(k.tpm.With(ctx), tpm2.TPMAlgSHA256, SessionNonce, k.Auth(d)...)
+// Session starts a salted HMAC session that lasts until it is flushed, whether or
+// not the key stays in the TPM's memory. It encrypts what direction says.
+func (k *SRK) Session(ctx context.Context, direction tpm2.AuthOption) (*Session, error) {
+	session, _, err := tpm2.HMACSession(k.tpm.With(ctx), tpm2.TPMAlgSHA256, SessionNonce, k.Auth(direction)...)
 	if err != nil {
 		return nil, k.tpm.Err(err)
 	}
@@ -148,7 +128,38 @@ type Session struct {
 }
 
 // Flush ends the session.
-func (s *Session) Flush(ctx context.Context) error {
-	_, err := tpm2.FlushContext{FlushHandle: s.Handle()}.Execute(s.tpm.With(ctx))
+func (s *Session) Flush(ctx context.Context) error { return s.tpm.Flush(ctx, s.Handle()) }
+
+// Random fills p with the TPM's random bytes over the session, which must
+// encrypt in direction Out only. The session proves that the bytes are the
+// TPM's and hides them on the way. On an error p is partly filled and must be
+// discarded.
+func (s *Session) Random(ctx context.Context, p []byte) error {
+	err := gather(p, func(n uint16) ([]byte, error) {
+		rsp, err := tpm2.GetRandom{BytesRequested: n}.Execute(s.tpm.With(ctx), s.Session)
+		if err != nil {
+			return nil, err
+		}
+		return rsp.RandomBytes.Buffer, nil
+	})
 	return s.tpm.Err(err)
+}
+
+// gather fills p from as many draws as it takes. A TPM gives at most as many
+// bytes at once as its longest digest has, without a word about the rest
+// (Part 3, 16.1): 32 to 64. gather wipes what draw returns.
+func gather(p []byte, draw func(n uint16) ([]byte, error)) error {
+	for len(p) > 0 {
+		n := min(len(p), math.MaxUint16)
+		got, err := draw(uint16(n))
+		if err != nil {
+			return err
+		}
+		if len(got) == 0 || len(got) > n {
+			return fmt.Errorf("%w: %d random bytes where 1 to %d were asked for", errMalformed, len(got), n)
+		}
+		p = p[copy(p, got):]
+		clear(got)
+	}
+	return nil
 }

@@ -136,7 +136,7 @@ func TestOwnerPassword(t *testing.T) {
 	_, tpm := open(t)
 	_, err := tpm2.HierarchyChangeAuth{
 		AuthHandle: tpm2.TPMRHOwner, NewAuth: tpm2.TPM2BAuth{Buffer: []byte("password")},
-	}.Execute(tpm)
+	}.Execute(tpm.With(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}

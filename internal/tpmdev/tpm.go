@@ -133,8 +133,11 @@ type bound struct {
 // Send implements transport.TPM.
 func (b bound) Send(cmd []byte) ([]byte, error) { return b.tpm.send(b.ctx, cmd) }
 
-// Send implements transport.TPM: every command is bounded by CommandTimeout.
-func (t *TPM) Send(cmd []byte) ([]byte, error) { return t.send(context.Background(), cmd) }
+// Flush removes a key from the TPM's memory or ends a session.
+func (t *TPM) Flush(ctx context.Context, handle tpm2.TPMHandle) error {
+	_, err := tpm2.FlushContext{FlushHandle: handle}.Execute(t.With(ctx))
+	return t.Err(err)
+}
 
 // Err gives an error of go-tpm's its kind: an *Error, or nil for nil.
 func (t *TPM) Err(err error) error { return wrapError(t.device, err) }

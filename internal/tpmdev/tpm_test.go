@@ -66,7 +66,7 @@ func TestRetryCodes(t *testing.T) {
 				}
 				return response(noSessions, tpm2.TPMRCSuccess), nil
 			}))
-			if _, err := tpm.Send([]byte("command")); err != nil || calls != 21 || tpm.Retries() != 20 {
+			if _, err := tpm.With(t.Context()).Send([]byte("command")); err != nil || calls != 21 || tpm.Retries() != 20 {
 				t.Errorf("%v: %v after %d calls, %d retries", rc, err, calls, tpm.Retries())
 			}
 		})
@@ -88,7 +88,7 @@ func TestRetryForever(t *testing.T) {
 			t.Errorf("%d retries in two seconds", n)
 		}
 		rc = tpm2.TPMRCSuccess
-		if _, err := tpm.Send(nil); err != nil {
+		if _, err := tpm.With(t.Context()).Send(nil); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
 	})
@@ -116,13 +116,13 @@ func TestDeadline(t *testing.T) {
 				t.Errorf("second command: %v, want ErrBusy", err)
 			}
 		}()
-		_, err := tpm.Send(nil) // no deadline of its own
+		_, err := tpm.With(t.Context()).Send(nil) // no deadline of its own
 		if !errors.Is(err, ErrHang) || time.Since(begin) != CommandTimeout {
 			t.Errorf("after %v: %v, want ErrHang", time.Since(begin), err)
 		}
 		<-f.closed
 		close(release) // the answer comes late, and goes to nobody
-		if _, err := tpm.Send(nil); !errors.Is(err, ErrHang) {
+		if _, err := tpm.With(t.Context()).Send(nil); !errors.Is(err, ErrHang) {
 			t.Errorf("next command: %v, want ErrHang", err)
 		}
 	})
@@ -156,7 +156,7 @@ func TestBadResponses(t *testing.T) {
 		"gone":         {err: syscall.ENODEV, want: ErrAbsent},
 	} {
 		tpm := tpmOf(newFake(func([]byte) ([]byte, error) { return test.rsp, test.err }))
-		_, err := tpm.Send(nil)
+		_, err := tpm.With(t.Context()).Send(nil)
 		var typed *Error
 		if !errors.Is(err, test.want) || !errors.As(err, &typed) || typed.Device != "fake" {
 			t.Errorf("%s: %v, want %v", name, err, test.want)

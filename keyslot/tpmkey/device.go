@@ -39,13 +39,13 @@ func connect(ctx context.Context) (*device, error) {
 // close unloads the storage root key, also when ctx is done: without a resource
 // manager what stays loaded stays until the machine is switched off.
 func (d *device) close(ctx context.Context) {
-	d.srk.Flush(context.WithoutCancel(ctx))
+	d.flush(ctx, d.srk.Handle)
 	d.Close()
 }
 
 // flush unloads a key or ends a session, likewise.
 func (d *device) flush(ctx context.Context, handle tpm2.TPMHandle) {
-	tpm2.FlushContext{FlushHandle: handle}.Execute(d.With(context.WithoutCancel(ctx)))
+	d.Flush(context.WithoutCancel(ctx), handle)
 }
 
 // parent is the storage root key as the parent of a key.
@@ -54,13 +54,8 @@ func (d *device) parent() tpm2.NamedHandle {
 }
 
 // session is for one command that takes no authorization but its parent's.
-func (d *device) session(direction tpmdev.Direction) tpm2.Session {
-	return tpm2.HMAC(tpm2.TPMAlgSHA256, tpmdev.SessionNonce, d.srk.Auth(direction)...)
-}
-
-// witness is a session that proves whose the response is, and encrypts nothing.
-func (d *device) witness() tpm2.Session {
-	return tpm2.HMAC(tpm2.TPMAlgSHA256, tpmdev.SessionNonce, tpm2.Salted(d.srk.Handle, d.srk.Public), tpm2.Audit())
+func (d *device) session(options ...tpm2.AuthOption) tpm2.Session {
+	return tpm2.HMAC(tpm2.TPMAlgSHA256, tpmdev.SessionNonce, d.srk.Auth(options...)...)
 }
 
 // endorsement is the Name of the TPM's ECC endorsement key, of template L-2, or
@@ -75,30 +70,27 @@ func (d *device) endorsement(ctx context.Context) []byte {
 	if err != nil {
 		return nil
 	}
-	defer d.flush(ctx, rsp.ObjectHandle)
-	public, err := rsp.OutPublic.Contents()
-	if err != nil {
+	d.flush(ctx, rsp.ObjectHandle)
+	if !isName(rsp.Name.Buffer) {
 		return nil
 	}
-	name, err := tpm2.ObjectName(public)
-	if err != nil || !isName(name.Buffer) {
-		return nil
-	}
-	return name.Buffer
+	return rsp.Name.Buffer
 }
 
-// is makes sure that the TPM is the one that k is sealed to.
-func (d *device) is(ctx context.Context, k *Key) error {
-	if bytes.Equal(d.srk.Name, k.srk) {
-		return nil
+// connectTo opens the TPM, which must be the one that k is sealed to.
+func connectTo(ctx context.Context, k *Key) (*device, error) {
+	d, err := connect(ctx)
+	if err != nil || bytes.Equal(d.srk.Name, k.srk) {
+		return d, err
 	}
+	defer d.close(ctx)
 	switch ek := d.endorsement(ctx); {
 	case ek == nil || k.ek == nil:
-		return &Error{Kind: ErrSRKChanged}
+		return nil, &Error{Kind: ErrSRKChanged}
 	case bytes.Equal(ek, k.ek):
-		return &Error{Kind: ErrCleared}
+		return nil, &Error{Kind: ErrCleared}
 	}
-	return &Error{Kind: ErrOtherTPM}
+	return nil, &Error{Kind: ErrOtherTPM}
 }
 
 // isPinned makes sure that the TPM is the one that o names, if it names one.

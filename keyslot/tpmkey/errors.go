@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -15,39 +14,35 @@ import (
 // TPM itself (absent, busy, no permission …) is not among them; it comes as
 // package tpmdev words it, with a method Hint() string like Error's.
 var (
-	ErrWrongPIN   = errors.New("wrong PIN")
-	ErrLockout    = errors.New("the TPM is locked out")
-	ErrPCR        = errors.New("the PCRs are not as they were when the key was made")
-	ErrOtherTPM   = errors.New("this is another TPM than the one that the key is sealed to")
-	ErrCleared    = errors.New("the TPM was cleared after the key was made: the key is lost")
-	ErrSRKChanged = errors.New("the TPM's storage root key is not the one that the key is sealed to")
-	ErrDamaged    = errors.New("the sealed key is damaged")
-	ErrNotPinned  = errors.New("this is not the TPM that is pinned")
-	ErrMismatch   = errors.New("the sealed key is not the recipient's that stands beside it")
+	ErrWrongPIN = tpmdev.NewKind("wrong PIN",
+		"the PIN is the one chosen when the key was made; losing power while the key was in use counts as a wrong PIN, too")
+	ErrLockout = tpmdev.NewKind("the TPM is locked out",
+		"wait; or clear it with the lockout authorization: tpm2_dictionarylockout --clear-lockout")
+	ErrPCR = tpmdev.NewKind("the PCRs are not as they were when the key was made",
+		"an update of the firmware, or of its settings, changes PCRs; open the file with another of its keys and make a new TPM key")
+	ErrOtherTPM = tpmdev.NewKind("this is another TPM than the one that the key is sealed to",
+		"the key opens on the machine that it was made on and nowhere else; use another of the file's keys here")
+	ErrCleared = tpmdev.NewKind("the TPM was cleared after the key was made: the key is lost",
+		"open the file with another of its keys and make a new TPM key")
+	ErrSRKChanged = tpmdev.NewKind("the TPM's storage root key is not the one that the key is sealed to",
+		"the TPM was cleared or replaced, or something stands between it and the program; open the file with another of its keys")
+	ErrDamaged = tpmdev.NewKind("the sealed key is damaged",
+		"get the key file from a backup")
+	ErrNotPinned = tpmdev.NewKind("this is not the TPM that is pinned",
+		"the TPM was cleared or replaced, or something stands between it and the program")
+	ErrMismatch = tpmdev.NewKind("the sealed key is not the recipient's that stands beside it",
+		"the key file was changed; get it from a backup")
 )
-
-var hints = map[error]string{
-	ErrWrongPIN:   "the PIN is the one chosen when the key was made; losing power while the key was in use counts as a wrong PIN, too",
-	ErrLockout:    "wait; or clear it with the lockout authorization: tpm2_dictionarylockout --clear-lockout",
-	ErrPCR:        "an update of the firmware, or of its settings, changes PCRs; open the file with another of its keys and make a new TPM key",
-	ErrOtherTPM:   "the key opens on the machine that it was made on and nowhere else; use another of the file's keys here",
-	ErrCleared:    "open the file with another of its keys and make a new TPM key",
-	ErrSRKChanged: "the TPM was cleared or replaced, or something stands between it and the program; open the file with another of its keys",
-	ErrDamaged:    "get the key file from a backup",
-	ErrNotPinned:  "the TPM was cleared or replaced, or something stands between it and the program",
-	ErrMismatch:   "the key file was changed; get it from a backup",
-}
 
 // Error is why a sealed key could not be used.
 type Error struct {
 	Kind error // one of the errors above
 	Err  error // what the TPM said; may be nil
 
-	// Of ErrWrongPIN and ErrLockout, if the TPM told: how many wrong
-	// authorizations count, at how many it locks itself, and after how long
-	// one is forgotten. MaxFailures is 0 if it did not tell.
-	Failures, MaxFailures uint32
-	Interval              time.Duration
+	// Of ErrWrongPIN and ErrLockout: Failures is how many wrong authorizations
+	// count, MaxFailures at how many the TPM locks itself, 0 if it did not tell,
+	// and Interval after how long one is forgotten.
+	tpmdev.Lockout
 
 	PCRs []int // of ErrPCR: those that the key is bound to
 }
@@ -80,15 +75,7 @@ func (e *Error) Hint() string {
 	if e.Kind == ErrLockout && e.Interval > 0 {
 		return fmt.Sprintf("wait at most %v, then there is one more try; or clear it with the lockout authorization: tpm2_dictionarylockout --clear-lockout", e.Interval)
 	}
-	return hints[e.Kind]
-}
-
-// withCounters adds to an error about authorizations where the counters stand.
-func (e *Error) withCounters(l tpmdev.Lockout, err error) *Error {
-	if err == nil {
-		e.Failures, e.MaxFailures, e.Interval = l.Failures, l.MaxFailures, l.Interval
-	}
-	return e
+	return tpmdev.HintOf(e.Kind)
 }
 
 // locked reports whether the counters say that the TPM takes no more PINs.

@@ -133,7 +133,7 @@ func extend(t *testing.T, pcr int) {
 		Digests: tpm2.TPMLDigestValues{Digests: []tpm2.TPMTHA{
 			{HashAlg: tpm2.TPMAlgSHA256, Digest: bytes.Repeat([]byte{7}, 32)},
 		}},
-	}.Execute(tpm)
+	}.Execute(tpm.With(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func command(t *testing.T, code uint32, handle tpm2.TPMHandle, parameters []byte
 	cmd = binary.BigEndian.AppendUint32(cmd, code)
 	cmd = binary.BigEndian.AppendUint32(cmd, uint32(handle))
 	cmd = binary.BigEndian.AppendUint32(cmd, uint32(len(password)))
-	rsp, err := tpm.Send(append(append(cmd, password...), parameters...))
+	rsp, err := tpm.With(t.Context()).Send(append(append(cmd, password...), parameters...))
 	if err != nil || !bytes.Equal(rsp[6:10], make([]byte, 4)) {
 		t.Fatalf("command %#x: %x, %v", code, rsp, err)
 	}

@@ -118,14 +118,14 @@ func TestPolicyIsEnforced(t *testing.T) {
 	public := k.public()
 	loaded, err := tpm2.Load{
 		ParentHandle: d.parent(), InPrivate: tpm2.TPM2BPrivate{Buffer: k.private}, InPublic: tpm2.New2B(public),
-	}.Execute(d.TPM)
+	}.Execute(d.With(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.flush(t.Context(), loaded.ObjectHandle)
 	_, err = tpm2.Unseal{ItemHandle: tpm2.AuthHandle{
 		Handle: loaded.ObjectHandle, Name: loaded.Name, Auth: tpm2.PasswordAuth([]byte("1234")),
-	}}.Execute(d.TPM)
+	}}.Execute(d.With(t.Context()))
 	if !errors.Is(err, tpm2.TPMRCAuthUnavailable) {
 		t.Errorf("without a policy session: %v", err)
 	}

@@ -3,7 +3,6 @@ package tpmkey
 import (
 	"bytes"
 	"encoding/asn1"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/google/go-tpm/tpm2"
@@ -99,56 +98,31 @@ func (s *sealed) der() ([]byte, error) {
 // parseDER decodes what der encodes, and nothing else.
 func parseDER(b []byte) (*sealed, error) {
 	var k derKey
-	rest, err := asn1.Unmarshal(b, &k)
+	_, err := asn1.Unmarshal(b, &k)
 	switch {
 	case err != nil:
 		return nil, malformed("not the DER of a TPM key: %v", err)
-	case len(rest) > 0:
-		return nil, malformed("%d bytes behind the DER", len(rest))
 	case !k.Type.Equal(oidSealedData):
 		return nil, malformed("its type is %v, not %v (sealed data)", k.Type, oidSealedData)
 	case k.Parent != int64(tpm2.TPMRHOwner):
 		return nil, malformed("its parent is %#x, not the owner hierarchy's storage root key", k.Parent)
-	}
-	s := &sealed{pin: !k.EmptyAuth}
-	if s.pcrs, err = parsePolicy(k.Policy, s.pin); err != nil {
-		return nil, err
-	}
-	// Whatever the public half says must be what the rest says.
-	if n := len(k.Public); n >= uniqueSize {
-		copy(s.unique[:], k.Public[n-uniqueSize:])
-	}
-	if !bytes.Equal(k.Public, tpm2.Marshal(tpm2.New2B(s.public()))) {
-		return nil, malformed("its public half is not that of a seed sealed in this way")
-	}
-	if s.private, err = parseSized(k.Private); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// parseSized gives the content of a TPM2B, which is bounded and not empty.
-func parseSized(b []byte) ([]byte, error) {
-	if len(b) <= sizeField || len(b) > sizeField+maxPrivate || int(binary.BigEndian.Uint16(b)) != len(b)-sizeField {
+	case len(k.Private) <= sizeField || len(k.Private) > sizeField+maxPrivate:
 		return nil, malformed("its private half is no TPM2B_PRIVATE of 1 to %d bytes", maxPrivate)
 	}
-	return b[sizeField:], nil
-}
-
-// parsePolicy reads the policy: none, or PCRs and, with a PIN, PolicyAuthValue.
-func parsePolicy(policy []derPolicy, pin bool) (*pcrPolicy, error) {
-	if len(policy) == 0 {
-		return nil, nil
+	s := &sealed{pin: !k.EmptyAuth, private: k.Private[sizeField:]}
+	if len(k.Policy) > 0 {
+		if s.pcrs, err = parsePCRPolicy(k.Policy[0].Body); err != nil {
+			return nil, err
+		}
 	}
-	want := 1
-	if pin {
-		want = 2
+	if n := len(k.Public); n >= uniqueSize {
+		s.unique = [uniqueSize]byte(k.Public[n-uniqueSize:])
 	}
-	if len(policy) != want || policy[0].Code != int64(tpm2.TPMCCPolicyPCR) ||
-		pin && (policy[1].Code != int64(tpm2.TPMCCPolicyAuthValue) || len(policy[1].Body) != 0) {
-		return nil, malformed("a policy other than PCRs and a PIN")
+	// Whatever else it says must be what follows from that.
+	if again, err := s.der(); err != nil || !bytes.Equal(again, b) {
+		return nil, malformed("it is not a seed that was sealed with a PIN, PCRs or both, and nothing else")
 	}
-	return parsePCRPolicy(policy[0].Body)
+	return s, nil
 }
 
 // malformed is an error that wraps [ErrMalformed].

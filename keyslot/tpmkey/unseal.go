@@ -13,19 +13,16 @@ import (
 // preflight finds out what can be known before a person is asked for the PIN:
 // that the TPM is there, is the one, and would take a PIN.
 func (k *Key) preflight(ctx context.Context) error {
-	d, err := connect(ctx)
+	d, err := connectTo(ctx, k)
 	if err != nil {
 		return err
 	}
 	defer d.close(ctx)
-	if err := d.is(ctx, k); err != nil {
-		return err
-	}
 	l, err := d.Lockout(ctx)
 	if err != nil {
 		return err
 	}
-	if e := (&Error{Kind: ErrLockout}).withCounters(l, nil); e.locked() {
+	if e := (&Error{Kind: ErrLockout, Lockout: l}); e.locked() {
 		return e
 	}
 	return nil
@@ -34,14 +31,11 @@ func (k *Key) preflight(ctx context.Context) error {
 // open unseals the seed and makes the identity of it. Only while this runs is
 // the seed in a buffer of ours.
 func (k *Key) open(ctx context.Context, pin []byte) (*keyslot.HPKEIdentity, error) {
-	d, err := connect(ctx)
+	d, err := connectTo(ctx, k)
 	if err != nil {
 		return nil, err
 	}
 	defer d.close(ctx)
-	if err := d.is(ctx, k); err != nil {
-		return nil, err
-	}
 	seed, err := d.unseal(ctx, k, pin)
 	defer clear(seed)
 	if err != nil {
@@ -100,12 +94,11 @@ func (d *device) unseal(ctx context.Context, k *Key, pin []byte) ([]byte, error)
 // none of go-tpm's sessions that start by themselves: those stay in the TPM
 // when a policy command fails.
 func (d *device) authorize(ctx context.Context, k *Key, pin []byte) (tpm2.Session, error) {
-	options := append(d.srk.Auth(tpmdev.Out), tpm2.Auth(pin))
 	start := tpm2.HMACSession
 	if k.pcrs != nil {
 		start = tpm2.PolicySession
 	}
-	session, _, err := start(d.With(ctx), tpm2.TPMAlgSHA256, tpmdev.SessionNonce, options...)
+	session, _, err := start(d.With(ctx), tpm2.TPMAlgSHA256, tpmdev.SessionNonce, d.srk.Auth(tpmdev.Out, tpm2.Auth(pin))...)
 	if err != nil {
 		return nil, d.Err(err)
 	}
@@ -130,18 +123,21 @@ func (d *device) authorize(ctx context.Context, k *Key, pin []byte) (tpm2.Sessio
 
 // refused gives the error of TPM2_Unseal its kind.
 func (d *device) refused(ctx context.Context, k *Key, err error) error {
-	err = d.Err(err)
+	e := &Error{Err: d.Err(err)}
 	switch {
-	case errors.Is(err, tpmdev.ErrLockout):
-		return (&Error{Kind: ErrLockout, Err: err}).withCounters(d.Lockout(ctx))
+	case errors.Is(e.Err, tpmdev.ErrLockout):
+		e.Kind = ErrLockout
+		e.Lockout, _ = d.Lockout(ctx)
 	case k.pin && (errors.Is(err, tpm2.TPMRCAuthFail) || errors.Is(err, tpm2.TPMRCBadAuth)):
-		e := (&Error{Kind: ErrWrongPIN, Err: err}).withCounters(d.Lockout(ctx))
+		e.Kind = ErrWrongPIN
+		e.Lockout, _ = d.Lockout(ctx)
 		if e.locked() {
 			e.Kind = ErrLockout // the last try: there is no sense in asking again
 		}
-		return e
 	case k.pcrs != nil && (errors.Is(err, tpm2.TPMRCPolicyFail) || errors.Is(err, tpm2.TPMRCPCRChanged)):
-		return &Error{Kind: ErrPCR, PCRs: k.PCRs(), Err: err}
+		e.Kind, e.PCRs = ErrPCR, k.PCRs()
+	default:
+		return e.Err
 	}
-	return err
+	return e
 }

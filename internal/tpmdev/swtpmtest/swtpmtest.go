@@ -126,7 +126,7 @@ func (e *Emulator) sendShutdown() error {
 		return err
 	}
 	defer tpm.Close()
-	_, err = tpm2.Shutdown{ShutdownType: tpm2.TPMSUClear}.Execute(tpm)
+	_, err = tpm2.Shutdown{ShutdownType: tpm2.TPMSUClear}.Execute(tpm.With(context.Background()))
 	return err
 }
 

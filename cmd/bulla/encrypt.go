@@ -165,10 +165,13 @@ func (e *encryptFlags) checkDouble(in *input) error {
 	if in.regular {
 		in.At().ReadAt(begin, 0)
 	}
-	if string(begin) != format.Magic && !strings.HasSuffix(in.path, containerSuffix) {
-		return nil
+	switch {
+	case string(begin) == format.Magic:
+		return refuse("--allow double encrypts it once more; bulla recipients add lets others open it", "%s is encrypted already", in.name)
+	case strings.HasSuffix(in.path, containerSuffix):
+		return refuse("--allow double encrypts it all the same", "%s has the name of an encrypted file", in.name)
 	}
-	return refuse("--allow double encrypts it once more; bulla recipients add lets others open it", "%s is encrypted already", in.name)
+	return nil
 }
 
 // source is what is to be encrypted: a file, or the output of a command, which

@@ -135,6 +135,8 @@ func explainIO(err error) *failure {
 	switch {
 	case storage.NoSpace(err):
 		f.hint = "make room, or name another place with -o"
+	case errors.Is(err, storage.ErrNotInherited):
+		f.hint = "a redirection passes it on, such as 3< FILE or 3> FILE"
 	case errors.Is(err, fs.ErrNotExist):
 		f.hint = "check the name, and that its directory exists"
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):

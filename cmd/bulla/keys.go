@@ -28,6 +28,9 @@ func configDir() (string, error) {
 		return dir, nil
 	}
 	dir, err := os.UserConfigDir()
+	if err == nil && !filepath.IsAbs(dir) {
+		err = errors.New("path in $HOME is relative")
+	}
 	if err != nil {
 		return "", usage("set $"+envConfigDir+", or name the keys", "cannot tell where the configuration directory is: %v", err)
 	}

@@ -39,7 +39,7 @@ func parsePlugin(s string, ui UI) (*Recipient, error) {
 		class:     format.Neutral,
 		size:      PluginBodySize,
 		to: func(ctx context.Context) age.Recipient {
-			c := &pluginClient{ctx: ctx, name: r.Name(), person: ui}
+			c := &pluginClient{ctx: ctx, name: r.Name(), protocol: "recipient-v1", person: ui}
 			r, err := plugin.NewRecipient(s, c.ui())
 			if err != nil {
 				panic("internal error: a plugin recipient no longer parses")
@@ -67,7 +67,7 @@ func parsePluginIdentity(s string, ui UI) (*Identity, error) {
 		return nil, errors.New("malformed plugin identity") // err may quote s
 	}
 	return &Identity{interactive: true, with: func(ctx context.Context) age.Identity {
-		c := &pluginClient{ctx: ctx, name: i.Name(), person: ui}
+		c := &pluginClient{ctx: ctx, name: i.Name(), protocol: "identity-v1", person: ui}
 		i, err := plugin.NewIdentity(s, c.ui())
 		if err != nil {
 			panic("internal error: a plugin identity no longer parses")
@@ -81,10 +81,11 @@ func parsePluginIdentity(s string, ui UI) (*Identity, error) {
 
 // A pluginClient is the user's side of one run of a plugin.
 type pluginClient struct {
-	ctx    context.Context
-	name   string
-	person UI
-	failed error // the first question that got no answer
+	ctx      context.Context
+	name     string
+	protocol string // of age, that it is run with
+	person   UI
+	failed   error // the first question that got no answer
 }
 
 // ui connects the plugin's questions with the person.
@@ -126,7 +127,7 @@ func (c *pluginClient) explain(err error) error {
 	}
 	e := &PluginError{Name: c.name, Said: safetext.OneLine(strings.TrimPrefix(err.Error(), c.name+" plugin: ")), Err: c.failed}
 	if c.failed == nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)) {
-		e.Said, e.crashed = "it ended before it had answered", true
+		e.Said, e.crashed = "it ended before it had answered", c.protocol
 	}
 	return e
 }
@@ -137,7 +138,7 @@ type PluginError struct {
 	Said string // in one line, without control characters
 	Err  error  // a question of the plugin's that got no answer; may be nil
 
-	crashed bool
+	crashed string // the protocol that it broke off; "" if it did not
 }
 
 func (e *PluginError) Error() string {
@@ -153,8 +154,8 @@ func (e *PluginError) Unwrap() error { return e.Err }
 // Hint says where to look. What a plugin writes to standard error, age's client
 // throws away.
 func (e *PluginError) Hint() string {
-	if e.crashed {
-		return fmt.Sprintf("to see why, run: age-plugin-%s --age-plugin=identity-v1 </dev/null", e.Name)
+	if e.crashed != "" {
+		return fmt.Sprintf("to see why, run: age-plugin-%s --age-plugin=%s </dev/null", e.Name, e.crashed)
 	}
 	return "the words are the plugin's: see that its device is there and that age works with it"
 }

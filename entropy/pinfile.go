@@ -21,34 +21,23 @@ const pinComment = "# The name of the storage root key of this machine's TPM, as
 
 const maxPinFile = 4096 // bytes read of it
 
-var errNoPin = errors.New("no pin file")
-
 // PinnedTPM returns the Name of the storage root key of the TPM that is pinned in a
 // file, see [Options]; nil if there is no such file.
 func PinnedTPM(path string) ([]byte, error) {
 	name, err := readPin(path)
-	if errors.Is(err, errNoPin) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	return name, err
 }
 
-// readPin returns the name in the file, or an error that wraps errNoPin if
-// there is no such file.
 func readPin(path string) ([]byte, error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %w", errNoPin, err)
-	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return parsePin(path, f)
-}
-
-func parsePin(path string, r io.Reader) ([]byte, error) {
-	lines := bufio.NewScanner(io.LimitReader(r, maxPinFile))
+	lines := bufio.NewScanner(io.LimitReader(f, maxPinFile))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if line == "" || strings.HasPrefix(line, "#") {

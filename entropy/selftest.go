@@ -1,6 +1,7 @@
 package entropy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -67,9 +68,7 @@ const testDraw = 4096
 // *UnknownSourceError for a name that is no source's, and with another error
 // for one that is not random ("unique").
 func Test(ctx context.Context, o *TestOptions) ([]TestResult, error) {
-	if o == nil {
-		o = &TestOptions{}
-	}
+	o = cmp.Or(o, &TestOptions{})
 	taps, err := testTaps(machine(), o.Sources)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/google/go-tpm/tpm2"
@@ -36,11 +37,10 @@ type tpmSource struct {
 	// the program ends, and there is room for three.
 	keep bool
 
-	name       []byte // the storage root key's, since the first connection
-	info       tpmdev.Info
-	device     string
-	retries    uint64
-	reconnects uint64
+	name    []byte // the storage root key's, since the first connection
+	info    tpmdev.Info
+	device  string
+	retries uint64
 
 	// While connected:
 	tpm     *tpmdev.TPM
@@ -87,7 +87,7 @@ func (s *tpmSource) Fill(p []byte) error {
 	if stale(err) {
 		// The TPM no longer knows the session: the machine has slept, or the
 		// emulator was restarted. Once more with a new one.
-		s.reconnects++
+		s.retries++
 		s.disconnect(ctx)
 		err = s.draw(ctx, p)
 	}
@@ -168,7 +168,7 @@ func (s *tpmSource) pin(path string) error {
 	case err == nil && !bytes.Equal(pinned, s.name):
 		return &off{state: Failed, reason: fmt.Sprintf("%v when %s was written", errOtherTPM, path),
 			hint: otherTPMHint + "; if you know why, remove the file"}
-	case errors.Is(err, errNoPin):
+	case errors.Is(err, fs.ErrNotExist):
 		err = writePin(path, s.name)
 	}
 	if err != nil {
@@ -206,7 +206,7 @@ type TPMStatus struct {
 // describe adds what there is to say of the TPM.
 func (s *tpmSource) describe(st *Status) {
 	st.Detail = fmt.Sprintf("TPM2_GetRandom at %s, encrypted session", s.device)
-	st.Retries = s.retries + s.reconnects
+	st.Retries = s.retries
 	if s.tpm != nil {
 		st.Retries += s.tpm.Retries()
 	}

@@ -143,10 +143,9 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	defer out.Abort()
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
-	dst, end := out.writer(), func() error { return nil } // of all parts: what is split between two of them may be no text
+	dst := out.writer() // of all parts: what is split between two of them may be no text
 	if from.holes && out.Whole() {
-		sparse := out.Sparse()
-		dst, end = sparse, sparse.End
+		dst = out.Sparse()
 	}
 	var n int64
 	var err, lost error
@@ -163,9 +162,6 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	}
 	if n == 0 && err == nil {
 		err = lost
-	}
-	if err == nil {
-		err = end()
 	}
 	if err == nil {
 		err = out.Commit()

@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 
 	"bulla/internal/storage"
 )
@@ -16,7 +13,7 @@ type claims map[int]string
 // claim takes what a name stands for, if that is standard input or another
 // descriptor. What counts is what it is, whatever the name says.
 func (a *app) claim(name, what string) error {
-	if n, ok := a.descriptor(name); ok {
+	if n, ok := a.files.Descriptor(name); ok {
 		return a.claimDescriptor(n, what)
 	}
 	return nil
@@ -52,44 +49,10 @@ func (a *app) claimDescriptor(n int, what string) error {
 	return nil
 }
 
-// descriptor is the number of the descriptor that a name stands for, if it does:
-// "-" and all names of standard input, and those of other descriptors.
-func (a *app) descriptor(name string) (n int, ok bool) {
-	if isStdio(name) {
-		return 0, true
-	}
-	if n, ok := storage.Descriptor(name); ok {
-		return n, true
-	}
-	// The pipe or terminal that standard input is may have a name of its own.
-	in, err := a.in.Stat()
-	if err != nil || in.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) == 0 && !isTerminal(a.in) {
-		return 0, false
-	}
-	st, err := os.Stat(name)
-	return 0, err == nil && os.SameFile(in, st)
-}
-
-// open opens a file for reading, or the descriptor that its name stands for.
-// Standard input stays open when the result is closed.
-func (a *app) open(name string) (*storage.Blob, error) {
-	if n, ok := a.descriptor(name); ok && n == 0 {
-		name = "-"
-	}
-	return a.files.Open(name)
-}
-
-func (a *app) openDescriptor(n int) (io.ReadCloser, error) {
-	if n == 0 {
-		return io.NopCloser(storage.Patient(a.in)), nil
-	}
-	return storage.Inherited(n)
-}
-
 // openFor claims what a name stands for, and opens it.
 func (a *app) openFor(name, what string) (*storage.Blob, error) {
 	if err := a.claim(name, what); err != nil {
 		return nil, err
 	}
-	return a.open(name)
+	return a.files.Open(name)
 }

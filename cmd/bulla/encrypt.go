@@ -69,7 +69,7 @@ its name; this waits for the disk even with --no-sync.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) },
 	}
 	e.recipientFlags.register(a, cmd, toEncrypt)
-	e.allow.double = true
+	e.allow.other = []string{"double"}
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
 	f := cmd.Flags()
@@ -158,7 +158,7 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 
 // checkDouble refuses a file that is encrypted, or is called so.
 func (e *encryptFlags) checkDouble(in *input) error {
-	if e.allow.set&storage.AllowDouble != 0 || in.path == "" {
+	if e.allow.allows("double") || in.path == "" {
 		return nil
 	}
 	begin := make([]byte, len(format.Magic))

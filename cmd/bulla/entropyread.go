@@ -54,11 +54,12 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	if !ok {
 		return usage("for example 32, 100K, 8M or 1G", "invalid number of bytes: %s", safetext.Printable(count))
 	}
-	if isTerminal(a.out) {
-		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
+	out, err := a.files.Create("-", storage.Options{})
+	if err != nil {
+		return err
 	}
-	if storage.Absent(a.out) {
-		return &storage.Error{Kind: storage.Closed, Name: "/dev/stdout"}
+	if out.Terminal() {
+		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
 	}
 	src, err := e.open(a, cmd)
 	if err != nil {
@@ -69,7 +70,10 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	}
 	done := new(atomic.Int64)
 	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
-	err = copyRandom(cmd.Context(), storage.Patient(a.out), src, n, done)
+	err = copyRandom(cmd.Context(), out, src, n, done)
+	if err == nil {
+		err = out.Commit()
+	}
 	bar.Finish(err)
 	return err
 }

@@ -191,3 +191,14 @@ func TestWorst(t *testing.T) {
 		}
 	}
 }
+
+// What --allow allows is what it names, of the words that the verb knows.
+func TestAllow(t *testing.T) {
+	a := &allowFlag{other: []string{"double"}}
+	if a.allows("device") || a.Set("device,double") != nil || !a.allows("device") || !a.allows("double") {
+		t.Errorf("allowed: %v", a)
+	}
+	if a.Set("everything") == nil || new(allowFlag).Set("double") == nil {
+		t.Error("a word that the verb does not know is taken")
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -44,15 +43,11 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	}
 	defer e.app.left.Add(out.Abort)()
 	defer out.Abort()
-	dst, end := io.Writer(out.Writer()), func() error { return nil }
+	dst := out.Writer()
 	if from.holes {
-		sparse := out.Sparse()
-		dst, end = sparse, sparse.End
+		dst = out.Sparse()
 	}
 	n, err := from.write(dst, 0, from.size)
-	if err == nil {
-		err = end()
-	}
 	if err == nil {
 		err = out.Commit()
 	}

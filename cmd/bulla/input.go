@@ -32,14 +32,14 @@ func isStdio(name string) bool { return name == "-" }
 
 // readsStdin reports whether an input of that name is standard input.
 func (a *app) readsStdin(name string) bool {
-	n, ok := a.descriptor(orElse(name, "-"))
+	n, ok := a.files.Descriptor(orElse(name, "-"))
 	return ok && n == 0
 }
 
 // openInput opens the file of that name: "" stands for standard input, unless
 // that is a terminal, and "-" for standard input, whatever it is.
 func (a *app) openInput(name string) (*input, error) {
-	b, err := a.open(orElse(name, "-"))
+	b, err := a.files.Open(orElse(name, "-"))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (in *input) named(name func(path string) (string, error)) func() (string, e
 	switch {
 	case in.path == "":
 		return nil
-	case !in.Info().Mode().IsRegular():
+	case !in.regular:
 		return func() (string, error) {
 			return "", usage("name the output with -o FILE, or -o - for standard output", "%s is no regular file: its output has no default name", in.name)
 		}

@@ -31,34 +31,30 @@ func (o *outputFlags) register(cmd *cobra.Command, usage string) {
 	f.StringVarP(&o.name, "output", "o", "", usage)
 	f.BoolVar(&o.force, "force", false, "replace an existing output")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the output is safe on the disk")
-	f.Var(&o.allow, "allow", "do what --force does not cover: `WHAT` is "+strings.Join(o.allow.words(), " or "))
+	f.Var(&o.allow, "allow", "do what --force does not cover: `WHAT` is "+strings.Join(o.allow.known(), " or "))
 }
 
-// An allowFlag is the set of what --allow allows.
+// An allowFlag is what is too risky for --force to cover.
 type allowFlag struct {
-	set    storage.Allow
-	double bool // the verb knows that word, too
+	words []string
+	other []string // the words that the verb knows beside "device"
 }
 
-func (a *allowFlag) words() []string {
-	if a.double {
-		return []string{"device", "double"}
-	}
-	return []string{"device"}
-}
+func (a *allowFlag) known() []string { return append([]string{"device"}, a.other...) }
+
+func (a *allowFlag) allows(word string) bool { return slices.Contains(a.words, word) }
 
 func (a *allowFlag) Set(words string) error {
 	for _, w := range strings.Split(words, ",") {
-		one, ok := storage.ParseAllow(w)
-		if !ok || !slices.Contains(a.words(), w) {
+		if !slices.Contains(a.known(), w) {
 			return errors.New("there is no such word")
 		}
-		a.set |= one
+		a.words = append(a.words, w)
 	}
 	return nil
 }
 
-func (a *allowFlag) String() string { return a.set.String() }
+func (a *allowFlag) String() string { return strings.Join(a.words, ",") }
 func (a *allowFlag) Type() string   { return "allow" }
 
 // An outputPlan says what is to be written where.
@@ -88,7 +84,7 @@ func (a *app) planOutput(p outputPlan) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Allow: p.allow.set, Base: base})
+	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Device: p.allow.allows("device"), Base: base})
 	if errors.Is(err, storage.IsDirectory) {
 		return nil, usage("name a file in it, or "+safetext.Printable(name)+"/ for the default name", "the output %s is a directory", safetext.Printable(name))
 	}

@@ -161,7 +161,7 @@ func (a *app) passphraseFrom(ctx context.Context, s *sourceFlag) ([]byte, error)
 	flag, path := "--"+s.name, s.value
 	switch s.kind {
 	case fromDescriptor:
-		f, err := a.openDescriptor(s.descriptor())
+		f, err := a.files.OpenDescriptor(s.descriptor())
 		if err != nil {
 			return nil, noSecret(fmt.Sprintf("%s %s needs a redirection, such as %[2]s< FILE", flag, s.value), "cannot read the passphrase: %v", causeOf(err))
 		}
@@ -190,7 +190,7 @@ func noSecret(hint, format string, args ...any) error {
 // secretFile reads a passphrase or a PIN, as what says, from a file that source
 // names.
 func (a *app) secretFile(name, source, what string) ([]byte, error) {
-	f, err := a.open(name)
+	f, err := a.files.Open(name)
 	if err != nil {
 		return nil, noSecret("check "+source+", and who may read it", "cannot read the %s: %v", what, causeOf(err))
 	}

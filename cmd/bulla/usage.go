@@ -114,7 +114,7 @@ func kindOf(f *pflag.Flag) string {
 	case "intSlice":
 		return "numbers, with commas between them"
 	case "allow":
-		return strings.Join(f.Value.(*allowFlag).words(), " or ")
+		return strings.Join(f.Value.(*allowFlag).known(), " or ")
 	case "descriptor":
 		return "the number of a file descriptor"
 	case "bool":

@@ -28,43 +28,42 @@ type Blob struct {
 // caller closes it. Its errors are those of the operating system, and *Error of
 // the kinds IsDirectory, Closed, NoScheme and NoDescriptor.
 func (r *Run) Open(name string) (*Blob, error) {
-	if err := r.ended(); err != nil {
-		return nil, err
-	}
-	at, err := locate(name, 0)
+	path, fd, err := r.locate(name, 0)
 	if err != nil {
 		return nil, err
 	}
-	b := &Blob{name: name, path: at.path, ours: true, size: -1}
-	if at.path == "" {
-		b.file, b.ours, err = r.stream(at.fd)
+	b := &Blob{name: name, path: path, ours: true}
+	if path == "" {
+		b.file, b.ours, err = r.stream(fd)
 	} else {
-		b.file, err = os.Open(at.path)
+		b.file, err = os.Open(path)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := b.look(); err != nil {
-		b.Close()
-		return nil, err
-	}
-	r.reads(b.stat)
-	return b, nil
+	return b, r.look(b)
 }
 
-// look finds out what kind of file it is.
-func (b *Blob) look() (err error) {
+// look finds out what kind of file it is, and remembers it; it closes what cannot
+// be read.
+func (r *Run) look(b *Blob) (err error) {
+	defer func() {
+		if err != nil {
+			b.Close()
+		}
+	}()
 	if b.stat, err = b.file.Stat(); err != nil {
 		return err
 	}
-	switch mode := b.stat.Mode(); {
-	case mode.IsDir():
+	b.size = -1
+	switch {
+	case b.stat.IsDir():
 		return &Error{Kind: IsDirectory, Name: b.name}
-	case mode.IsRegular():
+	case b.stat.Mode().IsRegular():
 		if at, err := b.file.Seek(0, io.SeekCurrent); err == nil {
 			b.size, b.handed, b.seeks = max(0, b.stat.Size()-at), at, at == 0
 		}
-	case isBlockDevice(mode):
+	case isBlockDevice(b.stat):
 		if end, err := b.file.Seek(0, io.SeekEnd); err == nil {
 			b.size = end
 		}
@@ -72,6 +71,7 @@ func (b *Blob) look() (err error) {
 			return err
 		}
 	}
+	r.reads(b.stat)
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (b *Blob) Regular() bool { return b.seeks }
 func (b *Blob) Stream() io.Reader { return shared(b.file) }
 
 // Read reads it from the beginning to the end.
-func (b *Blob) Read(p []byte) (int, error) { return shared(b.file).Read(p) }
+func (b *Blob) Read(p []byte) (int, error) { return patient{b.file}.Read(p) }
 
 // At reads it at any place, if it has a size.
 func (b *Blob) At() io.ReaderAt { return b.file }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage_test
+package storage
 
 import (
 	"errors"
@@ -12,8 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"bulla/internal/storage"
 )
 
 func TestDescriptor(t *testing.T) {
@@ -73,7 +71,7 @@ func TestDescriptor(t *testing.T) {
 	}
 	cases[loop] = want{}
 	for name, want := range cases {
-		if n, ok := storage.Descriptor(name); ok != want.ok || ok && n != want.n {
+		if n, ok := descriptor(name); ok != want.ok || ok && n != want.n {
 			t.Errorf("%q: descriptor %d, %v; want %v", name, n, ok, want)
 		}
 	}
@@ -89,6 +87,7 @@ func TestInherited(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer own.Close()
+		run := &Run{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 		r, w, err := os.Pipe() // starts the runtime's poller
 		if err != nil {
 			t.Fatal(err)
@@ -96,9 +95,9 @@ func TestInherited(t *testing.T) {
 		defer r.Close()
 		defer w.Close()
 		for n := -2; n < 10; n++ { // its own files get the lowest numbers
-			f, err := storage.Inherited(n)
+			f, err := run.OpenDescriptor(n)
 			if err != nil {
-				if !errors.Is(err, storage.ErrNotInherited) {
+				if !errors.Is(err, ErrNotInherited) {
 					t.Errorf("%d: %v", n, err)
 				}
 				continue

@@ -11,24 +11,19 @@ import (
 // names durable. One that is there may have been made by a run that was stopped
 // before it came to that, so its name is made durable, too.
 func MakeDirs(dir string, mode fs.FileMode) error {
-	dir = filepath.Clean(dir)
-	parents := []string{filepath.Dir(dir)}
-	for up := parents[0]; ; up = filepath.Dir(up) {
-		_, err := os.Stat(up)
-		if !errors.Is(err, fs.ErrNotExist) || up == filepath.Dir(up) {
-			break // it is there, or MkdirAll says what is wrong with it
+	up := filepath.Dir(filepath.Clean(dir))
+	if _, err := os.Stat(up); errors.Is(err, fs.ErrNotExist) {
+		if err := MakeDirs(up, mode); err != nil {
+			return err
 		}
-		parents = append(parents, filepath.Dir(up))
 	}
 	if err := os.MkdirAll(dir, mode); err != nil {
 		return err
 	}
-	for _, up := range parents {
-		if err := syncDir(anywhere{}, up); err != nil && !errors.Is(err, fs.ErrPermission) {
-			return err // one that this user cannot read is somebody else's, and has been there
-		}
+	if err := syncDir(anywhere{}, up); !errors.Is(err, fs.ErrPermission) {
+		return err
 	}
-	return nil
+	return nil // one that this user cannot read is somebody else's, and has been there
 }
 
 // Settle makes a file durable that is there already, and its name.

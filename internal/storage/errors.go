@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
 
 	"bulla/internal/safetext"
 )
@@ -14,63 +13,56 @@ import (
 type Kind int
 
 const (
-	Exists       Kind = iota + 1 // the output exists, and Force was not given
-	Dangling                     // the output is a symbolic link that leads to nothing
-	NotRegular                   // Force would replace what is no regular file
-	IsDirectory                  // a directory, where a file is read or written
-	NoBase                       // the output is DIR/, and there is no name to take in it
-	IsInput                      // the output is a file that this run reads
-	NotAllowed                   // a device, without Allow
-	InUse                        // another run writes it
-	Locked                       // another run changes it
-	InTheWay                     // what stands under the unfinished output's name is no unfinished output
-	Reserved                     // a name of the form that unfinished files have
-	Lost                         // the unfinished output was removed, or replaced by another run
-	Aborted                      // the output was aborted before
-	Undurable                    // the output is complete, and its directory could not be synchronized
-	Leftover                     // the output is complete, and its unfinished name could not be removed
-	Swapped                      // what is written as it comes is not what was planned
-	Changed                      // not what it was when it was judged, or read
-	Shrunk                       // it became shorter while it was read
-	HalfPatched                  // a patch failed after it began to write
-	NotPatchable                 // no regular file
-	NoScheme                     // a URL of a scheme that is not supported
-	NoDescriptor                 // a name such as /dev/fd/x
-	Closed                       // a standard stream that the caller closed
+	Exists Kind = iota + 1
+	Dangling
+	NotRegular
+	IsDirectory
+	NoBase
+	IsInput
+	NotAllowed
+	InUse
+	Locked
+	InTheWay
+	Reserved
+	Lost
+	Undurable
+	Leftover
+	Swapped
+	Changed
+	Shrunk
+	HalfPatched
+	NotPatchable
+	NoScheme
+	NoDescriptor
+	Closed
 )
 
-var kindText = map[Kind]string{
-	Exists:       "exists",
+var kindText = [...]string{
+	Exists:       "exists", // and Force was not given
 	Dangling:     "exists and is a symbolic link that leads to nothing",
-	NotRegular:   "is no regular file",
+	NotRegular:   "is no regular file", // and would be replaced
 	IsDirectory:  "is a directory",
-	NoBase:       "is a directory, and the output has no default name",
+	NoBase:       "is a directory, and the output has no default name", // the output is DIR/
 	IsInput:      "is read by this run",
 	NotAllowed:   "is a device",
 	InUse:        "is being written by another run",
 	Locked:       "is being changed by another run",
-	InTheWay:     "is in the way",
+	InTheWay:     "is in the way", // under the unfinished name, and no unfinished output
 	Reserved:     "has a name that is reserved for unfinished files",
-	Lost:         "was removed, or replaced by another run",
-	Aborted:      "was aborted",
+	Lost:         "was removed, or replaced by another run", // while it was unfinished
 	Undurable:    "is complete, but its directory could not be synchronized",
 	Leftover:     "is complete, but its unfinished name could not be removed",
-	Swapped:      "is not what it was when this run began",
-	Changed:      "changed meanwhile",
+	Swapped:      "is not what it was when this run began", // and is written as it comes
+	Changed:      "changed meanwhile",                      // after it was judged, or while it was read
 	Shrunk:       "became shorter while it was read",
 	HalfPatched:  "could not be changed completely",
 	NotPatchable: "cannot be changed in place",
 	NoScheme:     "is a URL of a kind that is not supported",
-	NoDescriptor: "is not a file descriptor",
-	Closed:       "is closed",
+	NoDescriptor: "is not a file descriptor", // but called like one: /dev/fd/x
+	Closed:       "is closed",                // a standard stream, by the caller
 }
 
-func (k Kind) Error() string {
-	if s, ok := kindText[k]; ok {
-		return s
-	}
-	return "storage error " + strconv.Itoa(int(k))
-}
+func (k Kind) Error() string { return kindText[k] }
 
 // An Error says which name an error of one Kind is about. Its text has no
 // control characters.

@@ -28,38 +28,31 @@ type Change struct {
 // of the operating system, and *Error of the kinds Locked, NotPatchable,
 // IsDirectory, NoScheme and NoDescriptor.
 func (r *Run) Patch(name string) (*Patch, error) {
-	if err := r.ended(); err != nil {
-		return nil, err
-	}
-	at, err := locate(name, 0)
+	path, fd, err := r.locate(name, 0)
 	switch {
 	case err != nil:
 		return nil, err
-	case at.path == "" && at.fd == 0:
+	case path == "" && fd == 0:
 		return nil, &Error{Kind: NotPatchable, Name: r.In.Name()}
-	case at.path == "":
+	case path == "":
 		return nil, &Error{Kind: NotPatchable, Name: name}
 	}
-	f, err := os.OpenFile(at.path, os.O_RDWR|openNoWait, 0)
+	f, err := os.OpenFile(path, os.O_RDWR|openNoWait, 0)
 	if err != nil {
 		return nil, err
 	}
-	p := &Patch{Blob: &Blob{file: f, name: name, path: at.path, ours: true, size: -1}}
-	err = lockForChange(f)
-	if errors.Is(err, errInUse) {
+	p := &Patch{Blob: &Blob{file: f, name: name, path: path, ours: true}}
+	if p.Unlocked = lock(f); errors.Is(p.Unlocked, errInUse) {
 		p.Close()
 		return nil, &Error{Kind: Locked, Name: name}
 	}
-	p.Unlocked = err
-	if err := p.look(); err != nil { // under the lock, so that it is the last state
-		p.Close()
+	if err := r.look(p.Blob); err != nil { // under the lock, so that it is the last state
 		return nil, err
 	}
 	if !p.Regular() {
 		p.Close()
 		return nil, &Error{Kind: NotPatchable, Name: name, Err: errOther}
 	}
-	r.reads(p.stat)
 	return p, nil
 }
 
@@ -94,16 +87,14 @@ func (p *Patch) Apply(changes ...Change) error {
 
 // check refuses changes of what has changed.
 func (p *Patch) check(changes []Change) error {
-	st, err := p.file.Stat()
-	if err != nil {
-		return err
-	}
-	if versionOf(st) != p.Version() {
+	if err := p.Recheck(); errors.Is(err, Shrunk) {
 		return &Error{Kind: Changed, Name: p.name}
+	} else if err != nil {
+		return err
 	}
 	for _, c := range changes {
 		switch err := p.holds(c.Old, c.Offset); {
-		case errors.Is(err, errDiffers):
+		case err == errDiffers:
 			return &Error{Kind: Changed, Name: p.name}
 		case err != nil:
 			return err

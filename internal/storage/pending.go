@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -18,7 +19,7 @@ import (
 type Options struct {
 	Force   bool        // replace a regular file that exists
 	NoSync  bool        // do not wait until the output is durable
-	Allow   Allow       // what Force does not cover
+	Device  bool        // write to a device, over whatever it holds
 	Mode    fs.FileMode // of a new file, before the umask
 	ModTime time.Time   // of the file, if it is not zero and the file system can hold it
 	Base    string      // the name that DIR/ gets; "" if there is none
@@ -27,17 +28,17 @@ type Options struct {
 // A Pending is an output between its planning and its end. Abort may be called
 // at any time and from any goroutine; the other methods are for one.
 type Pending struct {
-	run    *Run
-	opts   Options
-	name   string // as given, with its base
-	at     place
-	prefix string      // of the unfinished name
-	path   string      // the final one, with links followed; "" if it is written as it comes
-	device string      // what to open, if it is written as it comes and not open yet
-	judged fs.FileInfo // what device was
-	file   *os.File
-	ours   bool // closing file is
-	keeps  bool // Abort keeps what there is for the next run
+	run     *Run
+	opts    Options
+	name    string // as given, with its base
+	at      place
+	path    string      // the final one, in its place, with links followed; "" if it is written as it comes
+	partial string      // the one until then
+	judged  fs.FileInfo // what is written as it comes, if it is not open yet
+	file    *os.File
+	ours    bool // closing file is
+	sparse  bool // it may end with a hole
+	keeps   bool // Abort keeps what there is for the next run
 
 	mu   sync.Mutex
 	over bool // committed or aborted
@@ -50,20 +51,17 @@ type Pending struct {
 // of the kinds Exists, Dangling, NotRegular, IsDirectory, NoBase, IsInput,
 // NotAllowed, Closed, NoScheme and NoDescriptor.
 func (r *Run) Plan(name string, opts Options) (*Pending, error) {
-	if err := r.ended(); err != nil {
-		return nil, err
-	}
-	at, err := locate(name, 1)
+	path, fd, err := r.locate(name, 1)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pending{run: r, opts: opts, name: name, at: anywhere{}, prefix: partialPrefix}
-	if at.path == "" {
-		return p, p.planStream(at.fd)
+	p := &Pending{run: r, opts: opts, name: name, at: anywhere{}}
+	if path == "" {
+		return p, p.planStream(fd)
 	}
-	if os.IsPathSeparator(name[len(name)-1]) {
+	if name != "" && os.IsPathSeparator(name[len(name)-1]) {
 		if opts.Base == "" {
-			return nil, &Error{Kind: NoBase, Name: name}
+			return nil, p.fails(NoBase, nil)
 		}
 		p.name += opts.Base
 	}
@@ -88,82 +86,83 @@ func (p *Pending) planStream(fd int) (err error) {
 		p.name = p.file.Name()
 	}
 	st, err := p.file.Stat()
-	if err != nil {
-		return err
+	if err == nil && p.run.isRead(st) {
+		err = p.fails(IsInput, nil)
 	}
-	return p.checkInput(st)
+	return err
 }
 
 // planPath plans to make a file, or to write to what is no regular file.
 func (p *Pending) planPath() error {
 	st, err := os.Stat(p.name)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		if _, err := os.Lstat(p.name); err == nil {
 			return p.fails(Dangling, nil)
 		}
 		p.path = p.name
-		return nil
-	}
-	switch {
 	case err != nil:
 		return err
 	case st.IsDir():
 		return p.fails(IsDirectory, nil)
-	}
-	if err := p.checkInput(st); err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		p.device, p.judged = p.name, st
+	case !st.Mode().IsRegular():
+		p.judged = st
 		return p.checkDevice(st)
+	default:
+		if err := p.mayReplace(st); err != nil {
+			return err
+		}
+		if p.path, err = filepath.EvalSymlinks(p.name); err != nil {
+			return err
+		}
 	}
-	if !p.opts.Force {
-		return p.fails(Exists, nil)
-	}
-	p.path, err = filepath.EvalSymlinks(p.name)
-	return err
+	p.partial = PartialPath(p.path)
+	return nil
 }
 
-// checkInput refuses to write over what this run reads.
-func (p *Pending) checkInput(st fs.FileInfo) error {
-	if p.run.isRead(st) {
+// mayReplace refuses to replace what must stay.
+func (p *Pending) mayReplace(st fs.FileInfo) error {
+	switch {
+	case p.run.isRead(st):
 		return p.fails(IsInput, nil)
+	case !p.opts.Force:
+		return p.fails(Exists, nil)
+	case !st.Mode().IsRegular() && !isLinkIn(p.at, st):
+		return p.fails(NotRegular, nil)
 	}
 	return nil
 }
 
-// checkDevice refuses a device that may hold something, unless it is allowed.
+// checkDevice refuses a device that may hold something, unless it is allowed, and
+// one that this run reads.
 func (p *Pending) checkDevice(st fs.FileInfo) error {
-	if st.Mode()&fs.ModeDevice == 0 || p.opts.Allow&AllowDevice != 0 {
-		return nil
+	if p.run.isRead(st) {
+		return p.fails(IsInput, nil)
 	}
-	if null, err := os.Stat(os.DevNull); err == nil && sameDevice(st, null) {
-		return nil
-	}
-	if isTerminalDevice(st, p.device) {
+	null, err := os.Stat(os.DevNull)
+	if st.Mode()&fs.ModeDevice == 0 || p.opts.Device || err == nil && os.SameFile(st, null) || isTerminal(st, p.name) {
 		return nil
 	}
 	return p.fails(NotAllowed, nil)
 }
 
-// isTerminalDevice reports whether a device is a terminal, by its name: there
-// are devices that do something when they are opened.
-func isTerminalDevice(st fs.FileInfo, name string) bool {
-	if st.Mode()&fs.ModeCharDevice == 0 {
-		return false
-	}
+// isTerminal reports whether a device is a terminal, by its name: there are devices
+// that do something when they are opened.
+func isTerminal(st fs.FileInfo, name string) bool {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
 	}
-	for _, prefix := range []string{"/dev/tty", "/dev/pts/", "/dev/console"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
+	return st.Mode()&fs.ModeCharDevice != 0 &&
+		(strings.HasPrefix(name, "/dev/tty") || strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/console"))
 }
 
-func (p *Pending) fails(k Kind, err error) error { return &Error{Kind: k, Name: p.name, Err: err} }
+func (p *Pending) fails(k Kind, err error) error {
+	e := &Error{Kind: k, Name: p.name, Err: err}
+	if k == InTheWay {
+		e.Partial = p.partial
+	}
+	return e
+}
 
 // Name is what the output is called, with the base that a directory got.
 func (p *Pending) Name() string { return p.name }
@@ -173,7 +172,7 @@ func (p *Pending) Name() string { return p.name }
 func (p *Pending) Whole() bool { return p.path != "" }
 
 // Partial is the path of what there is until the output is complete.
-func (p *Pending) Partial() string { return partialPath(p.path, p.prefix) }
+func (p *Pending) Partial() string { return p.partial }
 
 // IsStandardOutput reports whether the output is written to standard output.
 func (p *Pending) IsStandardOutput() bool { return p.file != nil && p.file == p.run.Out }
@@ -199,7 +198,7 @@ func (p *Pending) Begin() error {
 
 // beginDirect opens what is written as it comes, which must be what was planned.
 func (p *Pending) beginDirect() error {
-	f, err := os.OpenFile(p.device, os.O_WRONLY, 0)
+	f, err := os.OpenFile(p.name, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -217,34 +216,36 @@ func (p *Pending) beginDirect() error {
 
 // make creates the unfinished output.
 func (p *Pending) make() error {
-	partial := p.Partial()
-	create := func() (*os.File, error) {
-		return p.at.OpenFile(partial, os.O_RDWR|os.O_CREATE|os.O_EXCL, p.opts.Mode)
-	}
-	f, err := create()
+	return p.anew(func() (err error) {
+		p.file, err = p.at.OpenFile(p.partial, os.O_RDWR|os.O_CREATE|os.O_EXCL, p.opts.Mode)
+		p.ours = true
+		return err
+	})
+}
+
+// anew creates something under the unfinished name, where a run that was killed may
+// have left something.
+func (p *Pending) anew(create func() error) error {
+	err := create()
 	if errors.Is(err, fs.ErrExist) {
-		switch err := p.run.removeStale(p.at, partial); {
+		switch err := p.run.removeStale(p.at, p.partial); {
 		case errors.Is(err, errInUse):
 			return p.fails(InUse, nil)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return &Error{Kind: InTheWay, Name: p.name, Partial: partial, Err: causeOf(err)}
+			return p.fails(InTheWay, causeOf(err))
 		}
-		f, err = create()
+		err = create()
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return p.fails(InUse, nil) // it was quicker
 	}
-	if err != nil {
-		return err
-	}
-	p.file, p.ours = f, true
-	return nil
+	return err
 }
 
 // claim locks what make has created. Until then another run may take it for
 // something left behind, and have its own in its place: that is not removed.
 func (p *Pending) claim() error {
-	err := claim(p.at, p.file, p.Partial())
+	err := claim(p.at, p.file, p.partial)
 	if errors.Is(err, errInUse) {
 		p.end(false)
 		return p.fails(InUse, nil)
@@ -259,15 +260,80 @@ func (p *Pending) claim() error {
 func (p *Pending) Stat() (fs.FileInfo, error) { return p.file.Stat() }
 
 // Write writes to the output.
-func (p *Pending) Write(b []byte) (int, error) { return shared(p.file).Write(b) }
+func (p *Pending) Write(b []byte) (int, error) { return patient{p.file}.Write(b) }
 
 // Writer is what to write the output to, once it has begun: an *os.File if it is one, which
 // some writers treat well. It is not to be closed.
 func (p *Pending) Writer() io.Writer { return shared(p.file) }
 
-// Sparse is what to write an output of that size to, so that what is zero takes no
-// room where that can be. It is finished by End.
-func (p *Pending) Sparse() *Sparse { return &Sparse{file: p.file} }
+// Sparse is what to write an output to, so that what is zero takes no room where
+// that can be.
+func (p *Pending) Sparse() *Sparse {
+	p.sparse = true
+	return &Sparse{p.file}
+}
+
+// A Sparse writes to a new output and leaves out what is zero, so that a file
+// with holes takes no more room than it did.
+type Sparse struct{ file *os.File }
+
+// Write writes p, or goes on after it if it is all zero.
+func (s *Sparse) Write(p []byte) (n int, err error) {
+	if bytes.Count(p, []byte{0}) < len(p) {
+		return s.file.Write(p)
+	}
+	return len(p), s.Skip(int64(len(p)))
+}
+
+// Skip makes the next n bytes a hole.
+func (s *Sparse) Skip(n int64) error {
+	_, err := s.file.Seek(n, io.SeekCurrent)
+	return err
+}
+
+// Reopen is Begin for a run that goes on where an earlier one has ended. It
+// opens what that has left of the output, or creates it, and returns how much
+// is there: nothing if it is not a regular file of this user's alone, which
+// others could read. From then on Abort keeps it for the next run, unless
+// another has made the output meanwhile.
+func (p *Pending) Reopen() (there int64, err error) {
+	f, err := openPartial(p.at, p.partial)
+	switch {
+	case err == errInUse:
+		return 0, p.fails(InUse, nil)
+	case err != nil:
+		return 0, err
+	case f == nil: // or nothing that we would trust to be ours alone
+		err := p.Begin()
+		p.keeps = err == nil
+		return 0, err
+	}
+	p.file, p.ours, p.keeps = f, true, true
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case p.run.isRead(st):
+		err = p.fails(InTheWay, errInput)
+	case !p.opts.Force && p.finished():
+		err = p.fails(Exists, nil)
+	default:
+		return st.Size(), nil
+	}
+	p.Abort()
+	return 0, err
+}
+
+// ReadAt reads what there is of an output that was reopened.
+func (p *Pending) ReadAt(b []byte, off int64) (int, error) { return p.file.ReadAt(b, off) }
+
+// CutAt drops what there is from offset on, and goes on writing there.
+func (p *Pending) CutAt(offset int64) error {
+	if err := p.file.Truncate(offset); err != nil {
+		return err
+	}
+	_, err := p.file.Seek(offset, io.SeekStart)
+	return err
+}
 
 // ReadBack makes what was written durable and has it read from the disk, not
 // from memory, as far as the system lets itself be told. Without the first there
@@ -285,176 +351,6 @@ func (p *Pending) ReadBack() (io.ReaderAt, int64, error) {
 	return p.file, st.Size(), nil
 }
 
-// Commit makes the output durable and gives it its name. If it fails, the
-// output is aborted. Its errors are those of the operating system, and *Error of
-// the kinds Exists, NotRegular, IsInput, Lost and Aborted, and about an output
-// that has its name, of Undurable and Leftover.
-func (p *Pending) Commit() error {
-	if p.path == "" {
-		return p.commitDirect()
-	}
-	err := p.settle()
-	if err == nil {
-		err = p.rename()
-	}
-	if err != nil && !errors.Is(err, Leftover) {
-		p.Abort()
-		return err
-	}
-	if p.opts.NoSync {
-		p.file.Close()
-		return err
-	}
-	if serr := p.syncDir(); err == nil && serr != nil {
-		err = p.fails(Undurable, causeOf(serr))
-	}
-	return err
-}
-
-// settle gets everything that was written to where it is going to stay.
-func (p *Pending) settle() error {
-	if t := p.opts.ModTime; !t.IsZero() && t.Equal(time.Unix(0, t.UnixNano())) {
-		p.at.Chtimes(p.Partial(), time.Time{}, t) // nothing to fail for
-	}
-	if p.opts.NoSync {
-		return flush(p.file)
-	}
-	return p.file.Sync()
-}
-
-// rename gives the output its name, unless it was aborted meanwhile.
-func (p *Pending) rename() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over {
-		return p.fails(Aborted, nil)
-	}
-	partial := p.Partial()
-	switch there, err := isAt(p.at, p.file, partial); {
-	case err != nil:
-		return err
-	case !there:
-		return p.fails(Lost, nil)
-	}
-	if p.opts.Force {
-		if err := p.checkReplaced(); err != nil {
-			return err
-		}
-	}
-	if closeToRename {
-		p.file.Close()
-	}
-	var err error
-	if p.opts.Force {
-		err = p.at.Rename(partial, p.path)
-	} else {
-		err = renameNew(p.at, partial, p.path)
-	}
-	switch {
-	case errors.Is(err, Leftover):
-		err = &Error{Kind: Leftover, Name: p.name, Partial: partial, Err: causeOf(errors.Unwrap(err))}
-	case errors.Is(err, fs.ErrExist):
-		return p.fails(Exists, nil)
-	case err != nil:
-		return err
-	}
-	p.over = true
-	return err
-}
-
-// checkReplaced looks at what is about to be replaced: since it was planned,
-// something else may have got the name, or this run may have begun to read it.
-// Below a root, where no link is followed, a link is replaced like a file.
-func (p *Pending) checkReplaced() error {
-	st, err := p.at.Lstat(p.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !st.Mode().IsRegular() && !(p.at != anywhere{} && st.Mode().Type() == fs.ModeSymlink):
-		return p.fails(NotRegular, nil)
-	}
-	return p.checkInput(st)
-}
-
-// syncDir makes the name durable and closes the file: with it goes the lock,
-// and nothing that was written hangs on it any more.
-func (p *Pending) syncDir() error {
-	defer p.file.Close()
-	err := syncDir(p.at, filepath.Dir(p.path))
-	if errors.Is(err, fs.ErrPermission) && !closeToRename {
-		// A directory may be writable and not readable. The file systems that have a
-		// journal bring a name to the disk with the file.
-		return p.file.Sync()
-	}
-	return err
-}
-
-// commitDirect ends an output that has been written where it is.
-func (p *Pending) commitDirect() error {
-	st, err := p.file.Stat()
-	if err != nil {
-		return err
-	}
-	switch {
-	case st.Mode().IsRegular():
-		err = flush(p.file)
-	case isBlockDevice(st.Mode()) && !p.opts.NoSync:
-		err = p.file.Sync()
-	}
-	if p.ours {
-		err = errors.Join(err, p.file.Close())
-	}
-	return err
-}
-
-// Abort removes the output, unless it is committed. What was written as it
-// came stays written. It may be called at any time, also twice.
-func (p *Pending) Abort() {
-	p.mu.Lock()
-	keep := p.keeps && (p.opts.Force || !p.finished())
-	p.mu.Unlock()
-	p.end(!keep)
-}
-
-// Remains reports whether an output that was aborted is still there under its
-// unfinished name: kept for a run that goes on with it, or not to be removed.
-func (p *Pending) Remains() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.left
-}
-
-// finished reports whether another run has made the output meanwhile.
-func (p *Pending) finished() bool {
-	_, err := p.at.Lstat(p.path)
-	return err == nil
-}
-
-// end closes the output, and removes it if it is under its unfinished name.
-func (p *Pending) end(remove bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.over || p.path == "" || p.file == nil {
-		return
-	}
-	p.over = true
-	partial := p.Partial()
-	there, err := isAt(p.at, p.file, partial)
-	st, serr := p.file.Stat()
-	p.left = there && err == nil
-	if closeToRename {
-		p.file.Close()
-	}
-	if remove && p.left && serr == nil && !p.run.isRead(st) {
-		p.left = p.at.Remove(partial) != nil
-	}
-	if !closeToRename {
-		p.file.Close() // after the removal: until then the lock says that it is ours
-	}
-}
-
 // Same reports whether what is written to p would be written over, or go between,
 // what is written to q, whatever their names.
 func (p *Pending) Same(q *Pending) bool {
@@ -470,7 +366,7 @@ func (p *Pending) Same(q *Pending) bool {
 	// systems do not mind the case.
 	a, errA = os.Stat(filepath.Dir(p.name))
 	b, errB = os.Stat(filepath.Dir(q.name))
-	return errA == nil && errB == nil && os.SameFile(a, b) && sameBase(p.name, q.name)
+	return errA == nil && errB == nil && os.SameFile(a, b) && strings.EqualFold(filepath.Base(p.name), filepath.Base(q.name))
 }
 
 // lies is the file that an output is going to write to or to replace.

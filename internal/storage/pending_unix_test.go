@@ -222,21 +222,6 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// TestLockFails is about a lock that fails because there are none.
-func TestLockFails(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close() // EBADF
-	if err := lock(f); err != nil {
-		t.Errorf("an output: %v", err)
-	}
-	if err := lockForChange(f); err == nil || errors.Is(err, errInUse) {
-		t.Errorf("a change: %v", err)
-	}
-}
-
 // TestReadBackWaits reads back what cannot be synchronized, here a pipe: that is
 // an error, whatever NoSync says.
 func TestReadBackWaits(t *testing.T) {
@@ -354,7 +339,7 @@ func TestDevices(t *testing.T) {
 		if _, err := r.Plan(name, Options{Force: true}); (err == nil) != want || err != nil && !errors.Is(err, NotAllowed) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if p, err := r.Plan(name, Options{Allow: AllowDevice}); err != nil || p.Whole() {
+		if p, err := r.Plan(name, Options{Device: true}); err != nil || p.Whole() {
 			t.Errorf("%s, allowed: %v", name, err)
 		}
 	}
@@ -451,14 +436,6 @@ func TestNames(t *testing.T) {
 		if p, err := r.Plan(name, Options{}); err != nil || !p.IsStandardOutput() {
 			t.Errorf("%s is not standard output: %v", name, err)
 		}
-	}
-	for i, name := range allowNames {
-		if a, ok := ParseAllow(name); !ok || a != 1<<i {
-			t.Errorf("--allow %s is %v, %v", name, a, ok)
-		}
-	}
-	if _, ok := ParseAllow("everything"); ok {
-		t.Error("everything is allowed")
 	}
 }
 

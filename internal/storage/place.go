@@ -88,9 +88,9 @@ var (
 // It fails with errInUse if another run has it, or has removed it before it was
 // locked.
 func claim(at place, f *os.File, path string) error {
-	if err := lock(f); err != nil {
+	if err := lock(f); errors.Is(err, errInUse) {
 		return err
-	}
+	} // any other says that there are no locks
 	there, err := isAt(at, f, path)
 	if err == nil && !there {
 		err = errInUse
@@ -108,10 +108,26 @@ func isAt(at place, f *os.File, path string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	return err == nil && os.SameFile(mine, there), err
+}
+
+// openPartial opens and locks what an earlier run has left of an output. It
+// returns nil if there is nothing, or something that is not this user's alone:
+// others could read what is going to be written to it. It fails with errInUse if
+// another run is busy with it.
+func openPartial(at place, path string) (*os.File, error) {
+	f, err := at.OpenFile(path, os.O_RDWR|openItself, 0)
 	if err != nil {
-		return false, err
+		return nil, nil // make says what is the matter, or sees to it
 	}
-	return os.SameFile(mine, there), nil
+	err = claim(at, f, path)
+	if err == nil {
+		if st, err := f.Stat(); err == nil && isOursAlone(st) {
+			return f, nil
+		}
+	}
+	f.Close()
+	return nil, err
 }
 
 // removeStale removes an unfinished output that a run which is no more has left.
@@ -122,18 +138,48 @@ func (r *Run) removeStale(at place, path string) error {
 	switch {
 	case err != nil:
 		return err
+	case isLinkIn(at, st):
+		return at.Remove(path)
 	case !st.Mode().IsRegular():
 		return errOther
 	case r.isRead(st):
 		return errInput
 	}
-	return removeUnused(at, path)
+	f, err := at.OpenFile(path, os.O_RDONLY|openItself, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // after the removal: until then nobody else removes it
+	if err := claim(at, f, path); err != nil {
+		return err
+	}
+	if closeToRename {
+		f.Close()
+	}
+	return at.Remove(path)
 }
 
-// renameOver gives the file at from the name to, unless there is one of that
-// name, with what every system can do. It links first, so that nothing is
-// replaced; where the file system has no hard links it looks first and renames
-// then, which another program can come between.
+// isLinkIn reports whether a file is a link in an archive's tree: there links are
+// made, and replaced as files are, and none is followed.
+func isLinkIn(at place, st fs.FileInfo) bool {
+	_, tree := at.(*os.Root)
+	return tree && st.Mode().Type() == fs.ModeSymlink
+}
+
+// renameNew gives the file at from the name to, unless there is one of that name.
+func renameNew(at place, from, to string) error {
+	if at == (anywhere{}) {
+		if err := renameOnce(from, to); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return renameOver(at, from, to)
+}
+
+// renameOver is renameNew with what every system can do. It links first, so that
+// nothing is replaced; where the file system has no hard links it looks first and
+// renames then, which another program can come between. Its error is of kind Leftover
+// if the file has its new name, and its old one still.
 func renameOver(at place, from, to string) error {
 	switch err := at.Link(from, to); {
 	case err == nil:

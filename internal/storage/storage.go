@@ -37,7 +37,7 @@
 //	               fsync of the directory
 //
 // What cannot appear whole is written as it comes: standard output, descriptors,
-// named pipes and devices, the last only with [AllowDevice]. It must be what it
+// named pipes and devices, the last only if [Options] allow it. It must be what it
 // was when it was planned. A symbolic link is followed, as cp does it: what
 // it leads to is the output.
 //
@@ -64,6 +64,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -78,88 +79,36 @@ type Run struct {
 	read []fs.FileInfo // the files and block devices that were opened to be read
 }
 
-// Allow is a set of what is too risky for Force to cover.
-type Allow uint
-
-const (
-	AllowDevice      Allow = 1 << iota // write to a device
-	AllowDouble                        // encrypt what is encrypted
-	AllowUnsafeStore                   // change an object in a store that ignores conditions
-)
-
-// allowNames are the names of Allow's elements, in their order.
-var allowNames = []string{"device", "double", "unsafe-store"}
-
-// ParseAllow returns the element of that name.
-func ParseAllow(name string) (a Allow, ok bool) {
-	for i, n := range allowNames {
-		if n == name {
-			return 1 << i, true
-		}
-	}
-	return 0, false
-}
-
-func (a Allow) String() string {
-	var names []string
-	for i, n := range allowNames {
-		if a&(1<<i) != 0 {
-			names = append(names, n)
-		}
-	}
-	return strings.Join(names, ",")
-}
-
-// A location is what a name means:
+// locate says what a name means, unless the run has ended: a descriptor if the path
+// is "". Every act begins with it.
 //
-//   - the standard stream, which depends on the act
-//     /dev/stdin, /dev/fd/N, and so on       see [Descriptor]
+//   - descriptor std, which depends on the act
+//     /dev/stdin, /dev/fd/N, and so on       see descriptor
 //     s3://bucket/key, https://…             a URL, in lower case
 //     anything else                          a path: ./s3:, C:\x, S3://x, /dev/sdb
-type location struct {
-	path string // "" if it is a descriptor
-	fd   int
-}
-
-// locate reads a name, of which "-" stands for descriptor std.
-func locate(name string, std int) (location, error) {
+func (r *Run) locate(name string, std int) (path string, fd int, err error) {
+	if err := r.ended(); err != nil {
+		return "", 0, err
+	}
 	if name == "-" {
-		return location{fd: std}, nil
+		return "", std, nil
 	}
-	for _, scheme := range []string{"s3://", "https://"} {
-		if strings.HasPrefix(name, scheme) {
-			return location{}, &Error{Kind: NoScheme, Name: name}
-		}
+	if strings.HasPrefix(name, "s3://") || strings.HasPrefix(name, "https://") {
+		return "", 0, &Error{Kind: NoScheme, Name: name}
 	}
-	if fd, ok := Descriptor(name); ok {
-		return location{fd: fd}, nil
+	if fd, ok := descriptor(name); ok {
+		return "", fd, nil
 	}
 	switch filepath.ToSlash(filepath.Dir(name)) {
 	case "/dev/fd", "/proc/self/fd":
-		return location{}, &Error{Kind: NoDescriptor, Name: name}
+		return "", 0, &Error{Kind: NoDescriptor, Name: name}
 	}
-	return location{path: name}, nil
-}
-
-// stream is descriptor fd, which the caller passed on; ours is true if it is to be
-// closed after use.
-func (r *Run) stream(fd int) (f *os.File, ours bool, err error) {
-	if fd <= 2 {
-		f = []*os.File{r.In, r.Out, r.Err}[fd]
-		if Absent(f) {
-			return nil, false, &Error{Kind: Closed, Name: f.Name()}
-		}
-		return f, false, nil
-	}
-	if f, err = Inherited(fd); err != nil {
-		return nil, false, err
-	}
-	return f, true, nil
+	return name, 0, nil
 }
 
 // ended is why nothing more is to be done; nil if something is.
 func (r *Run) ended() error {
-	if r.Context == nil || r.Context.Err() == nil {
+	if r.Context == nil {
 		return nil
 	}
 	return context.Cause(r.Context)
@@ -167,26 +116,18 @@ func (r *Run) ended() error {
 
 // reads remembers a file that is read.
 func (r *Run) reads(st fs.FileInfo) {
-	if !st.Mode().IsRegular() && !isBlockDevice(st.Mode()) {
-		return
+	if st.Mode().IsRegular() || isBlockDevice(st) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.read = append(r.read, st)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.read = append(r.read, st)
 }
 
 // isRead reports whether this run reads that file.
 func (r *Run) isRead(st fs.FileInfo) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, in := range r.read {
-		if os.SameFile(in, st) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.read, func(in fs.FileInfo) bool { return os.SameFile(in, st) })
 }
 
-func isBlockDevice(m fs.FileMode) bool {
-	return m&fs.ModeDevice != 0 && m&fs.ModeCharDevice == 0
-}
+func isBlockDevice(st fs.FileInfo) bool { return st.Mode().Type() == fs.ModeDevice }

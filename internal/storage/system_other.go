@@ -1,18 +1,20 @@
-//go:build !linux
+//go:build unix && !linux
 
 package storage
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-// syncsAll says that no one call makes all durable that was written.
+// What other systems of the kind have no call for, or none that says if it failed.
+
 const syncsAll = false
 
-// syncOf is for systems that have such a call.
-func syncOf(*os.File, map[uint64]bool) error { return nil }
+func renameOnce(from, to string) error { return errors.ErrUnsupported }
 
-// dropCache has nothing it could tell this system.
+func syncIn(root *os.Root, dir string, _ map[uint64]bool) error { return syncDir(root, dir) }
+
 func dropCache(*os.File) {}
 
-// Absent reports whether f is a standard stream that the caller closed, which
-// cannot be told here.
-func Absent(*os.File) bool { return false }
+func absent(*os.File) bool { return false } // not to be told

@@ -13,11 +13,14 @@ import (
 )
 
 const (
-	// closeToRename says that an open file cannot be renamed.
+	// closeToRename says that an open file cannot be renamed, or removed.
 	closeToRename = false
 
 	// openNoWait opens a pipe that has no other end, and takes no terminal.
 	openNoWait = unix.O_NONBLOCK | unix.O_NOCTTY
+
+	// openItself opens no other file by way of a link.
+	openItself = unix.O_NOFOLLOW | unix.O_NONBLOCK
 )
 
 // fileID tells one file from every other on this machine.
@@ -28,29 +31,18 @@ func fileID(st fs.FileInfo) string {
 	return st.Name()
 }
 
-// sameDevice reports whether two files are the same device, whatever their names.
-func sameDevice(x, y fs.FileInfo) bool {
-	a, ok := x.Sys().(*syscall.Stat_t)
-	b, okb := y.Sys().(*syscall.Stat_t)
-	return ok && okb && x.Mode().Type() == y.Mode().Type() && uint64(a.Rdev) == uint64(b.Rdev)
+// isOursAlone reports whether a file is one that no other user can read, by no
+// other name.
+func isOursAlone(st fs.FileInfo) bool {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && st.Mode().IsRegular() && st.Mode().Perm()&0o077 == 0 && uint64(sys.Nlink) == 1 && int64(sys.Uid) == int64(os.Geteuid())
 }
 
-// lock takes f for this process. It fails at once, with errInUse, if another has
-// it; it is released when f is closed, and with it when the process ends in
-// whatever way. That a lock fails otherwise says that there are none here, as on
-// NFS without a lock daemon (ENOLCK) and on some FUSE file systems (EINVAL,
-// ENOSYS), and not that anybody is in the way: it is no error.
+// lock takes f for this process, until f is closed or the process ends in whatever
+// way. It fails at once, with errInUse, if another has it. That it fails otherwise
+// says that there are no locks here, as on NFS without a lock daemon (ENOLCK) and
+// on some FUSE file systems (EINVAL, ENOSYS), and not that anybody is in the way.
 func lock(f *os.File) error {
-	if err := lockForChange(f); errors.Is(err, errInUse) {
-		return err
-	}
-	return nil
-}
-
-// lockForChange keeps other runs from changing f in place, until f is closed. It
-// fails with errInUse if one does so now, and in another way where the file
-// system has no locks.
-func lockForChange(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return errInUse
@@ -58,54 +50,14 @@ func lockForChange(f *os.File) error {
 	return err
 }
 
-// removeUnused removes a file unless another run has locked it.
-func removeUnused(at place, path string) error {
-	// Without following a link, or waiting should it be a pipe by now.
-	f, err := at.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close() // after the removal: until then nobody else removes it
-	if err := claim(at, f, path); err != nil {
-		return err
-	}
-	return at.Remove(path)
-}
-
-// openPartial opens and locks what an earlier run has left of an output. It
-// returns nil if there is nothing, or something that is not this user's alone:
-// others could read what is going to be written to it. It fails with errInUse if
-// another run is busy with it.
-func openPartial(at place, path string) (*os.File, error) {
-	f, err := at.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil // make says what is the matter, or sees to it
-	}
-	err = claim(at, f, path)
-	var st fs.FileInfo
-	if err == nil {
-		st, err = f.Stat()
-	}
-	if err == nil && isOursAlone(st) {
-		return f, nil
-	}
-	f.Close()
-	return nil, err
-}
-
-func isOursAlone(st fs.FileInfo) bool {
-	sys, ok := st.Sys().(*syscall.Stat_t)
-	return ok && st.Mode().IsRegular() && st.Mode().Perm()&0o077 == 0 && uint64(sys.Nlink) == 1 && int64(sys.Uid) == int64(os.Geteuid())
-}
-
 // flush makes a write that failed behind the program's back show: on a network
 // file system only a close does, and f is still needed.
 func flush(f *os.File) error {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "write", Path: f.Name(), Err: err}
+	if err == nil {
+		err = unix.Close(fd)
 	}
-	if err := unix.Close(fd); err != nil {
+	if err != nil {
 		return &os.PathError{Op: "write", Path: f.Name(), Err: err}
 	}
 	return nil
@@ -119,7 +71,7 @@ func syncDir(at place, dir string) error {
 		return err
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+	if err := d.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	return nil
@@ -160,3 +112,38 @@ func NoSpace(err error) bool {
 
 // BrokenPipe reports whether err comes of a pipe that is not read any more.
 func BrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// inherited returns a duplicate of descriptor n if the caller of the program passed
+// it on. Everything that this program opens, and the runtime's own descriptors, are
+// closed when a program is executed: a descriptor without that flag was there when
+// this one began.
+func inherited(n int) (fd int, err error) {
+	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0)
+	if n < 0 || err != nil || flags&unix.FD_CLOEXEC != 0 {
+		return 0, ErrNotInherited
+	}
+	return unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// wait waits until f can be read or written.
+func wait(f *os.File, write bool) error {
+	rc, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	events := int16(unix.POLLIN)
+	if write {
+		events = unix.POLLOUT
+	}
+	for {
+		var polled error
+		if err := rc.Control(func(fd uintptr) {
+			_, polled = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, -1)
+		}); err != nil {
+			return err
+		}
+		if !errors.Is(polled, unix.EINTR) {
+			return polled
+		}
+	}
+}

@@ -8,23 +8,21 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+// See system_unix.go and system_linux.go for what these are.
 const (
-	closeToRename = true // an open file cannot be renamed
+	closeToRename = true
 	openNoWait    = 0
+	openItself    = 0
+	syncsAll      = false
 )
 
 func fileID(fs.FileInfo) string { return "" } // not to be told without opening it
 
-func sameDevice(x, y fs.FileInfo) bool { return os.SameFile(x, y) }
+func isOursAlone(st fs.FileInfo) bool { return st.Mode().IsRegular() } // its directory's rights are its own
 
-// lock has nothing to do: a file that a process has open cannot be removed.
-func lock(*os.File) error { return nil }
-
-// lockForChange keeps other runs from changing f in place, until f is closed. It
-// fails with errInUse if one does so now, and in another way where the file
-// system has no locks. What is locked is a byte that no file reaches: here, locked
-// bytes cannot be read by others.
-func lockForChange(f *os.File) error {
+// lock locks a byte that no file reaches: here, locked bytes cannot be read by
+// others.
+func lock(f *os.File) error {
 	beyond := &windows.Overlapped{Offset: 0xffffffff, OffsetHigh: 0x7fffffff}
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, beyond)
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
@@ -33,42 +31,8 @@ func lockForChange(f *os.File) error {
 	return err
 }
 
-// removeUnused removes a file unless another run has it open.
-func removeUnused(at place, path string) error {
-	if err := at.Remove(path); err != nil {
-		return errInUse
-	}
-	return nil
-}
-
-// openPartial opens what an earlier run has left of an output. It returns nil if
-// there is nothing, and fails with errInUse if another run is busy with it.
-func openPartial(at place, path string) (*os.File, error) {
-	st, err := at.Lstat(path)
-	if err != nil || !st.Mode().IsRegular() {
-		return nil, nil // make says what is the matter, or sees to it
-	}
-	f, err := at.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, errInUse
-	}
-	return f, nil
-}
-
-// flush has nothing to do: writes fail where they are made.
-func flush(*os.File) error { return nil }
-
-// syncDir has nothing to do: NTFS logs names.
-func syncDir(place, string) error { return nil }
-
-// renameNew renames a file unless there is one of the new name.
-func renameNew(at place, from, to string) error {
-	if at != (anywhere{}) {
-		return renameOver(at, from, to)
-	}
+// renameOnce renames a file unless there is one of the new name.
+func renameOnce(from, to string) error {
 	f, err := windows.UTF16PtrFromString(from)
 	if err != nil {
 		return err
@@ -83,11 +47,6 @@ func renameNew(at place, from, to string) error {
 	return nil
 }
 
-// isNotNow is never so: a handle's mode is its own.
-func isNotNow(error) bool { return false }
-
-func wait(*os.File, bool) error { return nil }
-
 // ExposedTo and ChangeableBy are not to be told from a mode here.
 func ExposedTo(fs.FileInfo) string          { return "" }
 func ChangeableBy(fs.FileInfo, bool) string { return "" }
@@ -101,3 +60,14 @@ func NoSpace(err error) bool {
 func BrokenPipe(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
+
+// What needs nothing done here: writes fail where they are made, NTFS logs names, a
+// handle's mode is its own, and no descriptors are passed on but the standard streams.
+
+func flush(*os.File) error                           { return nil }
+func syncDir(place, string) error                    { return nil }
+func syncIn(*os.Root, string, map[uint64]bool) error { return nil }
+func dropCache(*os.File)                             {}
+func absent(*os.File) bool                           { return false }
+func wait(*os.File, bool) error                      { return nil }
+func inherited(int) (fd int, err error)              { return 0, ErrNotInherited }

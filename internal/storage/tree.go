@@ -13,14 +13,14 @@ import (
 type Tree struct {
 	run  *Run
 	root *os.Root
-	dirs map[string]bool // that are there; true: names were made in them
+	dirs map[string]bool // that are there, and are made durable by Sync
 	here *os.Root        // the directory of the last name that was made; nil: none was
 	dir  string          // its path
 }
 
 // Below returns the tree of root, which the caller closes after the tree.
 func (r *Run) Below(root *os.Root) *Tree {
-	return &Tree{run: r, root: root, dirs: map[string]bool{".": false}}
+	return &Tree{run: r, root: root, dirs: map[string]bool{".": true}}
 }
 
 // Close closes what the tree has opened.
@@ -32,9 +32,6 @@ func (t *Tree) Close() error {
 	t.here = nil
 	return err
 }
-
-// treeOf is the place below a root.
-type treeOf struct{ *os.Root }
 
 // plan is an output of a path. Its directory stays open while one name after the
 // other is made in it: to walk there for each step of each is most of the work.
@@ -59,22 +56,19 @@ func (t *Tree) plan(path string, opts Options) (*Pending, error) {
 		at = t.here
 	}
 	t.dirs[dir] = true
-	return &Pending{run: t.run, opts: opts, name: path, at: treeOf{at}, prefix: memberPrefix, path: base}, nil
+	return &Pending{run: t.run, opts: opts, name: path, at: at, path: base, partial: partialPath(base, memberPrefix)}, nil
 }
 
 // Mkdir makes a directory, and those on the way to it, unless they are there.
 func (t *Tree) Mkdir(path string, mode fs.FileMode) error {
-	if _, ok := t.dirs[path]; ok {
+	if t.dirs[path] {
 		return nil
 	}
 	if err := t.root.MkdirAll(path, mode); err != nil {
 		return err
 	}
 	for ; path != "."; path = filepath.Dir(path) {
-		if _, ok := t.dirs[path]; !ok {
-			t.dirs[path] = false
-		}
-		t.dirs[filepath.Dir(path)] = true
+		t.dirs[path] = true
 	}
 	return nil
 }
@@ -91,16 +85,13 @@ func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		p.opts.NoSync = opts.NoSync || syncsAll // Sync does it for all; what replaces something does not wait for that
-	case err != nil:
+	case err == nil && st.IsDir():
+		err = p.fails(IsDirectory, nil)
+	case err == nil:
+		err = p.mayReplace(st)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
-	case st.IsDir():
-		return nil, p.fails(IsDirectory, nil)
-	case !opts.Force:
-		return nil, p.fails(Exists, nil)
-	default:
-		if err := p.checkReplaced(); err != nil {
-			return nil, err
-		}
 	}
 	return p, p.Begin()
 }
@@ -110,7 +101,7 @@ func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 // operating system, and *Error of the kinds Exists, NotRegular, IsInput and
 // Reserved.
 func (t *Tree) Symlink(to, path string, force bool) error {
-	return t.link(path, force, func(p *Pending, name string) error { return p.at.(treeOf).Symlink(to, name) })
+	return t.link(path, force, func(p *Pending, name string) error { return p.at.(*os.Root).Symlink(to, name) })
 }
 
 // Link makes a path another name of the file at first, a path of the tree. Its
@@ -127,7 +118,7 @@ func (t *Tree) Link(first, path string, force bool) error {
 // link makes a link: at its path, or if something may be replaced there, under the
 // unfinished name that then is renamed.
 func (t *Tree) link(path string, force bool, do func(p *Pending, name string) error) error {
-	p, err := t.plan(path, Options{})
+	p, err := t.plan(path, Options{Force: force})
 	if err != nil {
 		return err
 	}
@@ -140,23 +131,13 @@ func (t *Tree) link(path string, force bool, do func(p *Pending, name string) er
 	if err := p.checkReplaced(); err != nil {
 		return err
 	}
-	temp := p.Partial()
-	if err = do(p, temp); errors.Is(err, fs.ErrExist) { // a run that was killed has left it
-		if err = p.run.removeStale(p.at, temp); errors.Is(err, errOther) {
-			err = p.at.Remove(temp) // a link
-		}
-		if err == nil {
-			err = do(p, temp)
-		}
-	}
-	if err != nil {
+	if err := p.anew(func() error { return do(p, p.partial) }); err != nil {
 		return err
 	}
-	if err := p.at.Rename(temp, p.path); err != nil {
-		p.at.Remove(temp)
-		return err
+	if err = p.at.Rename(p.partial, p.path); err != nil {
+		p.at.Remove(p.partial)
 	}
-	return nil
+	return err
 }
 
 // IsReserved reports whether a path is of the form that unfinished files of a tree
@@ -169,25 +150,10 @@ func IsReserved(path string) bool {
 // Sync makes durable what was made in the tree.
 func (t *Tree) Sync() error {
 	done := make(map[uint64]bool)
-	for dir, made := range t.dirs {
-		if !made {
-			continue
-		}
-		if err := t.syncIn(dir, done); err != nil && !errors.Is(err, fs.ErrPermission) {
+	for dir := range t.dirs {
+		if err := syncIn(t.root, dir, done); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return err
 		}
 	}
 	return nil
-}
-
-func (t *Tree) syncIn(dir string, done map[uint64]bool) error {
-	if !syncsAll {
-		return syncDir(treeOf{t.root}, dir)
-	}
-	d, err := t.root.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return syncOf(d, done)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"slices"
@@ -174,7 +175,7 @@ func withVerbs(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return usage(hint, "%s takes a verb: %s", cmd.Name(), strings.Join(names, ", "))
 		}
-		return usage(orElse(didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), safetext.Printable(args[0]))
+		return usage(cmp.Or(otherWord(cmd.Name()+" "+args[0]), didYouMean(args[0], names), hint), "%s has no verb %s", cmd.Name(), safetext.Printable(args[0]))
 	}
 	return cmd
 }

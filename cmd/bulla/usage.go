@@ -25,8 +25,11 @@ var (
 func files(least int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		hint := "call it once for each"
-		if cmd.Name() == "encrypt" {
+		switch cmd.Name() {
+		case "encrypt":
 			hint += ", or put them into a tar first"
+		case "cat":
+			hint += "; a member of an archive is named FILE" + memberMark + "MEMBER"
 		}
 		if f := cmd.Flags().Lookup(passphraseFlag.name); f != nil && f.Changed {
 			hint = hintNoArgv
@@ -132,7 +135,8 @@ var otherWords = map[string]string{
 	"-x": "extract", "-xf": "extract", "unpack": "extract", "unzip": "extract", "untar": "extract",
 	"info": "inspect", "show": "inspect", "stat": "inspect",
 	"add": "recipients add", "remove": "recipients remove", "repair": "recipients repair",
-	"export": "head export", "restore": "head restore",
+	"recipients ls": "recipients list", "recipients rm": "recipients remove", "recipients delete": "recipients remove",
+	"export": "head export", "head save": "head export", "head backup": "head export", "restore": "head restore",
 	"keys": "keygen", "genkey": "keygen",
 }
 

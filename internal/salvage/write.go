@@ -18,27 +18,22 @@ type delivery struct {
 func (d *delivery) plain() error {
 	var b room
 	for i := range d.chunks() {
-		plain, ok := d.chunk(&b, i)
-		if !ok {
-			n, _ := d.length(i)
-			if err := d.loseChunks(n - format.TagSize); err != nil {
-				return err
-			}
-			continue
+		n, _ := d.length(i)
+		d.Done.Add(n)
+		var err error
+		if plain, ok := d.chunk(&b, i); ok {
+			err = d.give(plain)
+		} else {
+			err = d.lose(n - format.TagSize)
 		}
-		d.Done.Add(int64(len(plain)))
-		if err := d.give(plain); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	if d.SizeKnown = d.final > 0; d.SizeKnown {
 		return nil
 	}
-	return d.loseChunks(max(0, d.expected()-d.Report.Size))
-}
-
-// loseChunks is lose for what no chunk was found for.
-func (d *delivery) loseChunks(n int64) error {
+	n := max(0, d.expected()-d.Report.Size)
 	d.Done.Add(n)
 	return d.lose(n)
 }
@@ -53,27 +48,32 @@ func (d *delivery) give(plain []byte) error {
 func (d *delivery) doubt(frame []byte) error {
 	d.note(&d.Report.Uncertain, int64(len(frame)))
 	d.UncertainBytes += int64(len(frame))
-	if d.Options.Uncertain {
-		return d.write(frame)
+	if !d.Options.Uncertain {
+		clear(frame)
 	}
-	return d.zeros(int64(len(frame)))
+	return d.write(frame)
 }
 
 // lose writes zeros for the next n bytes of plaintext, which are lost.
 func (d *delivery) lose(n int64) error {
-	if n == 0 {
-		return nil
-	}
 	d.note(&d.Lost, n)
-	return d.zeros(n)
+	for zeros := make([]byte, min(n, format.ChunkSize)); n > 0; n -= int64(len(zeros)) {
+		zeros = zeros[:min(n, int64(len(zeros)))]
+		if err := d.write(zeros); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // note adds the next n bytes of plaintext to a list of ranges.
 func (d *delivery) note(all *[]Range, n int64) {
-	at := d.Report.Size
-	if k := len(*all) - 1; k >= 0 && ((*all)[k].Offset+(*all)[k].Length == at || len(*all) == d.Limits.Ranges) {
-		(*all)[k].Length = at + n - (*all)[k].Offset
-	} else {
+	at, last := d.Report.Size, len(*all)-1
+	switch {
+	case n == 0:
+	case last >= 0 && ((*all)[last].Offset+(*all)[last].Length == at || last+1 == d.Limits.Ranges):
+		(*all)[last].Length = at + n - (*all)[last].Offset
+	default:
 		*all = append(*all, Range{at, n})
 	}
 }
@@ -82,20 +82,9 @@ func (d *delivery) write(b []byte) error {
 	if err := context.Cause(d.ctx); err != nil {
 		return err
 	}
-	if _, err := d.dst.Write(b); err != nil {
-		return err
+	_, err := d.dst.Write(b)
+	if err == nil {
+		d.Report.Size += int64(len(b))
 	}
-	d.Report.Size += int64(len(b))
-	return nil
-}
-
-func (d *delivery) zeros(n int64) error {
-	zeros := make([]byte, min(n, format.ChunkSize))
-	for ; n > 0; n -= int64(len(zeros)) {
-		zeros = zeros[:min(n, int64(len(zeros)))]
-		if err := d.write(zeros); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }

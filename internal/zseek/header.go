@@ -80,18 +80,16 @@ func parseHeader(b []byte) (header, error) {
 		}
 		p++
 	}
-	var content uint64
-	switch contentSize(d) {
-	case 0:
+	size := contentSize(d)
+	if size == 0 {
 		return header{}, violation(format.ZSTD2, format.ErrUnsupported, offDescriptor, "content size", "it is not stated")
-	case 1:
-		content = uint64(b[p])
-	case 2:
-		content = uint64(le.Uint16(b[p:])) + 256
-	case 4:
-		content = uint64(le.Uint32(b[p:]))
-	case 8:
-		content = le.Uint64(b[p:])
+	}
+	var content uint64
+	for k, digit := range b[p:][:size] {
+		content |= uint64(digit) << (8 * k)
+	}
+	if size == 2 { // less has a smaller field
+		content += 1 << 8
 	}
 	if content < 1 || content > FrameContent {
 		return header{}, violation(format.ZSTD1, format.ErrMalformed, int64(p), "content size", "%d bytes, not 1 to %d", content, FrameContent)

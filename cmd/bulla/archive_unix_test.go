@@ -402,6 +402,35 @@ func TestExtractHostileZip(t *testing.T) {
 	}
 }
 
+// Names that are one without their first parts are one place, and a hard link is of
+// the file that it was made of. What is too deep for most programs is not made.
+func TestExtractStripped(t *testing.T) {
+	dir := workDir(t)
+	deep := strings.Repeat("d/", 2048)
+	sealFile(t, dir, "x.bulla", tarWith(tar.Header{Name: "x/f"}, tar.Header{Name: "y/f"}, tar.Header{Name: "z/link", Typeflag: tar.TypeLink, Linkname: "x/f"},
+		tar.Header{Name: "x/s", Typeflag: tar.TypeSymlink, Linkname: ".."}, tar.Header{Name: "y/s/below"}, tar.Header{Name: deep + "f"}))
+	for _, force := range []string{"--force=false", "--force"} {
+		c := start(t, dir, nil, "extract", "-C", "out", force, "--strip-components", "1", "x.bulla", "x", "y", "z")
+		if got := c.code(); got != exitRefused || !strings.Contains(c.errs.String(), "y/s/below is not written: another member") {
+			t.Errorf("exit code %d: %s", got, c.errs.String())
+		}
+		got := everything(t, filepath.Join(dir, "out"))
+		if len(got) != 3 || got["f"] != "y/f" || got["link"] != "x/f" || got["s"] != "-> .." {
+			t.Errorf("%v", got)
+		}
+	}
+	c := start(t, dir, nil, "extract", "-C", "deep", "x.bulla", "d")
+	if got := c.code(); got != exitRefused || !strings.Contains(c.errs.String(), "its name is too long") {
+		t.Errorf("exit code %d: %s", got, c.errs.String())
+	}
+	if got := names(t, filepath.Join(dir, "deep")); got != "" {
+		t.Errorf("there is %s", got)
+	}
+	if c := start(t, dir, nil, "extract", "-C", "none", "--strip-components", "4000000000", "x.bulla", "x"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+}
+
 // Names are shown so that a terminal does nothing at them, one a line.
 func TestListHostile(t *testing.T) {
 	dir := workDir(t)

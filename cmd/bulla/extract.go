@@ -36,7 +36,9 @@ func extractCommand(a *app) *cobra.Command {
 		Long: `Write members of the tar or zip in FILE to files of their names below a
 directory. A MEMBER that is a directory is all that is in it; a MEMBER with
 *, ? or [ is a pattern, in which * does not match a slash; without MEMBER
-everything is written. Only the parts of FILE that this takes are read.
+everything is written. Of several members of one name the last counts, also if
+--strip-components gives them that name. Only the parts of FILE that this takes
+are read.
 
 Nothing is written outside the directory, whatever the archive holds. Symbolic
 links are made as they are in the archive, after everything else, and none is
@@ -54,7 +56,9 @@ Files and directories are for their owner alone, with the times they had. To
 restore owners and permissions, use: bulla cat FILE | tar x
 
 A run that was killed can leave files named .bulla-NAME.partial; the next
-extraction of NAME removes them.`,
+extraction of NAME removes them. bulla waits for the disk once, at the end: if
+the power fails before that, new files may have their names and not all of
+their content. Run it again with --force then.`,
 		Example: `  bulla extract -C restored backup.tar.bulla
   bulla extract backup.tar.bulla etc/fstab 'etc/*.conf'
   bulla extract -C mail --strip-components 2 backup.tar.bulla home/anna/mail`,
@@ -112,7 +116,10 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	case s.End != nil && (s.Count == 0 || !r.breaksOff(s.End)):
 		return archiveError(r, s.End)
 	}
-	e := &extraction{extractFlags: x, app: a, from: r, in: in, failed: map[string]bool{},
+	if err := s.Strip(int(min(x.strip, archive.MaxName))); err != nil {
+		return archiveError(r, err)
+	}
+	e := &extraction{extractFlags: x, app: a, from: r, in: in,
 		done: extracted{InputField: r.in.given.AsInput(), Directory: safetext.Name(x.dir)}}
 	if err := os.MkdirAll(x.dir, privateDir); err != nil {
 		return e.stopped(err)
@@ -149,9 +156,8 @@ type extraction struct {
 	root *os.Root      // keeps every path, and every link on it, inside
 	tree *storage.Tree // writes below it
 
-	done   extracted
-	exit   int             // what the members that are not written make the exit code
-	failed map[string]bool // the paths, in the archive, of what is not written
+	done extracted
+	exit int // what the members that are not written make the exit code
 }
 
 // run writes what is selected, once it is known that nothing is in the way. Links
@@ -195,11 +201,11 @@ func (e *extraction) each(ctx context.Context, s *archive.Selection, do func(m *
 		if err != nil {
 			return archiveError(e.from, err)
 		}
-		path, err := e.target(m)
+		path, err := target(m)
 		if err == nil && path != "" {
 			err = do(m, path)
 		}
-		if err == nil || e.failed[m.Path] {
+		if err == nil {
 			continue
 		}
 		f := explain(err)
@@ -210,46 +216,43 @@ func (e *extraction) each(ctx context.Context, s *archive.Selection, do func(m *
 			return err
 		}
 		e.refuse(m.Name, f.exit, f.what)
-		e.failed[m.Path] = true
+		s.Drop(m)
 	}
 	return nil
 }
 
 // target is the path below the directory that a member goes to, with this system's
-// separators; "" if it goes nowhere.
-func (e *extraction) target(m *archive.Selected) (string, error) {
-	clean := e.stripped(m.Path)
-	path := filepath.FromSlash(clean)
+// separators; "" if that is the directory itself.
+func target(m *archive.Selected) (string, error) {
+	path := filepath.FromSlash(m.Path)
 	switch {
-	case clean == "" || clean == ".": // which is the directory itself
+	case m.Path == ".":
 		return "", nil
+	case len(path) > maxPath:
+		return "", refuse("", "its name is too long")
 	case !m.Local:
 		return "", refuse("", "its name leads out of the directory")
 	case strings.ContainsFunc(path, unicode.IsControl):
 		return "", refuse("", "its name has control characters")
-	case !filepath.IsLocal(path) || filepath.ToSlash(path) != clean:
+	case !filepath.IsLocal(path) || filepath.ToSlash(path) != m.Path:
 		return "", refuse("", "this system does not take its name")
 	}
 	return path, nil
 }
 
-// stripped is a path without its first parts; "" if it has no more.
-func (e *extraction) stripped(path string) string {
-	for range e.strip {
-		_, path, _ = strings.Cut(path, "/")
-	}
-	return path
-}
+// maxPath is how long a path may be, on most systems. A longer one could be made, a
+// directory at a time, and hardly any program could get there.
+const maxPath = 4095
 
 // checkFree refuses to write anything if something is in the way of a member.
 func (e *extraction) checkFree(s *archive.Selection) error {
-	absent := make(map[string]bool) // directories
+	absent := "" // the last directory that was found missing
 	for path, kind := range s.Paths() {
-		path = filepath.FromSlash(e.stripped(path))
-		if dir := filepath.Dir(path); path == "" || !filepath.IsLocal(path) || absent[dir] {
+		path = filepath.FromSlash(path)
+		if dir := filepath.Dir(path); dir == absent || !filepath.IsLocal(path) || len(path) > maxPath {
 			continue
 		} else if _, err := e.root.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-			absent[dir] = true
+			absent = dir
 			continue
 		}
 		if st, err := e.root.Lstat(path); err == nil && !(st.IsDir() && kind == archive.Dir) && (st.IsDir() || !e.force) {

@@ -28,11 +28,9 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	if err := e.mkdir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if first := filepath.FromSlash(e.stripped(m.LinkTo)); first != "" && !e.failed[m.LinkTo] {
-		if e.tree.Link(first, path, e.force) == nil {
-			return e.made(path, 0, nil)
-		} // or else it is a file of its own
-	}
+	if m.LinkTo != "" && e.tree.Link(filepath.FromSlash(m.LinkTo), path, e.force) == nil {
+		return e.made(path, 0, nil)
+	} // or else it is a file of its own
 	from, err := e.from.member(e.in, m.Member)
 	if err != nil {
 		return err
@@ -85,7 +83,7 @@ func (e *extraction) mkdir(path string) error {
 
 // dirTime gives a directory the time it had.
 func (e *extraction) dirTime(m *archive.Selected, path string) error {
-	if !e.failed[m.Path] && !m.ModTime.IsZero() {
+	if !m.ModTime.IsZero() {
 		e.root.Chtimes(path, m.ModTime, m.ModTime) // nothing to fail for
 	}
 	return nil

@@ -112,38 +112,31 @@ func (c *lsColumns) line(m *archive.Member) string {
 	return line
 }
 
-// modeText is the kind and the permissions as ls and tar show them.
+// letters are the types as ls and tar show them.
+var letters = map[fs.FileMode]string{0: "-", fs.ModeDir: "d", fs.ModeSymlink: "l", fs.ModeNamedPipe: "p", fs.ModeDevice: "b", fs.ModeDevice | fs.ModeCharDevice: "c"}
+
+// specials are the permissions besides those to read, write and execute.
+var specials = []struct {
+	bit, digit fs.FileMode
+	at         int // of the x that it shows in place of
+	mark       byte
+}{{fs.ModeSetuid, 0o4000, 3, 's'}, {fs.ModeSetgid, 0o2000, 6, 's'}, {fs.ModeSticky, 0o1000, 9, 't'}}
+
+// modeText is the type and the permissions as ls and tar show them.
 func modeText(m *archive.Member) string {
-	kind := "?"
-	switch {
-	case m.Kind == archive.File:
-		kind = "-"
-	case m.Kind == archive.Dir:
-		kind = "d"
-	case m.Kind == archive.Symlink:
-		kind = "l"
-	case m.Kind == archive.HardLink:
-		kind = "h"
-	case m.Mode&fs.ModeCharDevice != 0:
-		kind = "c"
-	case m.Mode&fs.ModeDevice != 0:
-		kind = "b"
-	case m.Mode&fs.ModeNamedPipe != 0:
-		kind = "p"
+	letter := orElse(letters[m.Mode.Type()], "?")
+	if m.Kind == archive.HardLink {
+		letter = "h"
 	}
-	text := []byte(kind + m.Mode.Perm().String()[1:])
-	for _, special := range []struct {
-		bit  fs.FileMode
-		at   int // of the x that it shows in place of
-		mark byte
-	}{{fs.ModeSetuid, 3, 's'}, {fs.ModeSetgid, 6, 's'}, {fs.ModeSticky, 9, 't'}} {
-		if m.Mode&special.bit == 0 {
+	text := []byte(letter + m.Mode.Perm().String()[1:])
+	for _, s := range specials {
+		if m.Mode&s.bit == 0 {
 			continue
 		}
-		if text[special.at] != 'x' {
-			special.mark -= 'a' - 'A'
+		if text[s.at] != 'x' {
+			s.mark -= 'a' - 'A'
 		}
-		text[special.at] = special.mark
+		text[s.at] = s.mark
 	}
 	return string(text)
 }
@@ -151,9 +144,9 @@ func modeText(m *archive.Member) string {
 // modeDigits is the permissions in octal digits, as chmod takes them.
 func modeDigits(m fs.FileMode) string {
 	n := m.Perm()
-	for _, special := range []struct{ bit, digit fs.FileMode }{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
-		if m&special.bit != 0 {
-			n |= special.digit
+	for _, s := range specials {
+		if m&s.bit != 0 {
+			n |= s.digit
 		}
 	}
 	return fmt.Sprintf("%04o", uint32(n))

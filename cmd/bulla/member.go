@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,41 +75,39 @@ func archiveError(r *randomAccess, err error) error {
 	}
 	name := r.in.name
 	f := &failure{exit: exitRefused, err: err, hint: "bulla ls lists the members"}
-	if e, ok := errors.AsType[*archive.UnknownError](err); ok {
-		f.exit, f.what, f.hint = exitUnsupported, fmt.Sprintf("%s holds no archive: it is %v", name, e), "bulla cat shows what it is"
-		switch {
-		case e.Compression != "":
-			f.what = fmt.Sprintf("%s holds no tar or zip, but something compressed with %s", name, e.Compression)
-			f.hint = fmt.Sprintf("decompress it first: bulla cat %s | %s -dc | tar t", r.in.pasted(), e.Compression)
-		case r.size < 0:
+	var (
+		unknown     *archive.UnknownError
+		missing     *archive.MissingError
+		unsupported *archive.UnsupportedError
+		link        *archive.LinkError
+		limit       *archive.LimitError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		f.exit, f.what, f.hint = exitUnsupported, fmt.Sprintf("%s holds no archive: it is %v", name, unknown), "bulla cat shows what it is"
+		if unknown.Compression != "" {
+			f.what = fmt.Sprintf("%s holds no tar or zip, but something compressed with %s", name, unknown.Compression)
+			f.hint = fmt.Sprintf("decompress it first: bulla cat %s | %s -dc | tar t", r.in.pasted(), unknown.Compression)
+		} else if r.size < 0 {
 			f.hint = "without its end only a tar can be read"
 		}
-		return f
-	}
-	if e, ok := errors.AsType[*archive.MissingError](err); ok {
-		f.exit, f.what = exitIO, fmt.Sprintf("no member %s in the archive in %s", safetext.Printable(e.Name), name)
-		return f
-	}
-	if e, ok := errors.AsType[*archive.UnsupportedError](err); ok {
-		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s in the archive is %s", safetext.Printable(e.Name), e.Why)
+	case errors.As(err, &missing):
+		f.exit, f.what = exitIO, fmt.Sprintf("no member %s in the archive in %s", safetext.Printable(missing.Name), name)
+	case errors.As(err, &unsupported):
+		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s in the archive is %s", safetext.Printable(unsupported.Name), unsupported.Why)
 		f.hint = "another program may know it: bulla cat " + r.in.pasted() + " writes the archive"
-		return f
-	}
-	if e, ok := errors.AsType[*archive.LinkError](err); ok {
-		f.what = fmt.Sprintf("%s in the archive is a hard link to %s, %s", safetext.Printable(e.Name), safetext.Printable(e.To), e.Why)
-		return f
-	}
-	if e, ok := errors.AsType[*archive.LimitError](err); ok {
-		f.exit, f.what = exitUnsupported, fmt.Sprintf("the archive in %s has too many members: %v", name, e)
+	case errors.As(err, &link):
+		f.what = fmt.Sprintf("%s in the archive is a hard link to %s, %s", safetext.Printable(link.Name), safetext.Printable(link.To), link.Why)
+	case errors.As(err, &limit):
+		f.exit, f.what = exitUnsupported, fmt.Sprintf("the archive in %s has too many members: %v", name, limit)
 		f.hint = "name fewer of them, or use: bulla cat " + r.in.pasted() + " | tar x"
-		return f
-	}
-	if errors.Is(err, archive.ErrDamaged) {
+	case errors.Is(err, archive.ErrDamaged):
 		f.exit, f.what = exitBad, fmt.Sprintf("the archive in %s is damaged: %s", name, strings.TrimPrefix(err.Error(), archive.ErrDamaged.Error()+": "))
 		f.hint = "it was so before it was encrypted: the file around it is authentic"
-		return f
+	default:
+		return about(name, err)
 	}
-	return about(name, err)
+	return f
 }
 
 // A content is what cat writes ranges of, and extract all.
@@ -117,18 +116,15 @@ type content struct {
 	member safetext.String // whose it is; "" if it is all of a file
 	size   int64           // -1 if the end is missing
 	holes  bool            // it is not in one piece, and may have long parts that are zero
-	from   *randomAccess
-	data   archive.RangeWriter
-}
-
-func (c *content) write(w io.Writer, offset, length int64) (int64, error) {
-	n, err := c.data.WriteRange(c.from.ctx, w, offset, length)
-	return n, archiveError(c.from, err)
+	write  func(w io.Writer, offset, length int64) (int64, error)
 }
 
 // whole is all of a file.
 func (r *randomAccess) whole() *content {
-	return &content{name: r.in.name, size: r.size, from: r, data: r}
+	return &content{name: r.in.name, size: r.size, write: func(w io.Writer, offset, length int64) (int64, error) {
+		n, err := r.WriteRange(r.ctx, w, offset, length)
+		return n, about(r.in.name, err)
+	}}
 }
 
 // member is one member of the archive in a file.
@@ -146,34 +142,107 @@ func (r *randomAccess) member(in *archive.FS, m *archive.Member) (*content, erro
 	case archive.Other:
 		return nil, usage("bulla ls -l lists the members", "%s in the archive is no file, but a device, a pipe or the like", name)
 	}
-	c, err := in.Content(m, piecewise{r}, r.done)
+	f, err := in.OpenMember(m)
 	if err != nil {
 		return nil, archiveError(r, err)
 	}
-	return &content{name: name, member: safetext.String(m.Name), size: m.Size, holes: c.Holes, from: r, data: c}, nil
+	random, ok := f.(*archive.RandomFile)
+	c := &content{name: name, member: safetext.String(m.Name), size: m.Size, holes: !ok || len(random.Pieces()) != 1 || random.Pieces()[0].Length < m.Size}
+	c.write = func(w io.Writer, offset, length int64) (n int64, err error) {
+		if ok && !(m.Checked && length == m.Size) {
+			n, err = r.writeParts(w, random, offset, length)
+		} else if f, err = in.OpenMember(m); err == nil { // which begins anew
+			n, err = r.writeFrom(w, f, offset, length, m.Size)
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, archive.ErrDamaged) {
+			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, name)
+		}
+		return n, archiveError(r, err)
+	}
+	return c, nil
 }
 
 // atOnce is how much is opened without the workers, which take longer to begin.
 const atOnce = 4 * format.ChunkSize
 
-// A piecewise reader writes pieces of a file, of which many may be small.
-type piecewise struct{ *randomAccess }
+// writeParts writes a range of what lies in the file in pieces, and skips the holes
+// between them if w can.
+func (r *randomAccess) writeParts(w io.Writer, f *archive.RandomFile, offset, length int64) (n int64, err error) {
+	skipper, _ := w.(interface{ Skip(int64) error })
+	for p := range f.Parts(offset, length) {
+		k := p.Length
+		switch {
+		case r.ctx.Err() != nil:
+			return n, context.Cause(r.ctx)
+		case p.At != archive.Hole:
+			k, err = r.writePiece(w, p.At, p.Length)
+		case skipper != nil:
+			err = skipper.Skip(p.Length)
+		default:
+			k, err = io.CopyN(w, zeros{r.ctx}, p.Length)
+		}
+		if n += k; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
 
-func (p piecewise) WriteRange(ctx context.Context, w io.Writer, at, length int64) (int64, error) {
+// writePiece writes what lies in the file from a place on.
+func (r *randomAccess) writePiece(w io.Writer, at, length int64) (n int64, err error) {
 	if length > atOnce {
-		return p.randomAccess.WriteRange(ctx, w, at, length)
+		n, err = r.WriteRange(r.ctx, w, at, length)
+	} else {
+		if r.buf == nil {
+			r.buf = make([]byte, atOnce)
+		}
+		k, readErr := r.ReadAt(r.buf[:length], at)
+		r.done.Add(int64(k))
+		k, err = w.Write(r.buf[:k])
+		if n = int64(k); err == nil && n < length && readErr != io.EOF {
+			err = readErr
+		}
 	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
+	if err == nil && n < length {
+		err = io.ErrUnexpectedEOF
 	}
-	if p.buf == nil {
-		p.buf = make([]byte, atOnce)
+	return n, err
+}
+
+// zeros are read until the verb ends.
+type zeros struct{ context.Context }
+
+func (z zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), context.Cause(z)
+}
+
+// writeFrom writes a range of what is read from its beginning. If it is read to its
+// end, its checksum is checked there.
+func (r *randomAccess) writeFrom(w io.Writer, src io.Reader, offset, length, size int64) (int64, error) {
+	src = &countedReader{src, r}
+	n, err := io.CopyN(io.Discard, src, offset)
+	if err == nil {
+		n, err = io.CopyN(w, src, length)
 	}
-	k, readErr := p.ReadAt(p.buf[:length], at)
-	p.done.Add(int64(k))
-	n, err := w.Write(p.buf[:k])
-	if err == nil && int64(n) < length && readErr != io.EOF {
-		err = readErr
+	if err == nil && offset+length == size {
+		if _, err = io.ReadFull(src, make([]byte, 1)); err == io.EOF {
+			err = nil
+		}
+	} else if err == io.EOF {
+		err = io.ErrUnexpectedEOF
 	}
-	return int64(n), err
+	return n, err
+}
+
+// A countedReader counts what is read, for showing progress, until the verb ends.
+type countedReader struct {
+	io.Reader
+	of *randomAccess
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.of.done.Add(int64(n))
+	return n, cmp.Or(context.Cause(c.of.ctx), err)
 }

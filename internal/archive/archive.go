@@ -10,10 +10,10 @@
 // Two rules make a tree of any list of members. One name is one place, however it
 // is written, and of several members with it the last counts. A directory that has
 // members and a member that is no directory are never the same place: the later of
-// the two has no place, a [PlaceError].
+// the two has no place ([Selection.Misplaced]).
 //
 // What is wrong with one member is an error of that member alone. A kind of archive
-// is one file with a type that implements kind, and a line in kinds.
+// is one file with a type that implements kind, and its place in [Open].
 package archive
 
 import (
@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"sync"
 )
 
@@ -65,9 +64,6 @@ type kind interface {
 	source() *io.SectionReader
 }
 
-// kinds tries one kind after the other: nil is none of it.
-var kinds = []func(src *io.SectionReader, known bool) (kind, error){newTar, newZip}
-
 // UnknownSize stands for the size of a source whose end is not known. A zip,
 // whose directory is at its end, cannot be read then.
 const UnknownSize = -1
@@ -75,13 +71,13 @@ const UnknownSize = -1
 // Open recognizes the archive of size bytes in src, or fails with an
 // [*UnknownError], ErrDamaged or an error of src. It reads no more than that takes.
 func Open(src io.ReaderAt, size int64) (*FS, error) {
-	end := size
+	kinds := []func(*io.SectionReader) (kind, error){newTar, newZip} // nil is none of it
 	if size < 0 {
-		end = math.MaxInt64 - 1 // tar.after has a place for what is beyond it
+		size, kinds = beyond-1, kinds[:1]
 	}
-	marked := io.NewSectionReader(source{src}, 0, end)
+	marked := io.NewSectionReader(source{src}, 0, size)
 	for _, open := range kinds {
-		if k, err := open(marked, size >= 0); err != nil || k != nil {
+		if k, err := open(marked); err != nil || k != nil {
 			return &FS{kind: k, limit: MaxIndex}, damage(err)
 		}
 	}
@@ -135,16 +131,16 @@ func (e *LinkError) Error() string {
 	return fmt.Sprintf("%q is a hard link to %q, %s", e.Name, e.To, e.Why)
 }
 
+// A MissingError is a name that no member has.
+type MissingError struct{ Name string }
+
+func (e *MissingError) Error() string { return "the archive has no member " + e.Name }
+
 // An UnsupportedError is a member whose data lies in the archive in a way that
 // this package does not know.
 type UnsupportedError struct{ Name, Why string }
 
 func (e *UnsupportedError) Error() string { return fmt.Sprintf("%q is %s", e.Name, e.Why) }
-
-// A PlaceError is a member that has no place in the tree.
-type PlaceError struct{ Name, Why string }
-
-func (e *PlaceError) Error() string { return fmt.Sprintf("%q has no place: %s", e.Name, e.Why) }
 
 // A LimitError is an archive, or a part of one, with too many members to index.
 type LimitError struct{}

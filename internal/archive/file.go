@@ -4,17 +4,20 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"slices"
 	"sort"
 )
 
-// A Piece is a part of a file that lies in the archive's source as it is. What is
-// between pieces is holes, which are read as zeros.
+// A Piece is a part of a file, as it lies in the archive's source.
 type Piece struct {
 	Offset int64 // in the file
-	At     int64 // in the source
+	At     int64 // in the source; Hole if it lies nowhere, and is read as zeros
 	Length int64 // more than 0
 }
+
+// Hole is where the parts of a file lie that are nothing but zeros.
+const Hole = -1
 
 // A file gives its data from the beginning only.
 type file struct {
@@ -23,47 +26,39 @@ type file struct {
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *file) Close() error               { f.r = closed{}; return nil }
-func (f *file) Read(p []byte) (int, error) { return f.r.Read(p) }
+func (f *file) Close() error               { return nil }
 
-type closed struct{}
-
-func (closed) Read([]byte) (int, error) { return 0, fs.ErrClosed }
+func (f *file) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != io.EOF {
+		err = damage(err)
+	}
+	return n, err
+}
 
 // A RandomFile is a file whose data lies in the archive as it is. It can be read
 // at any place, from several goroutines by ReadAt.
 type RandomFile struct {
-	info
 	*io.SectionReader
+	stat    info
 	pieces  pieces
 	checked io.Reader // checks what it reads; nil if there is no checksum, or no use of it any more
 }
 
-func newRandomFile(src io.ReaderAt, stat info, checked io.Reader, all []Piece) *RandomFile {
-	p := pieces{src, all, stat.m.Size}
-	return &RandomFile{info: stat, pieces: p, checked: checked, SectionReader: io.NewSectionReader(p, 0, stat.m.Size)}
-}
-
-// Pieces says where in the source the data lies, in the order of the file. The
-// caller must not change it.
+// Pieces says where in the source the data lies, in the order of the file. What is
+// between pieces is holes. The caller must not change it.
 func (f *RandomFile) Pieces() []Piece { return f.pieces.all }
 
-// Size returns the length of the file in bytes.
-func (f *RandomFile) Size() int64 { return f.info.Size() }
-
-// Stat returns what the archive says of the file.
-func (f *RandomFile) Stat() (fs.FileInfo, error) { return f.info, nil }
-
-// Close ends reading.
-func (f *RandomFile) Close() error {
-	f.checked = nil
-	f.SectionReader = io.NewSectionReader(shut{}, 0, f.Size())
-	return nil
+// Parts goes through a part of the file, in pieces and holes.
+func (f *RandomFile) Parts(offset, length int64) iter.Seq[Piece] {
+	return f.pieces.parts(offset, length)
 }
 
-type shut struct{}
+// Stat returns what the archive says of the file.
+func (f *RandomFile) Stat() (fs.FileInfo, error) { return f.stat, nil }
 
-func (shut) ReadAt([]byte, int64) (int, error) { return 0, fs.ErrClosed }
+// Close does nothing: the source stays open.
+func (f *RandomFile) Close() error { return nil }
 
 // Read reads on. From the beginning to the end, without Seek, it checks the
 // checksum if there is one, and fails there with ErrDamaged.
@@ -89,51 +84,41 @@ type pieces struct {
 	size int64
 }
 
-func (f pieces) ReadAt(p []byte, off int64) (n int, err error) {
-	if off >= f.size {
-		return 0, io.EOF
-	}
-	i := sort.Search(len(f.all), func(i int) bool { return f.all[i].Offset+f.all[i].Length > off })
-	for n < len(p) && off < f.size {
-		hole := f.size - off
-		if i < len(f.all) {
-			hole = f.all[i].Offset - off
-		}
-		part := p[n:]
-		if hole > 0 {
-			part = part[:min(hole, int64(len(part)))]
-			clear(part)
-		} else {
-			piece := f.all[i]
-			skip := off - piece.Offset
-			part = part[:min(piece.Length-skip, int64(len(part)))]
-			k, err := f.src.ReadAt(part, piece.At+skip)
-			if k < len(part) {
-				if err == nil || err == io.EOF {
-					err = io.ErrUnexpectedEOF
+// parts goes through a part of the file, as far as that is in it.
+func (f pieces) parts(offset, length int64) iter.Seq[Piece] {
+	return func(yield func(Piece) bool) {
+		end := offset + min(length, f.size-offset)
+		i := sort.Search(len(f.all), func(i int) bool { return f.all[i].Offset+f.all[i].Length > offset })
+		for offset < end {
+			part := Piece{offset, Hole, end - offset}
+			if i < len(f.all) {
+				if p := f.all[i]; p.Offset > offset {
+					part.Length = min(part.Length, p.Offset-offset)
+				} else {
+					part.At, part.Length = p.At+offset-p.Offset, min(part.Length, p.Offset+p.Length-offset)
+					i++
 				}
-				return n + k, damage(err)
 			}
-			if i++; skip+int64(len(part)) < piece.Length {
-				i--
+			if !yield(part) {
+				return
 			}
+			offset += part.Length
 		}
-		n += len(part)
-		off += int64(len(part))
+	}
+}
+
+func (f pieces) ReadAt(p []byte, off int64) (n int, err error) {
+	for part := range f.parts(off, int64(len(p))) {
+		b := p[n:][:part.Length]
+		if part.At == Hole {
+			clear(b)
+		} else if k, err := f.src.ReadAt(b, part.At); k < len(b) {
+			return n + k, damage(early(err))
+		}
+		n += len(b)
 	}
 	if n < len(p) {
 		err = io.EOF
-	}
-	return n, err
-}
-
-// own makes ErrDamaged of what is wrong with the data itself.
-type own struct{ io.Reader }
-
-func (r *own) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if err != nil && err != io.EOF {
-		err = damage(err)
 	}
 	return n, err
 }

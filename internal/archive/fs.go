@@ -37,7 +37,7 @@ func (f *FS) walk(name string, follow bool) (*Selection, int32, error) {
 		var part string
 		part, rest, more = strings.Cut(rest, "/")
 		switch {
-		case s.tree.node(id).kind != dirKind:
+		case !s.tree.node(id).typ.IsDir():
 			return nil, 0, fs.ErrNotExist
 		case part == "" || part == ".":
 			continue
@@ -93,7 +93,6 @@ func (s *Selection) info(id int32) (info, error) {
 	if err != nil {
 		return info{}, err
 	}
-	m.Mode = m.Mode.Perm() | m.Mode&(fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) | nodeKinds[n.kind].mode
 	return info{m.Member, name}, nil
 }
 
@@ -106,17 +105,17 @@ type entry struct {
 
 func (e *entry) Name() string               { return e.name }
 func (e *entry) IsDir() bool                { return e.Type().IsDir() }
-func (e *entry) Type() fs.FileMode          { return nodeKinds[e.s.tree.node(e.id).kind].mode }
+func (e *entry) Type() fs.FileMode          { return e.s.tree.node(e.id).typ }
 func (e *entry) Info() (fs.FileInfo, error) { return e.s.info(e.id) }
 func (e *entry) String() string             { return fs.FormatDirEntry(e) }
 
 // entries are those of a directory, by name.
 func (s *Selection) entries(id int32) (all []fs.DirEntry, err error) {
-	if s.tree.node(id).kind != dirKind {
+	if !s.tree.node(id).typ.IsDir() {
 		return nil, errors.New("not a directory")
 	}
 	for child := s.tree.node(id).child; child != 0; child = s.tree.node(child).next {
-		all = append(all, &entry{s.tree.name(s.tree.node(child)), s, child})
+		all = append(all, &entry{s.tree.node(child).name, s, child})
 	}
 	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return all, nil

@@ -84,3 +84,74 @@ func TestResyncNear(t *testing.T) {
 		t.Errorf("%d bytes read of %d", read, v.size)
 	}
 }
+
+// Without their first parts several members may have one name: the last counts, and a
+// hard link is of what it was of.
+func TestStrip(t *testing.T) {
+	b := tarOf(t, tar.FormatGNU,
+		file{name: "x/", kind: tar.TypeDir}, file{name: "x/f", data: "x"}, file{name: "y/f", data: "y"}, file{name: "z/link", kind: tar.TypeLink, link: "x/f"}, file{name: "z/l2", kind: tar.TypeLink, link: "y/f"},
+		file{name: "x/d", data: "file"}, file{name: "y/d/below", data: "below"}, file{name: "short", data: "s"}, file{name: "/abs/g", data: "g"}, file{name: "../h", data: "h"})
+	for parts, want := range []string{
+		"x x/f y/f z/link>x/f z/l2>y/f x/d y/d/below short /abs/g! ../h! without",
+		"f link l2>f d abs/g! h! without y/d/below",
+		"below g! without",
+		"without",
+	} {
+		a := open(t, b)
+		s, err := a.Select()
+		if err == nil {
+			err = s.Strip(parts)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, m := range members(t, s) {
+			what := m.Path
+			if m.LinkTo != "" {
+				what += ">" + m.LinkTo
+			}
+			if !m.Local {
+				what += "!"
+			}
+			all = append(all, what)
+			if want := map[string]string{"f": "y", "link": "x", "l2": "y"}[m.Path]; want != "" && data(t, b, a, m.Member) != want {
+				t.Errorf("%s does not hold %s", m.Path, want)
+			}
+		}
+		all = append(all, "without")
+		for m, err := range s.Misplaced() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, m.Name)
+		}
+		if got := strings.Join(all, " "); got != want {
+			t.Errorf("without %d: %s", parts, got)
+		}
+	}
+}
+
+// What is dropped from a selection is not given again, and links to it are files.
+func TestDrop(t *testing.T) {
+	b := tarOf(t, tar.FormatUSTAR, file{name: "a", data: "a"}, file{name: "l", kind: tar.TypeLink, link: "a"}, file{name: "b", data: "b"})
+	a := open(t, b)
+	s, err := a.Select()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for range 2 {
+		for m, err := range s.Members(archive.File) {
+			if err != nil || m.LinkTo != "" || data(t, b, a, m.Member) == "" {
+				t.Errorf("%+v, %v", m, err)
+			}
+			if names = append(names, m.Path); m.Path != "l" {
+				s.Drop(m)
+			}
+		}
+	}
+	if got := strings.Join(names, " "); got != "a l b l" {
+		t.Error(got)
+	}
+}

@@ -21,6 +21,19 @@ const (
 	Other    Kind = "other"    // a device, a pipe, or what no other kind fits
 )
 
+// kindOf is the kind of all that have a type, but of hard links.
+func kindOf(mode fs.FileMode) Kind {
+	switch mode.Type() {
+	case 0:
+		return File
+	case fs.ModeDir:
+		return Dir
+	case fs.ModeSymlink:
+		return Symlink
+	}
+	return Other
+}
+
 // A Member is one entry of an archive.
 type Member struct {
 	Name    string // as it stands there, which may be anything
@@ -32,11 +45,10 @@ type Member struct {
 	Link    string    // of a tar's links, what they lead to; a zip's symbolic links have it as data
 	Checked bool      // the data, read from its beginning to its end, is checked against a checksum
 
-	place  int64
-	stored int64 // bytes of a zip that its data takes up
-	broke  error // why there is no data; nil if there is
-	tar    tarData
-	zip    *zip.File
+	place int64
+	broke error // why there is no data; nil if there is
+	tar   tarData
+	zip   *zip.File
 }
 
 // Path returns the place in the tree that a name stands for: without "./", "//",
@@ -52,26 +64,27 @@ const maxLink = 4096
 
 // LinkOf returns what a symbolic link leads to.
 func (f *FS) LinkOf(m *Member) (string, error) {
-	switch {
-	case m.Kind != Symlink:
+	if m.Kind != Symlink {
 		return "", fmt.Errorf("%q is no symbolic link: %w", m.Name, fs.ErrInvalid)
-	case m.Link != "":
-		return m.Link, nil
-	case m.zip == nil:
+	}
+	to := m.Link
+	if m.zip != nil {
+		r, _, err := f.data(m)
+		if err != nil {
+			return "", err
+		}
+		b, err := io.ReadAll(io.LimitReader(r, maxLink))
+		if err != nil {
+			return "", damage(err)
+		}
+		if to = string(b); len(to) == maxLink {
+			return "", damaged("%q is a link to more than a name", m.Name)
+		}
+	}
+	if to == "" {
 		return "", damaged("%q is a link to nothing", m.Name)
 	}
-	r, _, err := f.data(m)
-	if err != nil {
-		return "", err
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxLink))
-	switch {
-	case err == nil && len(b) == maxLink:
-		err = damaged("%q is a link to more than a name", m.Name)
-	case err == nil && len(b) == 0:
-		err = damaged("%q is a link to nothing", m.Name)
-	}
-	return string(b), damage(err)
+	return to, nil
 }
 
 // data returns the data of a member, as a kind's open does.
@@ -95,18 +108,20 @@ func (f *FS) OpenMember(m *Member) (fs.File, error) {
 	if m.Kind == Symlink {
 		return nil, fmt.Errorf("%q is a symbolic link: %w", m.Name, fs.ErrInvalid)
 	}
-	r, pieces, err := f.data(m)
+	r, all, err := f.data(m)
 	if err != nil {
 		return nil, err
 	}
-	stat := info{m, path.Base(m.Name)}
+	from := &file{info{m, path.Base(m.Name)}, r}
+	if all == nil {
+		return from, nil
+	}
+	p := pieces{f.source(), all, m.Size}
+	random := &RandomFile{SectionReader: io.NewSectionReader(p, 0, p.size), stat: from.info, pieces: p}
 	if r != nil {
-		r = &own{r}
+		random.checked = from
 	}
-	if pieces == nil {
-		return &file{stat, r}, nil
-	}
-	return newRandomFile(f.source(), stat, r, pieces), nil
+	return random, nil
 }
 
 // An info is what io/fs tells of a member.
@@ -115,17 +130,15 @@ type info struct {
 	name string
 }
 
-func (i info) Name() string               { return i.name }
-func (i info) Size() int64                { return i.m.Size }
-func (i info) Mode() fs.FileMode          { return i.m.Mode }
-func (i info) ModTime() time.Time         { return i.m.ModTime }
-func (i info) IsDir() bool                { return i.m.Mode.IsDir() }
-func (i info) Type() fs.FileMode          { return i.m.Mode.Type() }
-func (i info) Info() (fs.FileInfo, error) { return i, nil }
+func (i info) Name() string       { return i.name }
+func (i info) Size() int64        { return i.m.Size }
+func (i info) Mode() fs.FileMode  { return i.m.Mode }
+func (i info) ModTime() time.Time { return i.m.ModTime }
+func (i info) IsDir() bool        { return i.m.Mode.IsDir() }
 
 // Sys returns the *Member, nil if there is none.
 func (i info) Sys() any {
-	if i.m.place < 0 {
+	if i.m.place == noPlace {
 		return nil
 	}
 	return i.m

@@ -3,8 +3,10 @@ package archive
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,19 +14,157 @@ import (
 
 // extended is what the headers before a member's own say of it.
 type extended struct {
-	name, link            string
-	user, group, uid, gid string
-	time                  time.Time
-	size                  int64 // of what lies in the archive
-	hasSize               bool
-	bad                   error // what of it cannot be read; nil if all can
+	text map[string]string // the values of keys, as pax has them, which are not empty
+	bad  error             // what of it cannot be read; nil if all can
+	maps bool              // a sparse file's pieces are in it
+	read *sparseMap        // what they are added to; nil if they are not wanted
+}
 
-	sparse      sparseFormat
-	realName    string // of a sparse file: name is for programs that do not know what that is
-	realSize    int64
-	hasReal     bool
-	wantsPieces bool
-	pieces      []Piece // At is where in the data, and not set yet
+// wanted are the keys of pax whose values are kept.
+var wanted = strings.Fields(`path linkpath uname gname uid gid mtime size GNU.sparse.name GNU.sparse.major
+	GNU.sparse.size GNU.sparse.realsize GNU.sparse.offset GNU.sparse.numbytes`)
+
+// fail makes the member bad, unless it is.
+func (x *extended) fail(err error) { x.bad = cmp.Or(x.bad, err) }
+
+func (x *extended) set(key, value string) {
+	if x.text == nil {
+		x.text = make(map[string]string)
+	}
+	if value != "" { // or else the member's own header counts
+		x.text[key] = value
+	}
+}
+
+// number is the value of a key, or else another.
+func (x *extended) number(key string, otherwise int64) int64 {
+	text := x.text[key]
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		x.fail(damaged("an extended header has %q as its %s", text, key))
+		return otherwise
+	}
+	return int64(n)
+}
+
+// time is a number of seconds, with a fraction or not, or else another time.
+func (x *extended) time(otherwise time.Time) time.Time {
+	text := x.text["mtime"]
+	if text == "" {
+		return otherwise
+	}
+	digits, fraction, _ := strings.Cut(text, ".")
+	seconds, err := strconv.ParseInt(digits, 10, 64)
+	nano, err2 := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
+	if err = cmp.Or(err, err2); err != nil {
+		x.fail(damaged("an extended header has %q as its mtime", text))
+	}
+	if strings.HasPrefix(digits, "-") {
+		nano = -nano
+	}
+	return time.Unix(seconds, int64(nano))
+}
+
+// text sets a key to the data of a GNU header: a name, up to the first NUL.
+func (t *tarArchive) text(data, size int64, x *extended, key string) error {
+	if size < 0 || size > MaxName+1 {
+		return tooLong(size)
+	}
+	b := make([]byte, size)
+	if n, err := t.src.ReadAt(b, data); n < len(b) {
+		return damage(early(err))
+	}
+	x.set(key, untilNUL(b))
+	return nil
+}
+
+func tooLong(n int64) error {
+	return &UnsupportedError{Why: "called by a name of " + strconv.FormatInt(n, 10) + " bytes"}
+}
+
+// early makes an end that came too early of an end.
+func early(err error) error {
+	if err == nil || err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// pax reads an extended header: records of the form "LENGTH KEY=VALUE\n", LENGTH
+// being that of the record (POSIX.1-2001). It may be of any size: what is not wanted
+// of it, as the attributes of a file, is passed over and not kept. As with GNU tar a
+// name ends at a NUL.
+func (t *tarArchive) pax(data, size int64, x *extended) error {
+	r := bufio.NewReader(io.NewSectionReader(t.src, data, max(0, size)))
+	if size < 0 {
+		return invalid(nil, "an extended header")
+	}
+	for left := size; left > 0; {
+		digits, err := r.ReadSlice(' ')
+		if err != nil {
+			return invalid(err, "an extended header")
+		}
+		length, err := strconv.ParseInt(string(digits[:len(digits)-1]), 10, 64)
+		value := length - int64(len(digits))
+		if err != nil || value <= 0 || length > left {
+			return invalid(nil, "an extended header")
+		}
+		left -= length
+		key, err := r.ReadSlice('=')
+		if value -= int64(len(key)) + 1; err != nil || value < 0 {
+			return invalid(err, "an extended header")
+		}
+		if err := x.record(string(key[:len(key)-1]), &io.LimitedReader{R: r, N: value}); err != nil {
+			return err
+		}
+		if c, err := r.ReadByte(); err != nil || c != '\n' {
+			return invalid(err, "an extended header")
+		}
+	}
+	return nil
+}
+
+// invalid is the error of what does not follow its format, unless the source has one.
+func invalid(err error, what string) error {
+	if errors.As(err, new(*sourceError)) {
+		return err
+	}
+	return damaged("%s is not valid", what)
+}
+
+// record takes one record of an extended header.
+func (x *extended) record(key string, value *io.LimitedReader) error {
+	switch {
+	case key == "GNU.sparse.map":
+		if x.maps = x.maps || value.N > 0; x.read != nil {
+			if err := x.read.pairs(bufio.NewReader(value), ',', -1); err != nil {
+				return err
+			}
+		}
+	case !slices.Contains(wanted, key):
+	case value.N > MaxName:
+		x.fail(tooLong(value.N))
+	default:
+		b, err := io.ReadAll(value)
+		if err != nil {
+			return damage(err)
+		}
+		x.set(key, untilNUL(b))
+		x.maps = x.maps || key == "GNU.sparse.offset"
+		if key == "GNU.sparse.numbytes" && x.read != nil { // after its offset
+			if err := x.read.add(x.number("GNU.sparse.offset", -1), x.number(key, -1)); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := io.Copy(io.Discard, value)
+	if err == nil && value.N > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return damage(err)
 }
 
 // A sparseFormat is a way in which a tar has the pieces of a sparse file, and not
@@ -38,265 +178,115 @@ const (
 	sparseData              // before the data: 1.0
 )
 
+// sparse is the format that an extended header speaks of.
+func (x *extended) sparse() sparseFormat {
+	switch x.number("GNU.sparse.major", -1) {
+	case -1:
+		if !x.maps {
+			return notSparse
+		}
+	case 0:
+	case 1:
+		return sparseData
+	default:
+		x.fail(&UnsupportedError{Why: "a sparse file of version " + x.text["GNU.sparse.major"]})
+	}
+	return sparsePax
+}
+
 // maxPieces is how many a sparse file may have: 24 MiB of memory.
 const maxPieces = 1 << 20
 
-// text is the data of a GNU header: a name, up to the first NUL.
-func (t *tar) text(data, size int64) (string, error) {
-	if size < 0 || size > MaxName+1 {
-		return "", tooLong(size)
-	}
-	b := make([]byte, size)
-	if n, err := t.src.ReadAt(b, data); n < len(b) {
-		return "", damage(whole(err))
-	}
-	text, _, _ := strings.Cut(string(b), "\x00")
-	return text, nil
+// A sparseMap is the pieces of a sparse file, in their order. They lie behind each other.
+type sparseMap struct {
+	size, stored int64 // of the file, and of its data
+	all          []Piece
+	count        int
+	end, at      int64 // of the last, in the file and in the data
 }
 
-// named says of which member an error is.
-func named(err error, m *Member) error {
-	if e, ok := errors.AsType[*UnsupportedError](err); ok {
-		e.Name = m.Name
-	}
-	return err
-}
+var errMap = damaged("the map of a sparse file is not valid")
 
-func tooLong(n int64) error {
-	return &UnsupportedError{Why: "called by a name of " + strconv.FormatInt(n, 10) + " bytes"}
-}
-
-// whole makes an end that came too early of an end.
-func whole(err error) error {
-	if err == nil || err == io.EOF {
-		return io.ErrUnexpectedEOF
+func (s *sparseMap) add(offset, length int64) error {
+	switch s.count++; {
+	case s.count > maxPieces:
+		return &UnsupportedError{Why: "in more than " + strconv.Itoa(maxPieces) + " pieces"}
+	case offset < s.end || length < 0 || length > s.size-offset || length > s.stored-s.at:
+		return errMap
+	case length > 0:
+		s.all = append(s.all, Piece{offset, s.at, length})
 	}
-	return err
-}
-
-// pax reads an extended header: records of the form "LENGTH KEY=VALUE\n", LENGTH
-// being that of the record (POSIX.1-2001). It may be of any size: what is not wanted
-// of it, as the attributes of a file, is passed over and not kept. As with GNU tar a
-// name ends at a NUL.
-func (t *tar) pax(data, size int64, x *extended) error {
-	if size < 0 {
-		return damaged("an extended header has no valid size")
-	}
-	r := bufio.NewReader(io.NewSectionReader(t.src, data, size))
-	for left := size; left > 0; {
-		digits, err := r.ReadSlice(' ')
-		if err != nil {
-			return paxError(err)
-		}
-		length, err := strconv.ParseInt(string(bytes.TrimSuffix(digits, []byte(" "))), 10, 64)
-		rest := length - int64(len(digits))
-		if err != nil || rest <= 0 || length > left {
-			return paxError(nil)
-		}
-		left -= length
-		key, err := r.ReadSlice('=')
-		if rest -= int64(len(key)); err != nil || rest < 1 {
-			return paxError(err)
-		}
-		if err := x.record(string(key[:len(key)-1]), io.LimitReader(r, rest-1), rest-1); err != nil {
-			return err
-		}
-		if c, err := r.ReadByte(); err != nil || c != '\n' {
-			return paxError(err)
-		}
-	}
+	s.end, s.at = offset+length, s.at+length
 	return nil
 }
 
-func paxError(err error) error {
-	if errors.As(err, new(*sourceError)) {
-		return err
-	}
-	return damaged("an extended header is not valid")
-}
-
-// record takes one record of an extended header. An empty value leaves what the
-// member's own header says.
-func (x *extended) record(key string, value io.Reader, length int64) error {
-	switch key {
-	case "GNU.sparse.map":
-		if length > 0 {
-			x.sparse = max(x.sparse, sparsePax)
-		}
-		if x.wantsPieces {
-			return x.readMap(bufio.NewReader(value), ',')
-		}
-	case "path", "linkpath", "uname", "gname", "uid", "gid", "mtime", "size", "GNU.sparse.name",
-		"GNU.sparse.major", "GNU.sparse.size", "GNU.sparse.realsize", "GNU.sparse.offset", "GNU.sparse.numbytes":
-		if length > MaxName {
-			x.bad = tooLong(length)
-			break
-		}
-		b, err := io.ReadAll(value)
-		if err != nil {
-			return damage(err)
-		}
-		if text, _, _ := strings.Cut(string(b), "\x00"); text != "" && !x.set(key, text) {
-			return damaged("an extended header has %q as its %s", text, key)
-		}
-		return nil
-	}
-	if n, err := io.Copy(io.Discard, value); err != nil || n < length {
-		return damage(whole(err))
-	}
-	return nil
-}
-
-// set reports whether a value is valid.
-func (x *extended) set(key, text string) bool {
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch key {
-	case "path":
-		x.name = text
-		return true
-	case "GNU.sparse.name":
-		x.realName = text
-		return true
-	case "linkpath":
-		x.link = text
-		return true
-	case "uname":
-		x.user = text
-		return true
-	case "gname":
-		x.group = text
-		return true
-	case "uid":
-		x.uid = text
-	case "gid":
-		x.gid = text
-	case "mtime":
-		x.time, err = paxTime(text)
-		return err == nil
-	case "size":
-		if err != nil || n < 0 {
-			return false
-		}
-		x.size, x.hasSize = n, true
-	case "GNU.sparse.major":
-		if x.sparse = sparsePax; n > 0 {
-			x.sparse = sparseData
-		}
-		return err == nil && (n == 0 || n == 1)
-	case "GNU.sparse.size", "GNU.sparse.realsize":
-		x.realSize, x.hasReal = n, true
-		return err == nil && n >= 0
-	case "GNU.sparse.offset":
-		x.sparse = max(x.sparse, sparsePax)
-		if x.wantsPieces {
-			x.pieces = append(x.pieces, Piece{Offset: n})
-		}
-	case "GNU.sparse.numbytes":
-		if k := len(x.pieces); k > 0 {
-			x.pieces[k-1].Length = n
-		}
-	}
-	return err == nil && len(x.pieces) <= maxPieces
-}
-
-// paxTime is a number of seconds, with a fraction or not.
-func paxTime(text string) (time.Time, error) {
-	whole, fraction, _ := strings.Cut(text, ".")
-	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		return time.Time{}, err
-	}
-	nano, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
-	if strings.HasPrefix(whole, "-") {
-		nano = -nano
-	}
-	return time.Unix(seconds, int64(nano)), err
-}
-
-// readMap reads pieces as offsets and lengths in decimal, each with a mark behind it
-// but the last, to the end.
-func (x *extended) readMap(r *bufio.Reader, mark byte) error {
-	for {
-		offset, _, err := readNumber(r, mark)
-		if err == io.EOF {
+// pairs adds so many pieces, or with -1 all there are: offsets and lengths in decimal,
+// with a mark behind each but the last.
+func (s *sparseMap) pairs(r *bufio.Reader, mark byte, count int64) error {
+	for ; count != 0; count-- {
+		offset, err := readNumber(r, mark)
+		if err == io.EOF && count < 0 {
 			return nil
 		}
-		length, _, err2 := readNumber(r, mark)
-		if err != nil || err2 != nil || len(x.pieces) == maxPieces {
-			return mapError(errors.Join(err, err2), len(x.pieces))
+		length, err2 := readNumber(r, mark)
+		if err = cmp.Or(err, err2); err != nil {
+			return invalid(err, "the map of a sparse file")
 		}
-		x.pieces = append(x.pieces, Piece{Offset: offset, Length: length})
+		if err := s.add(offset, length); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-func mapError(err error, pieces int) error {
-	switch {
-	case errors.As(err, new(*sourceError)):
-		return err
-	case pieces >= maxPieces:
-		return &UnsupportedError{Why: "in more than " + strconv.Itoa(maxPieces) + " pieces"}
+// readNumber reads a number and the mark behind it, if it is not the last.
+func readNumber(r *bufio.Reader, mark byte) (int64, error) {
+	text, err := r.ReadSlice(mark)
+	if err != nil && (err != io.EOF || len(text) == 0) {
+		return 0, err
 	}
-	return damaged("the map of a sparse file is not valid")
-}
-
-// readNumber reads a number and the mark behind it, if it is not the last, and says
-// how many bytes that are.
-func readNumber(r *bufio.Reader, mark byte) (int64, int64, error) {
-	const digits = 20
-	var text []byte
-	for len(text) < digits {
-		c, err := r.ReadByte()
-		if err == io.EOF && len(text) > 0 || err == nil && c == mark {
-			n, err := strconv.ParseUint(string(text), 10, 63)
-			return int64(n), int64(len(text)) + 1, err
-		} else if err != nil {
-			return 0, 0, err
-		}
-		text = append(text, c)
-	}
-	return 0, 0, strconv.ErrRange
+	n, err := strconv.ParseUint(string(bytes.TrimSuffix(text, []byte{mark})), 10, 63)
+	return int64(n), err
 }
 
 // sparsePieces is where the data of a sparse file lies.
-func (t *tar) sparsePieces(m *Member) ([]Piece, error) {
-	x := &extended{wantsPieces: true}
-	data := m.tar.data
-	var err error
+func (t *tarArchive) sparsePieces(m *Member) (all []Piece, err error) {
+	s, data := &sparseMap{size: m.Size, stored: m.tar.length, all: []Piece{}}, m.tar.data
 	switch m.tar.sparse {
 	case sparseOld:
-		err = t.oldPieces(m, x)
+		err = t.oldMap(m, s)
 	case sparsePax:
-		_, _, err = t.read(m.place, x)
-	case sparseData:
-		data, err = t.dataPieces(m, x)
-	}
-	if err != nil {
-		return nil, named(err, m)
-	}
-	pieces, end, at := make([]Piece, 0, len(x.pieces)), int64(0), data
-	for _, p := range x.pieces {
-		if p.Offset < end || p.Length < 0 || p.Length > m.Size-p.Offset || p.Length > m.tar.data+m.tar.length-at {
-			return nil, damaged("the map of %q is not valid", m.Name)
+		_, _, err = t.read(m.place, &extended{read: s})
+	case sparseData: // how many, and then each number on a line, filled up to whole blocks
+		section := io.NewSectionReader(t.src, data, m.tar.length)
+		r := bufio.NewReader(section)
+		var count int64
+		if count, err = readNumber(r, '\n'); err != nil {
+			return nil, invalid(err, "the map of a sparse file")
 		}
-		end, p.At = p.Offset+p.Length, at
-		if at += p.Length; p.Length > 0 {
-			pieces = append(pieces, p)
-		}
+		err = s.pairs(r, '\n', count)
+		read, _ := section.Seek(0, io.SeekCurrent)
+		data = t.after(data, read-int64(r.Buffered()))
 	}
-	return pieces, nil
+	if err == nil && s.at > m.tar.length-(data-m.tar.data) {
+		err = errMap
+	}
+	for i := range s.all {
+		s.all[i].At += data
+	}
+	return s.all, err
 }
 
-// oldPieces reads the pieces in the header and in blocks that follow it. One without
-// an offset is the end of those in a block.
-func (t *tar) oldPieces(m *Member, x *extended) error {
+// oldMap reads the pieces in the header and in blocks that follow it. One without an
+// offset is the end of those in a block.
+func (t *tarArchive) oldMap(m *Member, s *sparseMap) error {
 	place := m.tar.header
 	b, err := t.block(place)
 	for at, n, more := atPieces, piecesInHeader, atMore; err == nil; at, n, more = 0, piecesInBlock, piecesInBlock*pieceBytes {
 		for ; n > 0 && b[at] != 0; n-- {
-			if len(x.pieces) == maxPieces {
-				return mapError(nil, maxPieces)
+			if err := s.add(b.number(at, 12), b.number(at+12, 12)); err != nil {
+				return err
 			}
-			x.pieces = append(x.pieces, Piece{Offset: b.number(at, 12), Length: b.number(at+12, 12)})
 			at += pieceBytes
 		}
 		if b[more] == 0 {
@@ -306,26 +296,4 @@ func (t *tar) oldPieces(m *Member, x *extended) error {
 		b, err = t.block(place)
 	}
 	return damage(err)
-}
-
-// dataPieces reads the pieces before the data, and says where that begins: how many,
-// and then offsets and lengths, a line each, filled up to whole blocks.
-func (t *tar) dataPieces(m *Member, x *extended) (data int64, err error) {
-	r := bufio.NewReader(io.NewSectionReader(t.src, m.tar.data, m.tar.length))
-	count, length, err := readNumber(r, '\n')
-	for i := int64(0); err == nil && i < count; i++ {
-		var p Piece
-		var n, k int64
-		if p.Offset, n, err = readNumber(r, '\n'); err == nil {
-			p.Length, k, err = readNumber(r, '\n')
-		}
-		if length += n + k; err == nil && len(x.pieces) == maxPieces {
-			return 0, mapError(nil, maxPieces)
-		}
-		x.pieces = append(x.pieces, p)
-	}
-	if err != nil {
-		return 0, mapError(err, 0)
-	}
-	return t.after(m.tar.data, length), nil
 }

@@ -24,6 +24,7 @@ type Selection struct {
 	tree      *tree
 	order     []int32 // the chosen nodes, in the order of the archive
 	misplaced []int64 // the places of members that others are in the way of
+	strip     int
 }
 
 // A Selected is a member that a name stands for.
@@ -32,6 +33,8 @@ type Selected struct {
 	Path   string // in the tree
 	Local  bool   // Path is in it, and does not lead out
 	LinkTo string // the path of an earlier member of the selection that has the same data; "" if none has
+
+	id int32
 }
 
 // Select finds the members of those names, all that lies in directories of those
@@ -74,25 +77,18 @@ func (f *FS) Select(names ...string) (*Selection, error) {
 func (f *FS) Find(name string, first bool) (found *Member, end error) {
 	want, _ := Path(name)
 	s, err := f.index(first, func(place string) bool { return place == want })
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(s.order) > 0:
-		m, err := s.member(s.order[0])
-		if err != nil {
-			return nil, err
-		}
-		return m.Member, s.End
-	case s.End != nil:
-		return nil, s.End
 	}
-	return nil, &MissingError{name}
+	if len(s.order) == 0 {
+		return nil, cmp.Or(s.End, error(&MissingError{name}))
+	}
+	m, err := s.member(s.order[0])
+	if err != nil {
+		return nil, err
+	}
+	return m.Member, s.End
 }
-
-// A MissingError is a name that no member has.
-type MissingError struct{ Name string }
-
-func (e *MissingError) Error() string { return "the archive has no member " + e.Name }
 
 // maxLinks is how long a chain of hard links out of a selection may be. Programs
 // that make tars link to the first name of a file, so that chains have one.
@@ -102,19 +98,23 @@ const maxLinks = 8
 // hard links of them lead to has to have a place as well: if that is not wanted, and
 // by then was passed over, the archive is gone through once more.
 func (f *FS) index(first bool, want func(place string) bool) (s *Selection, err error) {
-	needed, used := make(map[string]bool), int64(0)
-	for more, i := true, 0; more && i <= maxLinks; i++ {
+	needed := make(map[string]bool)
+	for used, more, i := int64(0), true, 0; more && i <= maxLinks; i++ {
 		s = &Selection{fs: f, tree: newTree(f.limit - used)}
 		if more, err = s.build(first, want, needed); err != nil {
 			return nil, err
 		}
 		for to := range needed {
-			used += int64(len(to))
+			used += nodeBytes + int64(len(to))
 		}
 	}
-	slices.SortFunc(s.order, func(a, b int32) int { return cmp.Compare(s.tree.node(a).own, s.tree.node(b).own) })
+	s.sort()
 	s.Count = len(s.order) + len(s.misplaced)
 	return s, nil
+}
+
+func (s *Selection) sort() {
+	slices.SortFunc(s.order, func(a, b int32) int { return cmp.Compare(s.tree.node(a).own, s.tree.node(b).own) })
 }
 
 // build is one go through the archive. more says that needed has become more.
@@ -136,36 +136,93 @@ func (s *Selection) build(first bool, want func(place string) bool, needed map[s
 		if !chosen && !needed[place] {
 			continue
 		}
-		if room -= m.stored; room < 0 {
-			s.End = damaged("the data of its members overlaps")
-			break
+		if m.zip != nil && m.broke == nil {
+			if room -= int64(m.zip.CompressedSize64); room < 0 {
+				s.End = damaged("the data of its members overlaps")
+				break
+			}
 		}
-		if to, _ := Path(m.Link); m.Kind == HardLink && !needed[to] && !want(to) {
-			needed[to], more = true, true
-			s.tree.used += int64(len(to))
+		n := node{typ: m.Mode.Type(), own: m.place, data: m.place, chosen: chosen}
+		if m.Kind == HardLink {
+			if to, _ := Path(m.Link); !needed[to] && !want(to) {
+				needed[to], more = true, true
+				s.tree.used += nodeBytes + int64(len(to))
+			}
+			n.data = noPlace
+			if to := s.target(m); to != 0 {
+				n.typ, n.data = s.tree.node(to).typ, s.tree.node(to).data
+			}
 		}
-		n, err := s.tree.add(m)
-		if err != nil {
+		if err := s.add(place, local, n); err != nil {
 			return false, err
 		}
-		switch {
-		case !chosen:
-			continue
-		case n == nil:
-			s.misplaced = append(s.misplaced, m.place)
-			s.tree.used += 8
-			continue
-		case !n.chosen:
-			n.chosen = true
-			s.order = append(s.order, s.tree.lookup(place, local))
-			s.tree.used += 4
-		}
-		s.Bytes += min(m.Size, 1<<62-s.Bytes)
-		if first {
-			break
+		if chosen {
+			s.Bytes += min(m.Size, 1<<62-s.Bytes)
+			if first && len(s.order) > 0 {
+				break
+			}
 		}
 	}
 	return more, nil
+}
+
+// add gives a member its place, with what n says of it.
+func (s *Selection) add(place string, local bool, n node) error {
+	id, err := s.tree.add(place, local, n.typ)
+	switch {
+	case err != nil:
+		return err
+	case id != 0:
+		is := s.tree.node(id)
+		if n.chosen && !is.chosen {
+			s.order = append(s.order, id)
+		}
+		is.typ, is.own, is.data, is.chosen = n.typ, n.own, n.data, is.chosen || n.chosen
+	case n.chosen:
+		s.misplaced = append(s.misplaced, n.own)
+	}
+	s.tree.used += 8
+	return nil
+}
+
+// Strip leaves out the first parts of all paths, and the members that have no more:
+// of those that have one path then the last counts. It fails with a *LimitError.
+func (s *Selection) Strip(parts int) error {
+	if parts == 0 {
+		return nil
+	}
+	old, order := s.tree, s.order
+	s.tree, s.order, s.strip = newTree(old.limit-old.used), nil, parts
+	for _, id := range order {
+		n := *old.node(id)
+		place := s.stripped(old.path(id))
+		if place == "" {
+			continue
+		}
+		if err := s.add(place, n.parent != outside, n); err != nil {
+			return err
+		}
+	}
+	s.sort()
+	return nil
+}
+
+// stripped is a place without its first parts; "" if it has no more.
+func (s *Selection) stripped(place string) string {
+	for i := 0; i < s.strip && place != ""; i++ {
+		_, place, _ = strings.Cut(place, "/")
+	}
+	return place
+}
+
+// target is the node that a hard link is another name for; 0 if there is none.
+func (s *Selection) target(link *Member) int32 {
+	place, local := Path(link.Link)
+	to := s.tree.lookup(s.stripped(place), local)
+	if to != 0 && s.tree.node(to).typ.IsDir() {
+		return 0
+	}
+	return to
 }
 
 // isOwn reports whether an error is about the archive itself, or a member, after
@@ -190,8 +247,7 @@ func (s *Selection) Paths() iter.Seq2[string, Kind] {
 func (s *Selection) Misplaced() iter.Seq2[*Member, error] {
 	return func(yield func(*Member, error) bool) {
 		for _, place := range s.misplaced {
-			m, err := s.fs.at(place)
-			if !yield(m, err) {
+			if !yield(s.fs.at(place)) {
 				return
 			}
 		}
@@ -203,42 +259,45 @@ func (s *Selection) Misplaced() iter.Seq2[*Member, error] {
 func (s *Selection) Members(kinds ...Kind) iter.Seq2[*Selected, error] {
 	return func(yield func(*Selected, error) bool) {
 		for _, id := range s.order {
-			if !slices.Contains(kinds, s.tree.kind(id)) {
-				continue
-			}
-			if m, err := s.member(id); !yield(m, err) {
+			if s.tree.node(id).chosen && slices.Contains(kinds, s.tree.kind(id)) && !yield(s.member(id)) {
 				return
 			}
 		}
 	}
 }
 
+// Drop takes a member out of the selection: it is not given again, and no other is a
+// link to it.
+func (s *Selection) Drop(m *Selected) { s.tree.node(m.id).chosen = false }
+
 // member reads the member of a node that is one.
 func (s *Selection) member(id int32) (*Selected, error) {
-	t := s.tree
-	n := t.node(id)
+	n := s.tree.node(id)
 	m, err := s.fs.at(n.own)
 	if err != nil {
 		return nil, damage(err)
 	}
-	found := &Selected{Member: m, Path: t.path(id), Local: n.parent != outside}
+	found := &Selected{Member: m, Path: s.tree.path(id), Local: n.parent != outside, id: id}
 	if m.Kind != HardLink {
 		return found, nil
 	}
-	link := *m
-	if t.kind(id) == HardLink {
-		m.broke = &LinkError{link.Name, link.Link, "which is not there before it"}
-		if to := t.lookup(Path(link.Link)); to != 0 && t.node(to).kind == dirKind {
-			m.broke = &LinkError{link.Name, link.Link, "which is a directory"}
+	to := s.target(m)
+	if n.data == noPlace {
+		why := "which is not there before it"
+		if place, local := Path(m.Link); to == 0 && s.tree.lookup(s.stripped(place), local) != 0 {
+			why = "which is a directory"
 		}
+		m.broke = &LinkError{m.Name, m.Link, why}
 		return found, nil
 	}
 	if found.Member, err = s.fs.at(n.data); err != nil {
 		return nil, damage(err)
 	}
-	found.Name = link.Name
-	if to := t.target(&link); to != 0 && t.node(to).chosen && t.node(to).data == n.data && t.node(to).own < n.own {
-		found.LinkTo = t.path(to)
+	found.Name = m.Name
+	if to != 0 {
+		if t := s.tree.node(to); t.chosen && t.data == n.data && t.own < n.own {
+			found.LinkTo = s.tree.path(to)
+		}
 	}
 	return found, nil
 }
@@ -263,15 +322,9 @@ func newPattern(name string) pattern {
 func (p *pattern) matches(place string) bool {
 	ok := p.clean == "." || place == p.clean || strings.HasPrefix(place, p.clean) && place[len(p.clean)] == '/'
 	if !ok && p.parts > 0 && place != "." {
-		end := 0
-		for i := 0; i < p.parts && end < len(place); i++ {
-			if next := strings.IndexByte(place[end+1:], '/'); next >= 0 {
-				end += 1 + next
-			} else {
-				end = len(place)
-			}
-		}
-		ok, _ = path.Match(p.clean, place[:end])
+		parts := strings.SplitAfterN(place, "/", p.parts+1)
+		start := strings.Join(parts[:min(p.parts, len(parts))], "")
+		ok, _ = path.Match(p.clean, strings.TrimSuffix(start, "/"))
 	}
 	p.met = p.met || ok
 	return ok

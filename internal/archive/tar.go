@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"archive/tar"
 	"bytes"
 	"cmp"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,7 +23,11 @@ import (
 //
 // Numbers are in octal digits, or big-endian with the highest bit set. The data
 // follows, filled up to whole blocks. What does not fit is in members before it, of
-// the types x (pax, [tar.pax]), L and K (GNU). Two blocks of zeros are the end.
+// the types x (pax, [tarArchive.pax]), L and K (GNU). Two blocks of zeros are the end.
+//
+// Package archive/tar decodes all of this as well, but reads no extended header over
+// 1 MiB and no header with a number that is none, ends at the first bad member, and does
+// not say where data and holes lie: it would spare the decoding of a block alone.
 const (
 	tarBlock = 512
 
@@ -30,26 +36,19 @@ const (
 	pieceBytes, piecesInHeader, piecesInBlock = 24, 4, 21 // a block has of more behind the last
 )
 
-// The types of members, those included that are about the next.
+// The types of members that package archive/tar has no names for.
 const (
-	typeLink, typeSymlink, typeChar, typeBlockDevice, typeDir, typeFifo = '1', '2', '3', '4', '5', '6'
-
-	typePax, typePaxSolaris, typePaxGlobal = 'x', 'X', 'g'
-	typeLongName, typeLongLink             = 'L', 'K'
-	typeSparse                             = 'S' // GNU, with the pieces in the header
-	typeDumpDir                            = 'D' // GNU: a directory, with a list of names as its data
-	typeVolume                             = 'V' // GNU: the label of the tape, no member
+	typePaxSolaris = 'X'
+	typeDumpDir    = 'D' // GNU: a directory, with a list of names as its data
+	typeVolume     = 'V' // GNU: the label of the tape, no member
 )
 
 // maxEmptyTar is how long a tar without members may be: the largest record that
 // programs fill up with zeros.
 const maxEmptyTar = 1 << 20
 
-// A tar is a kind of archive. The place of a member is where its first header is.
-type tar struct {
-	src   *io.SectionReader
-	known bool // where it ends
-}
+// A tarArchive is a kind of archive. The place of a member is where its first header is.
+type tarArchive struct{ src *io.SectionReader }
 
 // tarData is what a tar has to know of a member.
 type tarData struct {
@@ -60,8 +59,8 @@ type tarData struct {
 
 // newTar recognizes a tar: by a header, or as an empty one by zeros and nothing
 // else. The zeros that a disk image begins with are none.
-func newTar(src *io.SectionReader, known bool) (kind, error) {
-	t := &tar{src, known}
+func newTar(src *io.SectionReader) (kind, error) {
+	t := &tarArchive{src}
 	b, err := t.block(0)
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, ErrDamaged):
@@ -70,20 +69,20 @@ func newTar(src *io.SectionReader, known bool) (kind, error) {
 		return nil, err
 	case b.valid():
 		return t, nil
-	case !b.zero() || !known || src.Size() > maxEmptyTar:
+	case !b.zero() || src.Size() > maxEmptyTar:
 		return nil, nil
 	}
 	all, err := io.ReadAll(io.NewSectionReader(src, 0, src.Size()))
-	if err != nil || len(bytes.Trim(all, "\x00")) > 0 {
+	if err != nil || !tarHeader(all).zero() {
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *tar) source() *io.SectionReader { return t.src }
+func (t *tarArchive) source() *io.SectionReader { return t.src }
 
 // block reads a block of headers; io.EOF is the end of the archive.
-func (t *tar) block(at int64) (tarHeader, error) {
+func (t *tarArchive) block(at int64) (tarHeader, error) {
 	b := make(tarHeader, tarBlock)
 	n, err := t.src.ReadAt(b, at)
 	switch {
@@ -98,7 +97,7 @@ func (t *tar) block(at int64) (tarHeader, error) {
 }
 
 // after is where the header after some data is, beyond if not in the archive.
-func (t *tar) after(data, length int64) int64 {
+func (t *tarArchive) after(data, length int64) int64 {
 	padding := -length & (tarBlock - 1)
 	if length > t.src.Size()-data || padding > beyond-data-length {
 		return beyond
@@ -108,7 +107,7 @@ func (t *tar) after(data, length int64) int64 {
 
 const beyond = math.MaxInt64
 
-func (t *tar) members(yield func(*Member, error) bool) {
+func (t *tarArchive) members(yield func(*Member, error) bool) {
 	for at := int64(0); at >= 0; {
 		m, next, err := t.read(at, &extended{})
 		if err == io.EOF || (m != nil || err != nil) && !yield(m, err) || err != nil && !isOwn(err) {
@@ -119,7 +118,7 @@ func (t *tar) members(yield func(*Member, error) bool) {
 }
 
 // resync finds the next header behind a place that is damaged; -1 if there is none.
-func (t *tar) resync(at int64) int64 {
+func (t *tarArchive) resync(at int64) int64 {
 	if at >= t.src.Size() {
 		return -1
 	}
@@ -143,7 +142,7 @@ func (t *tar) resync(at int64) int64 {
 	}
 }
 
-func (t *tar) at(place int64) (*Member, error) {
+func (t *tarArchive) at(place int64) (*Member, error) {
 	m, _, err := t.read(place, &extended{})
 	if err == nil && m == nil || err == io.EOF {
 		err = damaged("there is no member at byte %d any more", place)
@@ -155,7 +154,7 @@ func (t *tar) at(place int64) (*Member, error) {
 // say of it in x, and says where the next is, -1 if there is none. It returns no
 // member for what is none, and io.EOF at the end of the archive. After ErrDamaged next
 // is the next header that can be found.
-func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) {
+func (t *tarArchive) read(place int64, x *extended) (m *Member, next int64, err error) {
 	for at := place; ; at = next {
 		b, err := t.header(at)
 		if err == io.EOF && at > place {
@@ -170,13 +169,13 @@ func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) 
 		data, size := at+tarBlock, b.number(124, 12)
 		next = t.after(data, max(0, size))
 		switch b[atType] {
-		case typePax, typePaxSolaris:
+		case tar.TypeXHeader, typePaxSolaris:
 			err = t.pax(data, size, x)
-		case typeLongName:
-			x.name, err = t.text(data, size)
-		case typeLongLink:
-			x.link, err = t.text(data, size)
-		case typePaxGlobal, typeVolume:
+		case tar.TypeGNULongName:
+			err = t.text(data, size, x, "path")
+		case tar.TypeGNULongLink:
+			err = t.text(data, size, x, "linkpath")
+		case tar.TypeXGlobalHeader, typeVolume:
 			if at == place {
 				return nil, next, nil // it is about others
 			}
@@ -189,14 +188,13 @@ func (t *tar) read(place int64, x *extended) (m *Member, next int64, err error) 
 		}
 		if err != nil && !isOwn(err) {
 			return nil, -1, err
-		} else if err != nil && x.bad == nil {
-			x.bad = err // of the member, which has to be passed over first
 		}
+		x.fail(err) // of the member, which has to be passed over first
 	}
 }
 
 // header reads a block that is a header; io.EOF is the end of the archive.
-func (t *tar) header(at int64) (tarHeader, error) {
+func (t *tarArchive) header(at int64) (tarHeader, error) {
 	b, err := t.block(at)
 	switch {
 	case err != nil:
@@ -216,34 +214,23 @@ func (t *tar) header(at int64) (tarHeader, error) {
 }
 
 // member is the one that a header and those before it are about.
-func (t *tar) member(b tarHeader, data, size int64, x *extended) (*Member, int64, error) {
-	m := &Member{Name: b.text(0, 100), Link: b.text(157, 100), ModTime: time.Unix(b.number(136, 12), 0), Owner: b.owner(x)}
-	if prefix := b.prefix(); prefix != "" {
-		m.Name = prefix + "/" + m.Name
-	}
-	if x.name != "" {
-		m.Name = x.name
-	}
-	if x.link != "" {
-		m.Link = x.link
-	}
-	if !x.time.IsZero() {
-		m.ModTime = x.time
-	}
-	if x.hasSize {
-		size = x.size
-	}
+func (t *tarArchive) member(b tarHeader, data, size int64, x *extended) (*Member, int64, error) {
+	m := &Member{Name: cmp.Or(x.text["path"], b.name()), Link: cmp.Or(x.text["linkpath"], b.text(157, 100)),
+		ModTime: x.time(time.Unix(b.number(136, 12), 0)), Owner: b.owner(x)}
 	b.describe(m)
+	header := data - tarBlock
+	size = x.number("size", size)
 	switch b[atType] {
-	case typeLink, typeSymlink, typeChar, typeBlockDevice, typeDir, typeFifo:
+	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
 		size = 0 // they have none, whatever the header says
 	}
-	m.tar = tarData{header: data - tarBlock, data: data, length: size}
+	sparse := notSparse
 	if m.Kind == File {
-		m.Size, m.tar.sparse = size, x.sparse
+		m.Size, sparse = size, x.sparse()
 	}
-	if b[atType] == typeSparse {
-		m.Size, m.tar.sparse = b.number(atRealSize, 12), sparseOld
+	switch {
+	case b[atType] == tar.TypeGNUSparse:
+		m.Size, sparse = b.number(atRealSize, 12), sparseOld
 		for more := b[atMore] != 0; more; data += tarBlock {
 			next, err := t.block(data)
 			if err != nil {
@@ -251,34 +238,37 @@ func (t *tar) member(b tarHeader, data, size int64, x *extended) (*Member, int64
 			}
 			more = next[piecesInBlock*pieceBytes] != 0
 		}
-		m.tar.data = data
-	} else if m.tar.sparse != notSparse {
-		m.Name = cmp.Or(x.realName, m.Name)
-		if x.hasReal {
-			m.Size = x.realSize
-		}
+	case sparse != notSparse:
+		m.Name = cmp.Or(x.text["GNU.sparse.name"], m.Name)
+		m.Size = x.number("GNU.sparse.size", x.number("GNU.sparse.realsize", size))
 	}
-	next := t.after(data, size)
+	m.tar = tarData{header, data, size, sparse}
 	switch {
 	case size < 0 || m.Size < 0:
 		return nil, t.resync(data - tarBlock), damaged("%q has no valid size", m.Name)
 	case x.bad != nil:
-		return nil, next, named(x.bad, m)
+		return nil, t.after(data, size), named(x.bad, m)
 	}
-	return m, next, nil
+	return m, t.after(data, size), nil
 }
 
-func (t *tar) open(m *Member) (io.Reader, []Piece, error) {
-	pieces := []Piece{{0, m.tar.data, m.Size}}
-	if m.tar.sparse != notSparse {
-		var err error
-		if pieces, err = t.sparsePieces(m); err != nil {
-			return nil, nil, err
-		}
-	} else if m.Size == 0 {
-		pieces = []Piece{}
+func (t *tarArchive) open(m *Member) (io.Reader, []Piece, error) {
+	switch {
+	case m.tar.sparse != notSparse:
+		pieces, err := t.sparsePieces(m)
+		return nil, pieces, named(err, m)
+	case m.Size == 0:
+		return nil, []Piece{}, nil
 	}
-	return nil, pieces, nil
+	return nil, []Piece{{0, m.tar.data, m.Size}}, nil
+}
+
+// named says of which member an error is.
+func named(err error, m *Member) error {
+	if e, ok := errors.AsType[*UnsupportedError](err); ok {
+		e.Name = m.Name
+	}
+	return err
 }
 
 // A tarHeader is a block.
@@ -287,9 +277,11 @@ type tarHeader []byte
 func (b tarHeader) zero() bool { return bytes.Count(b, []byte{0}) == len(b) }
 
 // text is a field up to the first NUL.
-func (b tarHeader) text(at, length int) string {
-	field, _, _ := bytes.Cut(b[at:at+length], []byte{0})
-	return string(field)
+func (b tarHeader) text(at, length int) string { return untilNUL(b[at : at+length]) }
+
+func untilNUL(b []byte) string {
+	text, _, _ := bytes.Cut(b, []byte{0})
+	return string(text)
 }
 
 // number is a field with a number; -1 if it is none that can be. An empty one is 0.
@@ -305,10 +297,9 @@ func (b tarHeader) number(at, length int) int64 {
 		}
 		return n
 	}
-	field, _, _ = bytes.Cut(bytes.Trim(field, " \x00"), []byte{0})
-	text := string(field)
-	n, err := strconv.ParseUint(text, 8, 63)
-	if err != nil && text != "" {
+	text := untilNUL(bytes.Trim(field, " \x00"))
+	n, err := strconv.ParseUint(cmp.Or(text, "0"), 8, 63)
+	if err != nil {
 		return -1
 	}
 	return int64(n)
@@ -329,16 +320,20 @@ func (b tarHeader) valid() bool {
 	return (stated == unsigned || stated == signed) && !b.zero()
 }
 
-// prefix is the first part of a name that is longer than its field. GNU tar has
-// other things there.
-func (b tarHeader) prefix() string {
-	switch {
-	case string(b[atMagic:atMagic+6]) != "ustar\x00":
-		return ""
-	case string(b[508:512]) == "tar\x00": // Schilling's star
-		return b.text(atPrefix, 131)
+// name is the name, behind the first part of one that is longer than its field. GNU
+// tar has other things there.
+func (b tarHeader) name() string {
+	name, prefix := b.text(0, 100), ""
+	if string(b[atMagic:atMagic+6]) == "ustar\x00" {
+		prefix = b.text(atPrefix, 155)
+		if string(b[508:512]) == "tar\x00" { // Schilling's star
+			prefix = b.text(atPrefix, 131)
+		}
 	}
-	return b.text(atPrefix, 155)
+	if prefix == "" {
+		return name
+	}
+	return prefix + "/" + name
 }
 
 // owner is the names of the owner and the group, or else their numbers.
@@ -347,45 +342,27 @@ func (b tarHeader) owner(x *extended) string {
 	if string(b[atMagic:atMagic+5]) == "ustar" {
 		user, group = b.text(265, 32), b.text(297, 32)
 	}
-	return cmp.Or(x.user, user, x.uid, strconv.FormatInt(b.number(108, 8), 10)) + "/" +
-		cmp.Or(x.group, group, x.gid, strconv.FormatInt(b.number(116, 8), 10))
+	return cmp.Or(x.text["uname"], user, x.text["uid"], strconv.FormatInt(b.number(108, 8), 10)) + "/" +
+		cmp.Or(x.text["gname"], group, x.text["gid"], strconv.FormatInt(b.number(116, 8), 10))
 }
 
 // describe sets what the type and the mode of a header say.
 func (b tarHeader) describe(m *Member) {
-	mode := b.number(100, 8)
-	m.Mode = fs.FileMode(mode) & fs.ModePerm
-	for _, special := range []struct {
-		bit int64
-		is  fs.FileMode
-	}{{0o4000, fs.ModeSetuid}, {0o2000, fs.ModeSetgid}, {0o1000, fs.ModeSticky}} {
-		if mode&special.bit != 0 {
-			m.Mode |= special.is
-		}
-	}
-	set := func(k Kind, typ fs.FileMode) { m.Kind, m.Mode = k, m.Mode|typ }
+	h := tar.Header{Typeflag: b[atType], Mode: max(0, b.number(100, 8)) & 0o7777}
+	m.Mode = h.FileInfo().Mode()
 	switch b[atType] {
-	case 0, '0', '7':
-		if len(m.Name) > 0 && m.Name[len(m.Name)-1] == '/' { // the oldest tars have no other sign
-			set(Dir, fs.ModeDir)
-		} else {
-			set(File, 0)
+	case tar.TypeLink:
+		m.Kind, m.Mode = HardLink, m.Mode|fs.ModeIrregular
+		return
+	case 0, tar.TypeReg, tar.TypeCont:
+		if strings.HasSuffix(m.Name, "/") { // the oldest tars have no other sign
+			m.Mode |= fs.ModeDir
 		}
-	case typeSparse:
-		set(File, 0)
-	case typeDir, typeDumpDir:
-		set(Dir, fs.ModeDir)
-	case typeSymlink:
-		set(Symlink, fs.ModeSymlink)
-	case typeLink:
-		set(HardLink, 0)
-	case typeChar:
-		set(Other, fs.ModeDevice|fs.ModeCharDevice)
-	case typeBlockDevice:
-		set(Other, fs.ModeDevice)
-	case typeFifo:
-		set(Other, fs.ModeNamedPipe)
+	case typeDumpDir:
+		m.Mode |= fs.ModeDir
+	case tar.TypeGNUSparse, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
 	default:
-		set(Other, fs.ModeIrregular)
+		m.Mode |= fs.ModeIrregular
 	}
+	m.Kind = kindOf(m.Mode)
 }

@@ -3,7 +3,6 @@ package archive
 import (
 	"hash/maphash"
 	"io/fs"
-	"math/bits"
 	"slices"
 	"strings"
 )
@@ -11,49 +10,24 @@ import (
 // A tree is the places of an archive: names, and where their members are. All else
 // is read again from the archive when it is asked for.
 //
-// Nodes and names lie in pages, so that a tree that grows copies none of them.
+// Nodes lie in pages, so that a tree that grows copies none of them.
 type tree struct {
 	pages [][]node
 	count int32
-	names [][]byte // of pageOfNames bytes each; a name lies in one
-	table []int32  // of nodes, by a hash of parent and name; 0 is free
+	table []int32 // of nodes, by a hash of parent and name; 0 is free
 	seed  maphash.Seed
 
-	limit, used int64 // bytes
+	limit, used int64 // bytes, those of the table apart
 }
 
 // A node is a name in a directory.
 type node struct {
-	parent, child, next int32  // a directory's first child, and the next of the same
-	page, start, length uint16 // of the name
-	kind                nodeKind
-	chosen              bool  // it is asked for, not only what others need
-	own                 int64 // the place of the member that the name is of; noPlace if others imply it
-	data                int64 // the place of the member that has its data: of a hard link another
-}
-
-// A nodeKind is what a node is, as io/fs and as this package have it.
-type nodeKind uint8
-
-var nodeKinds = [...]struct {
-	Kind
-	mode fs.FileMode
-}{
-	{File, 0}, {Dir, fs.ModeDir}, {Symlink, fs.ModeSymlink},
-	{HardLink, fs.ModeIrregular}, // one that leads to no file
-	{Other, fs.ModeNamedPipe}, {Other, fs.ModeDevice}, {Other, fs.ModeDevice | fs.ModeCharDevice}, {Other, fs.ModeSocket}, {Other, fs.ModeIrregular},
-}
-
-const dirKind nodeKind = 1
-
-// numberOf is the kind of a member: of a hard link, that of one which leads nowhere.
-func numberOf(m *Member) nodeKind {
-	for i, k := range nodeKinds {
-		if k.Kind == m.Kind && (m.Kind != Other || k.mode == m.Mode.Type()) {
-			return nodeKind(i)
-		}
-	}
-	return nodeKind(len(nodeKinds) - 1)
+	name                string
+	parent, child, next int32       // a directory's first child, and the next of the same
+	typ                 fs.FileMode // the bits of the type
+	own                 int64       // the place of the member that the name is of; noPlace if others imply it
+	data                int64       // the place of the member that has its data: of a hard link another, noPlace if it leads to none
+	chosen              bool        // it is asked for, not only what others need
 }
 
 const (
@@ -63,37 +37,38 @@ const (
 	outside = 2 // the directory of names that lead out, which none of the tree's own leads to
 
 	pageOfNodes = 1 << 12
-	pageOfNames = 1 << 16
-	nodeBytes   = 40
+	nodeBytes   = 56 + 8 // the second is what an allocation of the name takes besides
 
 	spread = 0x9e3779b97f4a7c15 // odd: one name in many directories gets as many places in the table
 )
 
 func newTree(limit int64) *tree {
-	t := &tree{seed: maphash.MakeSeed(), limit: limit}
+	t := &tree{seed: maphash.MakeSeed(), limit: limit, table: make([]int32, 1<<10)}
 	for _, parent := range []int32{0, root, 0} { // none has the number 0
-		t.append(node{parent: parent, own: noPlace, data: noPlace, kind: dirKind})
+		t.append(node{parent: parent, own: noPlace, data: noPlace, typ: fs.ModeDir})
 	}
-	t.table = make([]int32, 1<<10)
 	return t
 }
 
 func (t *tree) node(id int32) *node { return &t.pages[id/pageOfNodes][id%pageOfNodes] }
 
-func (t *tree) name(n *node) string { return string(t.names[n.page][n.start:][:n.length]) }
-
-func (t *tree) kind(id int32) Kind { return nodeKinds[t.node(id).kind].Kind }
+// kind is what the member of a node is: a hard link only if it leads to no file.
+func (t *tree) kind(id int32) Kind {
+	if n := t.node(id); n.own != noPlace && n.data == noPlace {
+		return HardLink
+	}
+	return kindOf(t.node(id).typ)
+}
 
 // append makes room for a node, and gives its number.
 func (t *tree) append(n node) int32 {
 	if t.count%pageOfNodes == 0 {
 		t.pages = append(t.pages, make([]node, pageOfNodes))
-		t.used += pageOfNodes * nodeBytes
 	}
-	id := t.count
+	t.used += nodeBytes + int64(len(n.name))
 	t.count++
-	*t.node(id) = n
-	return id
+	*t.node(t.count - 1) = n
+	return t.count - 1
 }
 
 // slot is where in the table a name in a directory is, or is to be.
@@ -101,11 +76,7 @@ func (t *tree) slot(parent int32, name string) int {
 	mask := len(t.table) - 1
 	hash := maphash.String(t.seed, name) + uint64(parent)*spread
 	for i := int(hash) & mask; ; i = (i + 1) & mask {
-		id := t.table[i]
-		if id == 0 {
-			return i
-		}
-		if n := t.node(id); n.parent == parent && string(t.names[n.page][n.start:][:n.length]) == name { // which copies nothing
+		if id := t.table[i]; id == 0 || t.node(id).parent == parent && t.node(id).name == name {
 			return i
 		}
 	}
@@ -114,28 +85,49 @@ func (t *tree) slot(parent int32, name string) int {
 // child is the node of a name in a directory; 0 if there is none.
 func (t *tree) child(parent int32, name string) int32 { return t.table[t.slot(parent, name)] }
 
-// lookup is the node of a place, as Path gives it; 0 if there is none.
+// make makes a child of a directory, at first a directory that others imply.
+func (t *tree) make(parent int32, name string) int32 {
+	if int(t.count)*3 > len(t.table)*2 {
+		t.table = make([]int32, 2*len(t.table))
+		for id := int32(outside + 1); id < t.count; id++ {
+			n := t.node(id)
+			t.table[t.slot(n.parent, n.name)] = id
+		}
+	}
+	id := t.append(node{name: strings.Clone(name), parent: parent, next: t.node(parent).child, typ: fs.ModeDir, own: noPlace, data: noPlace})
+	t.node(parent).child = id
+	t.table[t.slot(parent, name)] = id
+	return id
+}
+
+// start is where a place, as Path gives it, begins, and the names that lead from there.
+// One that leads out is a single name, and "." is none.
+func start(place string, local bool) (int32, []string) {
+	switch {
+	case !local:
+		return outside, []string{place}
+	case place == ".":
+		return root, nil
+	}
+	return root, strings.Split(place, "/")
+}
+
+// lookup is the node of a place; 0 if there is none.
 func (t *tree) lookup(place string, local bool) int32 {
-	if !local {
-		return t.child(outside, place)
-	}
-	id := int32(root)
-	if place == "." {
-		return id
-	}
-	for part := range strings.SplitSeq(place, "/") {
+	id, parts := start(place, local)
+	for _, part := range parts {
 		if id = t.child(id, part); id == 0 {
-			return 0
+			break
 		}
 	}
 	return id
 }
 
-// path is the place of a node in the tree.
+// path is the place of a node.
 func (t *tree) path(id int32) string {
 	var parts []string
 	for ; id > outside; id = t.node(id).parent {
-		parts = append(parts, t.name(t.node(id)))
+		parts = append(parts, t.node(id).name)
 	}
 	if parts == nil {
 		return "."
@@ -144,54 +136,16 @@ func (t *tree) path(id int32) string {
 	return strings.Join(parts, "/")
 }
 
-// make makes a child of a directory, at first one that others
-// imply.
-func (t *tree) make(parent int32, name string) int32 {
-	if int(t.count)*3 > len(t.table)*2 {
-		t.grow()
-	}
-	last := len(t.names) - 1
-	if last < 0 || len(t.names[last])+len(name) > pageOfNames {
-		t.names = append(t.names, make([]byte, 0, pageOfNames))
-		t.used += pageOfNames
-		last++
-	}
-	start := len(t.names[last])
-	t.names[last] = append(t.names[last], name...)
-	id := t.append(node{parent: parent, next: t.node(parent).child, kind: dirKind, own: noPlace, data: noPlace,
-		page: uint16(last), start: uint16(start), length: uint16(len(name))})
-	t.node(parent).child = id
-	t.table[t.slot(parent, name)] = id
-	return id
-}
-
-// grow doubles the table.
-func (t *tree) grow() {
-	t.table = make([]int32, 1<<bits.Len(uint(len(t.table))))
-	for id := int32(outside + 1); id < t.count; id++ {
-		n := t.node(id)
-		t.table[t.slot(n.parent, t.name(n))] = id
-	}
-}
-
-// add gives a member its place, if it has one: nil if another member is in its way.
-// It fails with a *LimitError, before it takes more.
-func (t *tree) add(m *Member) (*node, error) {
+// add gives a member of some type its place, and says which node that is: 0 if another
+// member is in its way. It fails with a *LimitError, before it takes more.
+func (t *tree) add(place string, local bool, typ fs.FileMode) (int32, error) {
 	if t.used+4*int64(len(t.table)) > t.limit {
-		return nil, &LimitError{}
+		return 0, &LimitError{}
 	}
-	id, kind := int32(root), numberOf(m)
-	place, local := Path(m.Name)
-	parts := strings.SplitSeq(place, "/")
-	if !local {
-		id, parts = outside, slices.Values([]string{place})
-	}
-	for part := range parts {
-		if t.node(id).kind != dirKind {
-			return nil, nil
-		}
-		if place == "." {
-			break
+	id, parts := start(place, local)
+	for _, part := range parts {
+		if !t.node(id).typ.IsDir() {
+			return 0, nil
 		}
 		next := t.child(id, part)
 		if next == 0 {
@@ -199,25 +153,8 @@ func (t *tree) add(m *Member) (*node, error) {
 		}
 		id = next
 	}
-	n := t.node(id)
-	if kind != dirKind && (id == root || n.child != 0) {
-		return nil, nil
+	if !typ.IsDir() && (id == root || t.node(id).child != 0) {
+		return 0, nil
 	}
-	data := m.place
-	if m.Kind == HardLink {
-		if to := t.target(m); to != 0 && to != id || to == id && n.own != noPlace {
-			kind, data = t.node(to).kind, t.node(to).data
-		}
-	}
-	n.kind, n.own, n.data = kind, m.place, data
-	return n, nil
-}
-
-// target is the node that a hard link is another name for; 0 if there is none.
-func (t *tree) target(link *Member) int32 {
-	to := t.lookup(Path(link.Link))
-	if to != 0 && t.node(to).kind == dirKind {
-		return 0
-	}
-	return to
+	return id, nil
 }

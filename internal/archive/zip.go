@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 )
 
@@ -42,10 +41,7 @@ type zipArchive struct {
 }
 
 // newZip recognizes a zip by its end, and one that is damaged by its beginning.
-func newZip(src *io.SectionReader, known bool) (kind, error) {
-	if !known {
-		return nil, nil
-	}
+func newZip(src *io.SectionReader) (kind, error) {
 	z := &zipArchive{src: src}
 	err := z.findDirectory()
 	if errors.Is(err, zip.ErrFormat) {
@@ -69,7 +65,7 @@ func (z *zipArchive) source() *io.SectionReader { return z.src }
 func (z *zipArchive) findDirectory() error {
 	tail := make([]byte, min(z.src.Size(), zipEnd+math.MaxUint16))
 	if n, err := z.src.ReadAt(tail, z.src.Size()-int64(len(tail))); n < len(tail) {
-		return whole(err)
+		return early(err)
 	}
 	at := len(tail) - zipEnd
 	for ; at >= 0; at-- {
@@ -144,7 +140,7 @@ func (z *zipArchive) members(yield func(*Member, error) bool) {
 		}
 		count += len(places)
 		if last != nil && (last != io.EOF || uint16(count) != uint16(z.count)) { // old zips count no further
-			yield(nil, damage(whole(last)))
+			yield(nil, damage(early(last)))
 		}
 	}
 }
@@ -164,7 +160,7 @@ func readRecord(r *bufio.Reader, buf []byte) ([]byte, error) {
 	n := len(buf)
 	buf = append(buf, make([]byte, zipRecord+int(le.Uint16(head[28:]))+int(le.Uint16(head[30:]))+int(le.Uint16(head[32:])))...)
 	if _, err := io.ReadFull(r, buf[n:]); err != nil {
-		return buf[:n], whole(err)
+		return buf[:n], early(err)
 	}
 	return buf, nil
 }
@@ -172,7 +168,7 @@ func readRecord(r *bufio.Reader, buf []byte) ([]byte, error) {
 func (z *zipArchive) at(place int64) (*Member, error) {
 	record, err := readRecord(bufio.NewReaderSize(io.NewSectionReader(z.src, place, z.end-place), zipRecord), nil)
 	if err != nil {
-		return nil, damage(whole(err))
+		return nil, damage(early(err))
 	}
 	all, err := z.parse(record, []int64{place})
 	if err != nil {
@@ -210,7 +206,7 @@ func (z *zipArchive) parse(records []byte, places []int64) ([]*Member, error) {
 	}
 	all := make([]*Member, len(places))
 	for i, f := range r.File {
-		all[i] = newZipMember(f, places[i])
+		all[i] = z.member(f, places[i])
 	}
 	return all, nil
 }
@@ -229,21 +225,13 @@ func (v *extendedZip) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(v.tail).ReadAt(p, off-v.size)
 }
 
-func newZipMember(f *zip.File, place int64) *Member {
-	m := &Member{Name: f.Name, Size: int64(f.UncompressedSize64), Mode: f.Mode(), ModTime: f.Modified, Checked: true, place: place, stored: int64(f.CompressedSize64), zip: f}
-	if f.UncompressedSize64 > math.MaxInt64 || f.CompressedSize64 > math.MaxInt64 {
-		m.Size, m.stored = math.MaxInt64, 0
+func (z *zipArchive) member(f *zip.File, place int64) *Member {
+	m := &Member{Name: f.Name, Size: int64(min(f.UncompressedSize64, math.MaxInt64)), Mode: f.Mode(), ModTime: f.Modified, Kind: kindOf(f.Mode()), Checked: true, place: place, zip: f}
+	if f.UncompressedSize64 > math.MaxInt64 || f.CompressedSize64 > uint64(z.src.Size()) {
 		m.broke = damaged("%q is larger than anything can be", m.Name)
 	}
-	switch t := f.Mode().Type(); {
-	case t.IsDir():
-		m.Kind, m.Size = Dir, 0
-	case t == fs.ModeSymlink:
-		m.Kind = Symlink
-	case t.IsRegular():
-		m.Kind = File
-	default:
-		m.Kind = Other
+	if m.Kind == Dir {
+		m.Size = 0
 	}
 	return m
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -155,6 +156,35 @@ func TestRecipientsChangedMeanwhile(t *testing.T) {
 	}
 	if !bytes.Equal(p.bytes(), b) {
 		t.Error("it was written to")
+	}
+}
+
+// The public half of an ssh key is read although no flag names it: it is no output.
+func TestReadsPublicHalf(t *testing.T) {
+	if missing(t, "ssh-keygen") {
+		t.Skip("no ssh-keygen")
+	}
+	dir := workDir(t)
+	key := filepath.Join(dir, "key")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "rsa", "-m", "PEM", "-N", "12345", "-f", key).CombinedOutput(); err != nil {
+		t.Skipf("no key of the old form: %v: %s", err, out)
+	}
+	if b, err := os.ReadFile(key); err != nil || !bytes.Contains(b, []byte("BEGIN RSA PRIVATE KEY")) {
+		t.Skip("no key of the old form")
+	}
+	before, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := start(t, dir, strings.NewReader("x"), "encrypt", "-o", "x.bulla"); c.code() != 0 {
+		t.Fatal(c.errs.String())
+	}
+	c := start(t, dir, nil, "decrypt", "-i", "key", "-i", filepath.Join(".config", identityFile), "--force", "-o", "key.pub", "x.bulla")
+	if code := c.code(); code != exitRefused || !strings.Contains(c.errs.String(), "key.pub is both the input and the output") {
+		t.Errorf("exit code %d: %s", code, c.errs.String())
+	}
+	if after, err := os.ReadFile(key + ".pub"); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("it was replaced, %v", err)
 	}
 }
 

@@ -105,7 +105,8 @@ func (a *app) pinFile(name string) ([]byte, error) {
 
 // parseIdentities reads identities of every kind.
 func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
-	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name)})
+	beside := func(name string) (io.ReadCloser, error) { return a.files.Open(name) } // so that no output replaces it
+	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name), Open: beside})
 	return ids, keyFileError(name, err)
 }
 

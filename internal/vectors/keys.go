@@ -60,7 +60,7 @@ func (k Key) identities() ([]keyslot.Identity, error) {
 	}
 	switch k.Kind {
 	case KeyIdentity, KeySSH:
-		return agekey.ParseIdentityFile("", bytes.NewReader(file), nil)
+		return agekey.ParseIdentityFile("", bytes.NewReader(file), nil, nil)
 	case KeyPassphrase:
 		ask := func(context.Context) ([]byte, error) { return file, nil }
 		return []keyslot.Identity{keyslot.NewPassphraseIdentity(ask)}, nil

@@ -34,7 +34,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	identities, err := agekey.ParseIdentityFile("key.txt", strings.NewReader(secret), nil)
+	identities, err := agekey.ParseIdentityFile("key.txt", strings.NewReader(secret), nil, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

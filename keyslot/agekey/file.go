@@ -32,13 +32,13 @@ const (
 //     holds lines of identities.
 //
 // Nothing is asked of ui yet: a passphrase is asked for when a slot needs it, and
-// then once. name is for messages, and for finding the public half of an
-// encrypted ssh key of an old form, in name.pub; it may be empty.
+// then once. name is for messages, and may be empty; open opens name.pub, where an
+// encrypted ssh key of an old form has its public half: nil stands for [os.Open].
 //
 // It reads at most keyslot.MaxKeyFile bytes of r and one more. For a PEM file that
 // holds another kind of key the error wraps [keyslot.ErrUnknownKey]; for lines it
 // is as that of [keyslot.ParseIdentities].
-func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, error) {
+func ParseIdentityFile(name string, r io.Reader, ui UI, open func(name string) (io.ReadCloser, error)) ([]keyslot.Identity, error) {
 	ui = orNobody(ui)
 	file, err := keyslot.ReadKeyFile(r)
 	if err != nil {
@@ -57,7 +57,7 @@ func ParseIdentityFile(name string, r io.Reader, ui UI) ([]keyslot.Identity, err
 	}
 	defer clear(file)
 	if bytes.HasPrefix(trimmed, []byte(pemPrefix)) {
-		i, err := parseSSHIdentity(name, trimmed, ui)
+		i, err := parseSSHIdentity(name, trimmed, ui, open)
 		if err != nil {
 			return nil, err
 		}

@@ -265,11 +265,11 @@ func TestEncryptedFileOfAge(t *testing.T) {
 
 func TestParseIdentityFileRefused(t *testing.T) {
 	big := strings.NewReader(strings.Repeat("#", keyslot.MaxKeyFile+1))
-	if _, err := ParseIdentityFile("", big, nil); err == nil || errors.Is(err, keyslot.ErrNoKeys) {
+	if _, err := ParseIdentityFile("", big, nil, nil); err == nil || errors.Is(err, keyslot.ErrNoKeys) {
 		t.Errorf("a file that is too large: %v", err)
 	}
 	broken := errors.New("broken")
-	if _, err := ParseIdentityFile("", iotest.ErrReader(broken), nil); !errors.Is(err, broken) {
+	if _, err := ParseIdentityFile("", iotest.ErrReader(broken), nil, nil); !errors.Is(err, broken) {
 		t.Errorf("a failing reader: %v", err)
 	}
 	for _, tt := range []struct {
@@ -283,7 +283,7 @@ func TestParseIdentityFileRefused(t *testing.T) {
 		{"an empty RSA key", "-----BEGIN RSA PRIVATE KEY-----\nMA==\n-----END RSA PRIVATE KEY-----\n", nil},
 		{"broken armor", armor.Header + "\nnonsense\n", nil},
 	} {
-		ids, err := ParseIdentityFile("", strings.NewReader(tt.file), nil)
+		ids, err := ParseIdentityFile("", strings.NewReader(tt.file), nil, nil)
 		if err == nil || ids != nil || tt.want != nil && !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, %v, want %v", tt.name, ids, err, tt.want)
 		}
@@ -298,7 +298,7 @@ func FuzzParseIdentityFile(f *testing.F) {
 	f.Add(encrypted(f, k.String(), "x", true))
 	f.Add([]byte("-----BEGIN OPENSSH PRIVATE KEY-----\nMA==\n-----END OPENSSH PRIVATE KEY-----\n"))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		ids, err := ParseIdentityFile("", bytes.NewReader(file), nil)
+		ids, err := ParseIdentityFile("", bytes.NewReader(file), nil, nil)
 		if (err == nil) != (len(ids) > 0) {
 			t.Errorf("%d identities, %v", len(ids), err)
 		}

@@ -207,7 +207,7 @@ func parseRecipient(t testing.TB, s string, ui UI) *Recipient {
 
 func parseIdentity(t testing.TB, name string, file []byte, ui UI) keyslot.Identity {
 	t.Helper()
-	ids, err := ParseIdentityFile(name, bytes.NewReader(file), ui)
+	ids, err := ParseIdentityFile(name, bytes.NewReader(file), ui, nil)
 	if err != nil || len(ids) != 1 {
 		t.Fatalf("%d identities, %v", len(ids), err)
 	}

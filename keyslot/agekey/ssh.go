@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -142,8 +143,8 @@ func checkOpenSSH(b []byte) error {
 
 // parseSSHIdentity reads an ssh private key in PEM. One that is encrypted asks ui
 // for its passphrase when a slot names it. Its public half stands in the file or,
-// for the old forms, beside it in name.pub.
-func parseSSHIdentity(name string, file []byte, ui UI) (*Identity, error) {
+// for the old forms, beside it in name.pub, which open opens.
+func parseSSHIdentity(name string, file []byte, ui UI, open func(name string) (io.ReadCloser, error)) (*Identity, error) {
 	block, _ := pem.Decode(file)
 	if block != nil && block.Type == encryptedLabel {
 		return nil, &keyslot.KeyError{Reason: "an encrypted private key in PKCS #8, which is not read here", Advice: "ssh-keygen -p -f FILE writes it in OpenSSH's form"}
@@ -159,7 +160,13 @@ func parseSSHIdentity(name string, file []byte, ui UI) (*Identity, error) {
 	key, err := ssh.ParseRawPrivateKey(file)
 	var missing *ssh.PassphraseMissingError
 	if errors.As(err, &missing) {
-		return newLockedSSH(name, file, missing.PublicKey, ui)
+		public := missing.PublicKey
+		if public == nil {
+			if public, err = readPublic(name+".pub", open); err != nil {
+				return nil, err
+			}
+		}
+		return newLockedSSH(name, file, public, ui)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("malformed ssh private key: %w", err)
@@ -198,17 +205,6 @@ type lockedSSH struct {
 }
 
 func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Identity, error) {
-	if public == nil {
-		var err error
-		public, err = readPublic(name + ".pub")
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &keyslot.KeyError{Reason: "the ssh key is encrypted in an old form, which does not hold its public half, and there is no file of its name with .pub",
-				Advice: "ssh-keygen -p -f FILE writes it in a form that does", Err: err}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
-		}
-	}
 	if _, err := sshRecipient(public); err != nil {
 		return nil, err
 	}
@@ -218,19 +214,27 @@ func newLockedSSH(name string, file []byte, public ssh.PublicKey, ui UI) (*Ident
 	}}, nil
 }
 
-func readPublic(name string) (ssh.PublicKey, error) {
-	f, err := os.Open(name)
+// readPublic reads the public half of an encrypted key of an old form.
+func readPublic(name string, open func(name string) (io.ReadCloser, error)) (ssh.PublicKey, error) {
+	if open == nil {
+		open = func(name string) (io.ReadCloser, error) { return os.Open(name) }
+	}
+	f, err := open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &keyslot.KeyError{Reason: "the ssh key is encrypted in an old form, which does not hold its public half, and there is no file of its name with .pub",
+			Advice: "ssh-keygen -p -f FILE writes it in a form that does", Err: err}
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
 	}
 	defer f.Close()
 	line, err := keyslot.ReadKeyFile(f)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the public half of the encrypted key: %w", err)
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey(line)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, errSSHRecipient)
+		return nil, fmt.Errorf("the public half of the encrypted key: %s: %w", name, errSSHRecipient)
 	}
 	return key, nil
 }

@@ -112,7 +112,7 @@ func TestLockedSSHPublicHalf(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		ids, err := ParseIdentityFile(file, f, &script{passphrase: "12345"})
+		ids, err := ParseIdentityFile(file, f, &script{passphrase: "12345"}, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func TestSSHKindsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if _, err := ParseIdentityFile(filepath.Base(file), f, nil); !errors.Is(err, errSSHKind) {
+		if _, err := ParseIdentityFile(filepath.Base(file), f, nil, nil); !errors.Is(err, errSSHKind) {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestSSHBelowComments(t *testing.T) {
 	for _, above := range []string{"\xef\xbb\xbf", "\n\n", "# my key\n", "\xef\xbb\xbf# my key\r\n\r\n# of 2024\n", " \t\n"} {
 		parseIdentity(t, "", append([]byte(above), file...), nil)
 	}
-	if _, err := ParseIdentityFile("", strings.NewReader("# no key\n"), nil); !errors.Is(err, keyslot.ErrNoKeys) {
+	if _, err := ParseIdentityFile("", strings.NewReader("# no key\n"), nil, nil); !errors.Is(err, keyslot.ErrNoKeys) {
 		t.Errorf("comments alone: %v", err)
 	}
 }
@@ -214,7 +214,7 @@ func TestSSHAdvice(t *testing.T) {
 		{"security key", openssh(t, securityKey(), 16), "age-plugin-fido2-hmac"},
 	} {
 		ui := &script{}
-		_, err := ParseIdentityFile("no such file", strings.NewReader(tt.file), ui)
+		_, err := ParseIdentityFile("no such file", strings.NewReader(tt.file), ui, nil)
 		e, ok := errors.AsType[interface {
 			error
 			Hint() string
@@ -223,7 +223,7 @@ func TestSSHAdvice(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	if _, err := ParseIdentityFile("", strings.NewReader(openssh(t, sshPublic(t), 1<<11)), &script{}); err != nil {
+	if _, err := ParseIdentityFile("", strings.NewReader(openssh(t, sshPublic(t), 1<<11)), &script{}, nil); err != nil {
 		t.Errorf("as many rounds as there may be: %v", err)
 	}
 }

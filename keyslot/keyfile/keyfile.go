@@ -37,6 +37,10 @@ type Options struct {
 	UI  agekey.UI      // asks for passphrases of key files, and what plugins want to know
 	PIN tpmkey.PINFunc // asks for the PIN of a TPM key
 
+	// Open opens the public half of an ssh key, in a file beside it. Nil stands for
+	// [os.Open].
+	Open func(name string) (io.ReadCloser, error)
+
 	// PassedOver is called for each ssh key in a recipients file to which one
 	// cannot encrypt, if there are others. Nil means that there must be none.
 	PassedOver func(*agekey.SSHKindError)
@@ -60,7 +64,7 @@ func ParseIdentities(name string, r io.Reader, o *Options) ([]slot.Identity, err
 		return []slot.Identity{kek}, nil
 	}
 	if !tpmkey.IsKeyFile(file) {
-		return agekey.ParseIdentityFile(name, bytes.NewReader(file), o.UI)
+		return agekey.ParseIdentityFile(name, bytes.NewReader(file), o.UI, o.Open)
 	}
 	k, err := tpmkey.Parse(bytes.NewReader(file))
 	if err != nil {

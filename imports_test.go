@@ -37,9 +37,10 @@ var mayImport = map[string][]string{
 	"stream":             {"entropy", "format", "internal/fullio", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.
-	"spec":             {},
-	"internal/archive": {},
-	"internal/storage": {"internal/safetext"},
+	"spec":              {},
+	"internal/archive":  {},
+	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
+	"internal/storage":  {"internal/safetext"},
 
 	// For tests.
 	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},

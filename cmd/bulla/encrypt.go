@@ -12,6 +12,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/console"
+	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/internal/zseek"
@@ -176,7 +177,7 @@ func (e *encryptFlags) checkDouble(in *input) error {
 
 // source is what is to be encrypted: a file, or the output of a command, which
 // then is not nil.
-func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*input, *producer, error) {
+func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*input, *producer.Producer, error) {
 	if !e.fromCommand {
 		in, err := a.openInput(first(args))
 		if errors.Is(err, storage.IsDirectory) {
@@ -184,15 +185,70 @@ func (a *app) source(ctx context.Context, e *encryptFlags, args []string) (*inpu
 		}
 		return in, nil, err
 	}
-	from, err := newProducer(ctx, args)
+	from, err := producer.New(ctx, args)
 	if err != nil {
 		return nil, nil, err
 	}
-	return &input{given: from.given, name: from.name, size: -1}, from, nil
+	return &input{given: from.Name, name: from.Name.String(), size: -1}, from, nil
+}
+
+// checkProducer refuses command lines from which it cannot be told where the
+// command begins.
+func checkProducer(cmd *cobra.Command, args []string) error {
+	const example = "for example: bulla encrypt -o db.sql.bulla --from-command -- pg_dump shop"
+	switch at := cmd.ArgsLenAtDash(); {
+	case at < 0:
+		return usage(example, "--from-command needs -- before the command")
+	case at > 0:
+		return usage(example, "--from-command takes its input from the command, not from %s", safetext.Printable(args[0]))
+	case len(args) == 0 || args[0] == "":
+		return usage(example, "--from-command needs a command")
+	}
+	return nil
+}
+
+// feed has w take the input: a file, or what a command makes. The command's standard
+// input is ours, unless that is taken for something else. However this program ends,
+// it does not before the command has.
+func (a *app) feed(w *stream.Writer, in *input, from *producer.Producer) (n int64, err error) {
+	if from == nil {
+		if n, err = w.ReadFrom(in.Stream()); err == nil {
+			err = a.unchanged(in, n)
+		}
+	} else {
+		stdin := a.in
+		if a.claimDescriptor(0, "the command's input") != nil {
+			stdin = nil
+		}
+		if err = from.Start(stdin, a.err); err == nil {
+			defer a.left.Add(from.Wait)()
+			n, err = w.ReadFrom(from.Out)
+			err = from.End(err)
+		}
+	}
+	if err != nil {
+		w.Abort(err) // or it would be finished as if this were all
+	}
+	return n, err
+}
+
+// spoiled adds to the failure of a command, if that is what err is, what has
+// become of the output.
+func spoiled(err error, out *output) error {
+	f := explain(err)
+	switch {
+	case f.exit != exitSource:
+		return err
+	case out.Whole():
+		f.what += "; " + out.name + " was not made"
+	default:
+		f.what += "; what came out is not complete and does not open as whole"
+	}
+	return f
 }
 
 // seal writes the container.
-func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
+func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
@@ -218,7 +274,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer, out *output, 
 	}
 	bar.Finish(err)
 	if err != nil {
-		return from.spoiled(out.fails(err), out)
+		return spoiled(out.fails(err), out)
 	}
 	a.note("%s: %s encrypted to %s for %s in %v", in.name, console.Bytes(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)})

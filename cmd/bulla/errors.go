@@ -12,6 +12,7 @@ import (
 
 	"bulla/internal/console"
 	"bulla/internal/interrupt"
+	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -102,6 +103,9 @@ func explained(err error) *failure {
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return explainStorage(e)
+	}
+	if e, ok := errors.AsType[*producer.Error](err); ok {
+		return &failure{exit: exitSource, what: e.Text, hint: e.Advice}
 	}
 	if isClosedPipe(err) {
 		return &failure{exit: exitClosedPipe, what: "the reader of the output went away", silent: true}

@@ -81,14 +81,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 	if err := d.workFlags.check(cmd); err != nil {
 		return err
 	}
-	if err := a.claimInput(name); err != nil {
-		return err
-	}
-	ids, err := d.find(true)
-	if err != nil {
-		return err
-	}
-	in, err := a.openInput(name)
+	in, ids, err := a.openKeyed(&d.identityFlags, name)
 	if err != nil {
 		return err
 	}
@@ -119,6 +112,19 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return a.resume(cmd.Context(), r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
 	}
 	return a.unseal(cmd.Context(), r, in, out, total, opts, &d.workFlags)
+}
+
+// openKeyed opens the input of that name, and finds the keys to open it with.
+func (a *app) openKeyed(k *identityFlags, name string) (*input, *identities, error) {
+	if err := a.claimInput(name); err != nil {
+		return nil, nil, err
+	}
+	ids, err := k.find(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := a.openInput(name)
+	return in, ids, err
 }
 
 // An opened container gives its plaintext.

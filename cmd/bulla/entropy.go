@@ -85,8 +85,7 @@ func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
 
 // showSources writes a report for people.
 func (a *app) showSources(r entropyReport) {
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(results{a}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SOURCE\tSTATE\tSTART-UP TEST\tONE DRAW\tDETAIL")
 	for _, s := range r.Sources {
 		took := "-"
@@ -100,7 +99,6 @@ func (a *app) showSources(r entropyReport) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, startup, took, sourceDetail(s))
 	}
 	table.Flush()
-	a.printf("%s", b.String())
 	for _, s := range r.Sources {
 		if s.Hint != "" {
 			a.printf("%s: hint: %s\n", s.Name, s.Hint)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -85,11 +84,10 @@ func (a *app) testProgress() func(entropy.TestProgress) {
 }
 
 // showResults writes results for people.
-func (a *app) showResults(results []entropy.TestResult) {
-	var b strings.Builder
-	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+func (a *app) showResults(all []entropy.TestResult) {
+	table := tabwriter.NewWriter(results{a}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SOURCE\tRESULT\tLOOKED AT\tIN\tDETAIL")
-	for _, r := range results {
+	for _, r := range all {
 		if r.Tested == 0 {
 			fmt.Fprintf(table, "%s\t%s\t-\t-\t%s\n", r.Name, resultText(r), r.Reason)
 			continue
@@ -101,7 +99,7 @@ func (a *app) showResults(results []entropy.TestResult) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", r.Name, resultText(r), console.Bytes(int64(r.Tested)), latencyText(r.Elapsed), detail)
 	}
 	table.Flush()
-	a.printf("%sA source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n", b.String())
+	a.printf("A source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n")
 }
 
 // resultText is what became of the test of a source.

@@ -197,7 +197,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	case readOnly != nil:
 		return readOnly
 	default:
-		if err := saveHeads(src, heads); err != nil {
+		if err := src.save(heads); err != nil {
 			return err
 		}
 		done.Repaired = true
@@ -255,9 +255,7 @@ func (a *app) tellRepaired(d *repaired) error {
 	if a.json {
 		return a.printJSON(d)
 	}
-	for _, f := range d.Findings {
-		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
-	}
+	a.printFindings(d.File, d.Findings)
 	switch {
 	case a.quiet:
 	case len(d.Findings) == 0:

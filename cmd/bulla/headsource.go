@@ -106,6 +106,19 @@ func (s *headSource) open(ctx context.Context, ids *identities) (h *stream.HeadE
 	return h, about(s.name, ids.explain(err))
 }
 
+// save writes the head to both of its places in the file.
+func (s *headSource) save(h *stream.HeadEditor) error {
+	writes, err := h.Writes()
+	var changes []storage.Change
+	for _, w := range writes {
+		changes = append(changes, storage.Change(w))
+	}
+	if err == nil {
+		err = s.patch.Apply(changes...)
+	}
+	return about(s.name, err)
+}
+
 // stranger is the head as far as it shows without a key: the newest there is,
 // which is not authenticated, and what is wrong with the file.
 func (s *headSource) stranger() (*format.Head, []format.Finding, error) {

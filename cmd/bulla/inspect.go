@@ -151,9 +151,7 @@ func (a *app) describe(d *description) {
 	if len(d.Findings) > 0 {
 		a.printf("\n")
 	}
-	for _, f := range d.Findings {
-		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
-	}
+	a.printFindings(d.File, d.Findings)
 }
 
 const extractSlotFlag = "extract-slot"

@@ -105,11 +105,11 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 	if err := a.writeKey(k.output, id.file); err != nil {
 		return err
 	}
-	if k.output != "" || !isTerminal(a.out) {
-		a.publish(id)
-	}
-	if k.output != "" && a.json {
+	switch {
+	case a.json && k.output != "":
 		a.printJSON(made{Identity: safetext.Name(k.output), Recipient: id.recipient.Canonical()})
+	case !a.json && !a.quiet && (k.output != "" || !isTerminal(a.out)):
+		a.con.Line("public key: " + id.recipient.Canonical())
 	}
 	if k.tpm {
 		a.urgeSecond()
@@ -144,13 +144,6 @@ type made struct {
 	Recipient  string        `json:"recipient,omitempty"`
 }
 
-// publish shows the recipient of a new identity to whoever sees the command run.
-func (a *app) publish(id *newIdentity) {
-	if !a.quiet && !a.json {
-		a.con.Line("public key: " + id.recipient.Canonical())
-	}
-}
-
 // keyPlan is a file that only its owner may read.
 func keyPlan(name string) outputPlan {
 	return outputPlan{outputFlags: outputFlags{name: name}, mode: 0o600}
@@ -172,10 +165,10 @@ func (a *app) writeKey(name string, key []byte) error {
 		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", storage.ExposedTo(st), st.Mode().Perm()),
 			"chmod 600 it; -o FILE makes one that only you can read")
 	}
-	if _, err := out.Write(key); err != nil {
-		return err
+	if _, err = out.Write(key); err == nil {
+		err = out.Commit()
 	}
-	return withoutForce(out.Commit())
+	return withoutForce(err)
 }
 
 // withoutForce words the refusal to overwrite for a verb that cannot be forced.

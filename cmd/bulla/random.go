@@ -41,14 +41,7 @@ type randomAccess struct {
 // openRandom opens the file of that name with the keys that the flags name. plan
 // is called before anybody is asked for a passphrase.
 func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan func(*input) error) (*randomAccess, error) {
-	if err := a.claimInput(name); err != nil {
-		return nil, err
-	}
-	ids, err := f.find(true)
-	if err != nil {
-		return nil, err
-	}
-	in, err := a.openInput(name)
+	in, ids, err := a.openKeyed(&f.identityFlags, name)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/safetext"
-	"bulla/internal/storage"
 	"bulla/keyslot"
 	"bulla/slot"
 	"bulla/stream"
@@ -126,7 +125,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	}
 	defer heads.Close()
 	a.tellFaults(src, heads)
-	c := &change{FileField: src.given.AsFile(), DryRun: e.dryRun, Generation: heads.Head().Generation, Added: []changedSlot{}, Removed: []changedSlot{}}
+	c := &change{FileField: src.given.AsFile(), DryRun: e.dryRun, Added: []changedSlot{}, Removed: []changedSlot{}}
 	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
 		return explainEdit(src.name, err)
 	}
@@ -137,15 +136,20 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	if err := heads.Apply(cmd.Context(), edit); err != nil {
 		return explainEdit(src.name, err)
 	}
-	c.Generation = heads.Head().Generation
 	for i := range c.Added {
 		c.Added[i].Number = len(heads.Head().Slots) - len(c.Added) + i + 1
 	}
 	a.warnOfRemoval(cmd.Context(), c, heads, ids)
-	if !e.dryRun {
-		if err := a.writeChange(src, out, heads, c); err != nil {
-			return err
-		}
+	switch {
+	case e.dryRun:
+	case out == nil:
+		err = src.save(heads)
+	default:
+		c.OutputField = out.given.AsOutput()
+		err = a.writeWhole(out, heads.Encoded())
+	}
+	if err != nil {
+		return err
 	}
 	return a.tellChange(c, heads)
 }
@@ -174,6 +178,9 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 		if whom, err = e.recipientFlags.check(); err != nil {
 			return nil, err
 		}
+	}
+	if e.all {
+		whom = append(whom, keyslot.AnyPassphrase{})
 	}
 	if !e.adding {
 		return whom, nil
@@ -230,48 +237,22 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEd
 	a.warn("what opened "+c.File.String()+" now does not open it afterwards", "make sure that you have a key that does: bulla recipients list -i KEY shows it")
 }
 
-// writeChange writes the new head to where it belongs.
-func (a *app) writeChange(src *headSource, out *output, heads *stream.HeadEditor, c *change) error {
-	if out == nil {
-		return saveHeads(src, heads)
-	}
-	c.OutputField = out.given.AsOutput()
-	return a.writeWhole(out, heads.Encoded())
-}
-
-// saveHeads writes the head to both of its places in the file.
-func saveHeads(src *headSource, heads *stream.HeadEditor) error {
-	writes, err := heads.Writes()
-	if err != nil {
-		return about(src.name, err)
-	}
-	var changes []storage.Change
-	for _, w := range writes {
-		changes = append(changes, storage.Change(w))
-	}
-	return about(src.name, src.patch.Apply(changes...))
-}
-
 // explainEdit words the errors that only a change of recipients has.
 func explainEdit(name string, err error) error {
-	f := &failure{err: err, exit: exitRefused}
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
-		f.exit, f.what = exitUnsupported, fmt.Sprintf("%s: %v", name, e)
-		f.hint = "remove a recipient, or replace one with --replace N; for more room, encrypt the file again with --reserve N"
-		return f
+		return &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s: %v", name, e),
+			hint: "remove a recipient, or replace one with --replace N; for more room, encrypt the file again with --reserve N"}
 	}
 	if e, ok := errors.AsType[*stream.RecipientNotFoundError](err); ok {
-		f.exit, f.what = exitUsage, fmt.Sprintf("%s is not a recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
+		what := fmt.Sprintf("%s is not a recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)
 		if e.Recipient == (keyslot.AnyPassphrase{}) {
-			f.what = name + " has no passphrase: nothing was removed"
+			what = name + " has no passphrase: nothing was removed"
 		}
-		f.hint = "bulla recipients list shows the recipients"
-		return f
+		return &failure{exit: exitUsage, err: err, what: what, hint: "bulla recipients list shows the recipients"}
 	}
 	if errors.Is(err, stream.ErrLastSlot) {
-		f.what = "refusing to remove the last recipient of " + name
-		f.hint = "add another first, or in the same step with bulla recipients add --replace N"
-		return f
+		return &failure{exit: exitRefused, err: err, what: "refusing to remove the last recipient of " + name,
+			hint: "add another first, or in the same step with bulla recipients add --replace N"}
 	}
 	return about(name, err)
 }
@@ -322,20 +303,13 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.HeadEdito
 	if e.adding {
 		return e.planAdditions(ctx, c, heads, whom, edit)
 	}
-	var gone []stream.Named
 	for _, r := range whom {
-		gone = append(gone, r)
-	}
-	if e.all {
-		gone = append(gone, keyslot.AnyPassphrase{})
-	}
-	for _, n := range gone {
-		theirs := heads.SlotsOf(n)
+		theirs := heads.SlotsOf(r)
 		if len(theirs) == 0 {
-			return &stream.RecipientNotFoundError{Recipient: n}
+			return &stream.RecipientNotFoundError{Recipient: r}
 		}
 		for _, i := range theirs {
-			c.remove(edit, heads, i, n.Canonical())
+			c.remove(edit, heads, i, r.Canonical())
 		}
 	}
 	return nil
@@ -375,7 +349,7 @@ func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.
 
 // tellChange says what was done.
 func (a *app) tellChange(c *change, heads *stream.HeadEditor) error {
-	c.Recipients = len(heads.Head().Slots)
+	c.Generation, c.Recipients = heads.Head().Generation, len(heads.Head().Slots)
 	switch {
 	case a.json:
 		a.printJSON(c)

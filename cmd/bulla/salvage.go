@@ -98,14 +98,7 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	case from == format.Detached && s.headFlag.file == "":
 		return usage("name it with --head FILE", "--from detached needs a detached head")
 	}
-	if err := a.claimInput(name); err != nil {
-		return err
-	}
-	ids, err := s.find(true)
-	if err != nil {
-		return err
-	}
-	in, err := a.openInput(name)
+	in, ids, err := a.openKeyed(&s.identityFlags, name)
 	if err != nil {
 		return err
 	}

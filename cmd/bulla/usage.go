@@ -111,19 +111,15 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // kindOf is what a flag takes.
 func kindOf(f *pflag.Flag) string {
-	switch f.Value.Type() {
-	case "int":
-		return "a number"
-	case "intSlice":
-		return "numbers, with commas between them"
-	case "allow":
-		return strings.Join(f.Value.(*allowFlag).known(), " or ")
-	case "descriptor":
-		return "the number of a file descriptor"
-	case "bool":
-		return "no value, or true or false"
+	if allow, ok := f.Value.(*allowFlag); ok {
+		return strings.Join(allow.known(), " or ")
 	}
-	return "a value of another kind"
+	return orElse(map[string]string{
+		"int":        "a number",
+		"intSlice":   "numbers, with commas between them",
+		"descriptor": "the number of a file descriptor",
+		"bool":       "no value, or true or false",
+	}[f.Value.Type()], "a value of another kind")
 }
 
 // otherWords are what people type who know other programs, and what that is here.
@@ -138,6 +134,7 @@ var otherWords = map[string]string{
 	"recipients ls": "recipients list", "recipients rm": "recipients remove", "recipients delete": "recipients remove",
 	"export": "head export", "head save": "head export", "head backup": "head export", "restore": "head restore",
 	"keys": "keygen", "genkey": "keygen",
+	"rm": hintNoDelete, "delete": hintNoDelete, "del": hintNoDelete,
 }
 
 const hintNoDelete = "bulla deletes no file; bulla recipients remove takes recipients from one"
@@ -145,13 +142,11 @@ const hintNoDelete = "bulla deletes no file; bulla recipients remove takes recip
 // otherWord is a hint for a word, or a flag in its place, that means something to
 // other programs.
 func otherWord(word string) string {
-	switch verb := otherWords[word]; {
-	case word == "rm", word == "delete", word == "del":
-		return hintNoDelete
-	case verb != "":
-		return "did you mean bulla " + verb + "?"
+	verb := otherWords[word]
+	if verb == "" || verb == hintNoDelete {
+		return verb
 	}
-	return ""
+	return "did you mean bulla " + verb + "?"
 }
 
 // unknownVerb is the error for a first word that is no verb.
@@ -173,23 +168,19 @@ const hintNoArgv = "a passphrase is never given on the command line, where other
 
 // otherHalf explains a flag for the other half of a key: what it is for, and what
 // to use instead. It is nil for any other flag that does not exist.
-func otherHalf(cmd *cobra.Command, unknown *pflag.NotExistError) *failure {
+func otherHalf(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 	given := "--" + unknown.GetSpecifiedName()
 	if unknown.GetSpecifiedShortnames() != "" {
 		given = given[1:]
 	}
 	opens, encrypts := cmd.Flags().Lookup(identityFlag.name) != nil, cmd.Flags().Lookup(recipientFlag.name) != nil
-	switch given {
-	case "-r", "--recipient", "-R", "--recipients-file":
-		if opens && !encrypts {
-			return &failure{exit: exitUsage, what: words(cmd) + " takes no recipient (" + given + "): files are encrypted to recipients",
-				hint: "to open it, name the identity that belongs to the recipient: -i FILE"}
-		}
-	case "-i", "--identity":
-		if encrypts && !opens {
-			return &failure{exit: exitUsage, what: words(cmd) + " takes no identity (" + given + "): an identity opens files",
-				hint: "bulla keygen -y FILE shows its recipient, which is for -r or, in a file, for -R"}
-		}
+	switch {
+	case opens && !encrypts && slices.Contains([]string{"-r", "--recipient", "-R", "--recipients-file"}, given):
+		return usage("to open it, name the identity that belongs to the recipient: -i FILE",
+			"%s takes no recipient (%s): files are encrypted to recipients", words(cmd), given)
+	case encrypts && !opens && slices.Contains([]string{"-i", "--identity"}, given):
+		return usage("bulla keygen -y FILE shows its recipient, which is for -r or, in a file, for -R",
+			"%s takes no identity (%s): an identity opens files", words(cmd), given)
 	}
 	return nil
 }

@@ -288,9 +288,7 @@ func (a *app) tell(d *verdict) {
 		return
 	}
 	a.con.End()
-	for _, f := range d.Findings {
-		a.printf("%s: %s %s %d %d %s\n", d.File, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
-	}
+	a.printFindings(d.File, d.Findings)
 	if a.verbose {
 		a.tellChecks(d)
 	}
@@ -305,6 +303,13 @@ func (a *app) tell(d *verdict) {
 		a.printf("%s: ok: all of it is authentic (%s)\n", d.File, plural(int(d.Authentic), "chunk"))
 	default:
 		a.printf("%s: structure valid; content NOT checked (no key)\n", d.File)
+	}
+}
+
+// printFindings writes findings, a line each.
+func (a *app) printFindings(file safetext.Name, found []format.Finding) {
+	for _, f := range found {
+		a.printf("%s: %s %s %d %d %s\n", file, f.Clause, f.Severity, f.Offset, f.Length, f.Message)
 	}
 }
 

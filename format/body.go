@@ -22,21 +22,10 @@ type HPKEBody struct {
 }
 
 // Append appends the HPKEBodySize bytes of h to b.
-func (h *HPKEBody) Append(b []byte) []byte {
-	b = append(b, h.Enc[:]...)
-	return append(b, h.CT[:]...)
-}
+func (h *HPKEBody) Append(b []byte) []byte { return appendBody(b, h) }
 
 // ParseHPKEBody reads the body of a slot of type 1; it enforces HPKE-1.
-func ParseHPKEBody(b []byte) (*HPKEBody, error) {
-	if len(b) != HPKEBodySize {
-		return nil, wrongBody(HPKE1, len(b), HPKEBodySize)
-	}
-	return &HPKEBody{
-		Enc: [HPKEEncSize]byte(b),
-		CT:  [WrappedSize]byte(b[HPKEEncSize:]),
-	}, nil
-}
+func ParseHPKEBody(b []byte) (*HPKEBody, error) { return parseBody[HPKEBody](HPKE1, b) }
 
 // A symmetric wrapping: the whole body of a slot of type 4, and the end of one
 // of type 2.
@@ -57,23 +46,10 @@ type KEKBody struct {
 }
 
 // Append appends the KEKBodySize bytes of k to b.
-func (k *KEKBody) Append(b []byte) []byte {
-	b = append(b, k.Salt[:]...)
-	b = append(b, k.Commit[:]...)
-	return append(b, k.CT[:]...)
-}
+func (k *KEKBody) Append(b []byte) []byte { return appendBody(b, k) }
 
 // ParseKEKBody reads the body of a slot of type 4; it enforces KEK-1.
-func ParseKEKBody(b []byte) (*KEKBody, error) {
-	if len(b) != KEKBodySize {
-		return nil, wrongBody(KEK1, len(b), KEKBodySize)
-	}
-	return &KEKBody{
-		Salt:   [SaltSize]byte(b),
-		Commit: [CommitSize]byte(b[SaltSize:]),
-		CT:     [WrappedSize]byte(b[SaltSize+CommitSize:]),
-	}, nil
-}
+func ParseKEKBody(b []byte) (*KEKBody, error) { return parseBody[KEKBody](KEK1, b) }
 
 // The body of a slot of type 2: the cost of Argon2id, then a symmetric wrapping.
 //
@@ -105,20 +81,16 @@ type PassphraseBody struct {
 func (p *PassphraseBody) Work() uint64 { return uint64(p.KiB) * uint64(p.Passes) }
 
 // Append appends the PassphraseBodySize bytes of p to b.
-func (p *PassphraseBody) Append(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(b, p.KiB)
-	b = append(b, p.Passes)
-	return p.KEKBody.Append(b)
-}
+func (p *PassphraseBody) Append(b []byte) []byte { return appendBody(b, p) }
 
 // ParsePassphraseBody reads the body of a slot of type 2. It enforces PASS-1 to
 // PASS-3, so that the cost it returns is one that a reader may pay; a cost
 // beyond the bounds is under [ErrUnsupported].
 func ParsePassphraseBody(b []byte) (*PassphraseBody, error) {
-	if len(b) != PassphraseBodySize {
-		return nil, wrongBody(PASS1, len(b), PassphraseBodySize)
+	p, err := parseBody[PassphraseBody](PASS1, b)
+	if err != nil {
+		return nil, err
 	}
-	p := &PassphraseBody{KiB: binary.BigEndian.Uint32(b), Passes: b[4]}
 	if p.Passes < 1 || p.Passes > MaxPassphrasePasses {
 		return nil, &ParseError{PASS2, "passes", 4, ErrUnsupported,
 			fmt.Sprintf("%d Argon2id passes, not 1 to %d", p.Passes, MaxPassphrasePasses)}
@@ -127,14 +99,27 @@ func ParsePassphraseBody(b []byte) (*PassphraseBody, error) {
 		return nil, &ParseError{PASS3, "KiB", 0, ErrUnsupported,
 			fmt.Sprintf("%d KiB for Argon2id, not %d to %d", p.KiB, MinPassphraseKiB, MaxPassphraseKiB)}
 	}
-	k, err := ParseKEKBody(b[passphraseCostSize:])
-	if err != nil {
-		return nil, err
-	}
-	p.KEKBody = *k
 	return p, nil
 }
 
-func wrongBody(c Clause, got, want int) error {
-	return &ParseError{c, "slot body", 0, ErrMalformed, fmt.Sprintf("%d bytes, not %d", got, want)}
+// appendBody appends the encoding of body, a pointer to one of the types above: its
+// fields in their order, as drawn there.
+func appendBody(b []byte, body any) []byte {
+	b, err := binary.Append(b, binary.BigEndian, body)
+	if err != nil {
+		panic("format: internal error: " + err.Error()) // only for a type without a fixed size
+	}
+	return b
+}
+
+// parseBody is the inverse of appendBody. It enforces c, the clause on the length.
+func parseBody[T any](c Clause, b []byte) (*T, error) {
+	body := new(T)
+	if want := binary.Size(body); len(b) != want {
+		return nil, &ParseError{c, "slot body", 0, ErrMalformed, fmt.Sprintf("%d bytes, not %d", len(b), want)}
+	}
+	if _, err := binary.Decode(b, binary.BigEndian, body); err != nil {
+		return nil, err
+	}
+	return body, nil
 }

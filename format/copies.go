@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 
 	"bulla/internal/fullio"
 )
@@ -63,17 +64,11 @@ func differ(a, b []byte) bool {
 // Usable returns the usable copies in the order in which a reader tries them
 // (READ-1): the newest first, and of equals the head.
 func (c *Copies) Usable() []*Copy {
-	switch {
-	case c.Head == nil && c.Tail == nil:
-		return nil
-	case c.Tail == nil:
-		return []*Copy{c.Head}
-	case c.Head == nil:
-		return []*Copy{c.Tail}
-	case c.Tail.Head.SameContainer(c.Head.Head) && c.Tail.Head.Generation > c.Head.Head.Generation:
-		return []*Copy{c.Tail, c.Head}
+	usable := slices.DeleteFunc([]*Copy{c.Head, c.Tail}, func(c *Copy) bool { return c == nil })
+	if len(usable) == 2 && c.Tail.Head.SameContainer(c.Head.Head) && c.Tail.Head.Generation > c.Head.Head.Generation {
+		slices.Reverse(usable)
 	}
-	return []*Copy{c.Head, c.Tail}
+	return usable
 }
 
 // ReadCopies reads the head and the tail of a container of size bytes. It never
@@ -126,11 +121,8 @@ func ReadTail(src io.ReaderAt, size int64) *Copies {
 
 // nameLost says of what has no copy that it may be a container all the same.
 func (c *Copies) nameLost(src io.ReaderAt, size int64, first []byte) {
-	var fe *ForeignError
-	if c.tail == nil && errors.As(c.HeadErr, &fe) && fe.Seems == ForeignUnknown && mayHaveLost(src, size, first) {
-		lost := *fe.ParseError
-		lost.Reason = "no copy of a head is left in it, if there was one"
-		c.HeadErr = &ForeignError{&lost, ForeignLost}
+	if c.tail == nil && errors.Is(c.HeadErr, ForeignUnknown) && mayHaveLost(src, size, first) {
+		c.HeadErr = &ParseError{HEAD1, "magic", 0, ForeignLost, "no copy of a head is left in it, if there was one"}
 	}
 }
 

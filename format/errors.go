@@ -20,7 +20,7 @@ type ParseError struct {
 	Clause Clause
 	Field  string // the field of the layout that is wrong
 	Offset int64  // of the field, in bytes, from the start of what was parsed
-	Kind   error  // one of the errors above
+	Kind   error  // one of the errors above, or a Foreign
 	Reason string
 }
 

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// A Foreign is a kind of input that is no container.
+// A Foreign is a kind of input that is no container: the Kind of a [ParseError] for
+// what does not begin with the magic (HEAD-1). It matches [ErrNotBulla].
 type Foreign uint8
 
 const (
@@ -17,15 +18,9 @@ const (
 	ForeignLost              // perhaps a container that has lost both copies of its head
 )
 
-// A ForeignError is a [ParseError] for an input that does not begin with the
-// magic (HEAD-1), and says what it seems to be.
-type ForeignError struct {
-	*ParseError
-	Seems Foreign
-}
+func (Foreign) Error() string { return ErrNotBulla.Error() }
 
-// Unwrap returns the ParseError.
-func (e *ForeignError) Unwrap() error { return e.ParseError }
+func (Foreign) Unwrap() error { return ErrNotBulla }
 
 // foreign lists how files that people hand to a decryptor by mistake begin,
 // and what happened to a container that begins so.
@@ -95,13 +90,12 @@ func looksSealed(src io.ReaderAt, size int64) bool {
 	return true
 }
 
-// newForeignError says what b, the start of an input without the magic, seems
-// to be.
-func newForeignError(b []byte) error {
+// foreignError says what b, the start of an input without the magic, seems to be.
+func foreignError(b []byte) error {
 	for _, f := range foreign {
 		if slices.ContainsFunc(f.prefixes, func(p string) bool { return bytes.HasPrefix(b, []byte(p)) }) {
-			return &ForeignError{&ParseError{HEAD1, "magic", 0, ErrNotBulla, f.what}, f.seems}
+			return &ParseError{HEAD1, "magic", 0, f.seems, f.what}
 		}
 	}
-	return &ForeignError{&ParseError{HEAD1, "magic", 0, ErrNotBulla, "it does not begin with the magic"}, ForeignUnknown}
+	return &ParseError{HEAD1, "magic", 0, ForeignUnknown, "it does not begin with the magic"}
 }

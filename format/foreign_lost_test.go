@@ -39,8 +39,8 @@ func TestLostCopies(t *testing.T) {
 		{"a damaged magic in noise", slices.Concat([]byte("\x89bulla\r\n"), noise(100_000)), true},
 	} {
 		err := ReadCopies(bytes.NewReader(c.b), int64(len(c.b))).HeadErr
-		var fe *ForeignError
-		if !errors.As(err, &fe) || fe.Clause != HEAD1 || (fe.Seems == ForeignLost) != c.lost {
+		var pe *ParseError
+		if !errors.As(err, &pe) || pe.Clause != HEAD1 || errors.Is(err, ForeignLost) != c.lost {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -44,7 +44,7 @@ func TestForeignFiles(t *testing.T) {
 		if err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %q does not say %q", c.name, err, c.want)
 		}
-		if e, ok := errors.AsType[*ForeignError](err); !ok || e.Seems != c.seems {
+		if seems, ok := errors.AsType[Foreign](err); !ok || seems != c.seems {
 			t.Errorf("%s: %#v, want %d", c.name, err, c.seems)
 		}
 	}

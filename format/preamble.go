@@ -115,7 +115,7 @@ func (p *Preamble) Bytes() []byte { return p.Append(make([]byte, 0, PreambleSize
 // checksum. It enforces HEAD-1 to HEAD-3.
 func PeekHeadSize(b []byte) (int, error) {
 	if n := min(len(b), len(Magic)); string(b[:n]) != Magic[:n] {
-		return 0, newForeignError(b)
+		return 0, foreignError(b)
 	}
 	// What there is of a copy that is cut off is checked in the same order.
 	if len(b) > offVersion && b[offVersion] != Version {

@@ -20,7 +20,7 @@ import (
 func TestFileClauses(t *testing.T) {
 	var want []format.Clause
 	for _, id := range spec.Clauses() {
-		if _, kind, _ := spec.Clause(id); kind.Binds == spec.File && kind.Level == spec.Must {
+		if c, _ := spec.Lookup(id); c.Binds == spec.File && c.Level == spec.Must {
 			want = append(want, format.Clause(id))
 		}
 	}
@@ -61,14 +61,14 @@ func TestClauses(t *testing.T) {
 	}
 	var byWriters, byReaders, untested []string
 	for _, id := range ids {
-		_, kind, _ := spec.Clause(id)
+		c, _ := spec.Lookup(id)
 		switch {
-		case kind.Binds == spec.Writer:
+		case c.Binds == spec.Writer:
 			byWriters = append(byWriters, id)
 			if violated[id]+covered[id] > 0 {
 				t.Errorf("%s binds writers alone, and vectors name it", id)
 			}
-		case kind.Binds == spec.Reader:
+		case c.Binds == spec.Reader:
 			byReaders = append(byReaders, id)
 			if violated[id]+covered[id] == 0 {
 				untested = append(untested, id)
@@ -147,31 +147,32 @@ func clauseConstants(t *testing.T) (values []string) {
 	return values
 }
 
-// What Clause says of some clauses of every form.
-func TestClause(t *testing.T) {
+// What Lookup says of some clauses of every form.
+func TestLookup(t *testing.T) {
 	for _, c := range []struct {
 		id, begins, ends string
-		kind             spec.Kind
+		level            spec.Level
+		binds            spec.Party
 	}{
-		{"FILE-4", "The container MUST end", "the tail.", spec.Kind{Level: spec.Must, Binds: spec.File}},
-		{"HEAD-2", "The version MUST", "be 1.", spec.Kind{Level: spec.Must, Binds: spec.File}},
-		{"HEAD-11", "For each slot in order: the slot, its 20-byte header included, MUST end", "clauses aside.", spec.Kind{Level: spec.Must, Binds: spec.File}},
-		{"HEAD-14", "The salt MUST be", "container.", spec.Kind{Level: spec.Must, Binds: spec.Writer}},
-		{"HEAD-15", "A writer SHOULD", "type 1.", spec.Kind{Level: spec.Should, Binds: spec.Writer}},
-		{"SLOT-1", "A reader MUST skip", "covers it.)", spec.Kind{Level: spec.Must, Binds: spec.Reader}},
+		{"FILE-4", "The container MUST end", "the tail.", spec.Must, spec.File},
+		{"HEAD-2", "The version MUST", "be 1.", spec.Must, spec.File},
+		{"HEAD-11", "For each slot in order: the slot, its 20-byte header included, MUST end", "clauses aside.", spec.Must, spec.File},
+		{"HEAD-14", "The salt MUST be", "container.", spec.Must, spec.Writer},
+		{"HEAD-15", "A writer SHOULD", "type 1.", spec.Should, spec.Writer},
+		{"SLOT-1", "A reader MUST skip", "covers it.)", spec.Must, spec.Reader},
 	} {
-		text, kind, ok := spec.Clause(c.id)
-		if !ok || !strings.HasPrefix(text, c.begins) || !strings.HasSuffix(text, c.ends) || kind != c.kind {
-			t.Errorf("%s is %q, %v, %v", c.id, text, kind, ok)
+		got, ok := spec.Lookup(c.id)
+		if !ok || !strings.HasPrefix(got.Text, c.begins) || !strings.HasSuffix(got.Text, c.ends) || got.Level != c.level || got.Binds != c.binds {
+			t.Errorf("%s is %+v, %v", c.id, got, ok)
 		}
 	}
-	if text, _, ok := spec.Clause("HEAD-99"); ok || text != "" {
-		t.Errorf("HEAD-99 is %q", text)
+	if c, ok := spec.Lookup("HEAD-99"); ok || c.Text != "" {
+		t.Errorf("HEAD-99 is %q", c.Text)
 	}
 	for _, id := range spec.Clauses() {
-		text, _, ok := spec.Clause(id)
-		if !ok || text == "" || strings.Contains(text, "\n") || strings.Contains(text, "**[") {
-			t.Errorf("%s is %q", id, text)
+		c, ok := spec.Lookup(id)
+		if !ok || c.Text == "" || strings.Contains(c.Text, "\n") || strings.Contains(c.Text, "**[") {
+			t.Errorf("%s is %q", id, c.Text)
 		}
 	}
 	if n, ids := strings.Count(spec.Text, "**["), spec.Clauses(); n != len(ids) {

@@ -5,7 +5,7 @@ import "strings"
 // Meaning says in plain words what it means for a user that a clause is broken,
 // and what to do then. It returns "" for what is no clause.
 func Meaning(id string) (means, remedy string) {
-	_, kind, ok := Clause(id)
+	c, ok := Lookup(id)
 	if !ok {
 		return "", ""
 	}
@@ -13,9 +13,9 @@ func Meaning(id string) (means, remedy string) {
 	m, ok := meanings[id]
 	switch {
 	case ok:
-	case kind.Binds == Writer:
+	case c.Binds == Writer:
 		m = meaning{"no file shows it: the program that wrote the file made a mistake that may weaken it.", "report it to whoever makes that program, and encrypt again with another."}
-	case kind.Binds == Reader:
+	case c.Binds == Reader:
 		m = meaning{"no file breaks it: it binds the program that reads. Cited for a file, it says why that file was not opened.", "try another key or a newer program; if both are right, report it to whoever makes the program."}
 	default:
 		m = meanings[family]

@@ -10,6 +10,7 @@ package spec
 import (
 	_ "embed"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -38,36 +39,28 @@ const (
 	Reader Party = "reader" // marked so: no file can break it
 )
 
-// A Kind says what sort of sentence a clause is.
-type Kind struct {
-	Level Level
-	Binds Party
+// A Clause is what the specification says under one identifier.
+type Clause struct {
+	Text    string // in one line of Markdown, without its identifier and mark
+	Section string // that it stands in, such as "3. The head"
+	Level   Level
+	Binds   Party
 }
 
-// Clause returns the text of the clause with an identifier such as "HEAD-7", in one
-// line of Markdown without its identifier and mark; ok is false if there is none.
-func Clause(id string) (text string, kind Kind, ok bool) {
-	c, ok := parsed().byID[id]
-	return c.text, c.kind, ok
+// Lookup returns the clause with an identifier such as "HEAD-7"; ok is false if there
+// is none.
+func Lookup(id string) (c Clause, ok bool) {
+	c, ok = parsed().byID[id]
+	return c, ok
 }
-
-// Section returns the number and title of the section of the specification that a
-// clause stands in, such as "3. The head"; "" if there is no such clause.
-func Section(id string) string { return parsed().byID[id].section }
 
 // Clauses lists the identifiers of all clauses in the order of the specification.
 // The caller owns the slice.
-func Clauses() []string { return append([]string(nil), parsed().ids...) }
-
-type clause struct {
-	text    string
-	kind    Kind
-	section string
-}
+func Clauses() []string { return slices.Clone(parsed().ids) }
 
 type clauses struct {
 	ids  []string
-	byID map[string]clause
+	byID map[string]Clause
 }
 
 // A clause is an item of a list, with its identifier in bold, and perhaps a mark:
@@ -87,7 +80,7 @@ var (
 var parsed = sync.OnceValue(func() *clauses { return parse(Text) })
 
 func parse(text string) *clauses {
-	all := &clauses{byID: make(map[string]clause)}
+	all := &clauses{byID: make(map[string]Clause)}
 	section := ""
 	for _, s := range items(text) {
 		if title, ok := strings.CutPrefix(s, heading); ok {
@@ -99,13 +92,13 @@ func parse(text string) *clauses {
 			continue
 		}
 		id := s[m[2]:m[3]]
-		c := clause{text: s[:m[0]] + s[m[1]:], kind: Kind{Declares, File}, section: section}
+		c := Clause{s[:m[0]] + s[m[1]:], section, Declares, File}
 		if m[4] >= 0 {
-			c.kind.Binds = Party(s[m[4]:m[5]])
+			c.Binds = Party(s[m[4]:m[5]])
 		}
 		for _, l := range []Level{Must, Should, May} {
-			if levels[l].MatchString(c.text) {
-				c.kind.Level = l
+			if levels[l].MatchString(c.Text) {
+				c.Level = l
 				break
 			}
 		}

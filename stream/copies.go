@@ -11,28 +11,16 @@ import (
 // faults is what is amiss with the copies of the head that stand in the
 // container, by a good one: for those who go on with that, so that a copy which
 // cannot be read is one of the faults.
-func (r *payloadAt) faults(good *format.Copy) []format.Finding {
-	return append(unreadable(r.copies, r.layout), r.op.compare(good, r.copies, r.layout.Size)...)
-}
-
-// unreadable says which of the copies could not be read at all.
-func unreadable(c *format.Copies, l format.Layout) (found []format.Finding) {
-	var pe *format.ParseError
-	for _, place := range []struct {
-		err    error
-		clause format.Clause
-		offset int64
-		name   string
-	}{
-		{c.HeadErr, format.HEAD4, 0, "head"},
-		{c.TailErr, format.TAIL1, max(0, l.TailOffset()), "tail"},
-	} {
-		if place.err != nil && !errors.As(place.err, &pe) {
-			found = append(found, format.Finding{Clause: place.clause, Severity: format.Violation, Offset: place.offset, Length: l.HeadSize,
-				Message: fmt.Sprintf("the %s cannot be read: %v", place.name, place.err)})
+func (r *payloadAt) faults(good *format.Copy) (found []format.Finding) {
+	unread := func(err error, c format.Clause, off int64, place format.Place) {
+		if err != nil && !errors.As(err, new(*format.ParseError)) {
+			found = append(found, format.Finding{Clause: c, Severity: format.Violation, Offset: off, Length: r.layout.HeadSize,
+				Message: fmt.Sprintf("the %s cannot be read: %v", place, err)})
 		}
 	}
-	return found
+	unread(r.copies.HeadErr, format.HEAD4, 0, format.AtHead)
+	unread(r.copies.TailErr, format.TAIL1, max(0, r.layout.TailOffset()), format.AtTail)
+	return append(found, r.op.compare(good, r.copies, r.layout.Size)...)
 }
 
 // own is the copy that the container's places are judged by: the one that counts

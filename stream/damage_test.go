@@ -315,3 +315,32 @@ func TestAllowTruncated(t *testing.T) {
 		t.Errorf("cut: beyond: %d, %v", n, err)
 	}
 }
+
+// A read that fails at the end that is missing is told from one that meets damage.
+func TestEndMissing(t *testing.T) {
+	v, plain := new(vault), plaintext(3*chunk)
+	whole := encrypt(t, plain, v, stream.WriterOptions{})
+	cut := whole[:headSize+2*format.SealedChunkSize+1000]
+	for _, c := range []struct {
+		name string
+		b    []byte
+		off  int64
+		want bool
+	}{
+		{"cut, at its end", cut, 2*chunk - 10, true},
+		{"cut, beyond it", cut, 100 * chunk, true},
+		{"cut, the last chunk that is there damaged", flipped(cut, headSize+format.SealedChunkSize+5, 0), chunk, true},
+		{"cut, a chunk before it damaged", flipped(cut, headSize+5, 0), 0, false},
+		{"whole, at its end", whole, 3*chunk - 10, false},
+		{"whole, a chunk damaged", flipped(whole, headSize+5, 0), 0, false},
+	} {
+		r, err := stream.NewReaderAt(t.Context(), bytes.NewReader(c.b), int64(len(c.b)), with(v), &stream.ReaderAtOptions{AllowTruncated: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.ReadAt(make([]byte, chunk), c.off); err == nil || r.EndMissing(err) != c.want {
+			t.Errorf("%s: %v: %v", c.name, err, !c.want)
+		}
+		r.Close()
+	}
+}

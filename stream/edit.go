@@ -2,10 +2,8 @@ package stream
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"bulla/entropy"
@@ -58,49 +56,25 @@ func (e *RecipientNotFoundError) Error() string {
 	return "there is no slot of " + e.Recipient.Canonical()
 }
 
-// rewrap applies edit to the head that counts.
-func (op *opened) rewrap(ctx context.Context, edit *Edit) ([]byte, error) {
-	h := *op.head.Head
-	h.Generation = 0
-	for _, c := range op.all {
-		h.Generation = max(h.Generation, c.Head.Generation)
-	}
-	if h.Generation == math.MaxUint32 {
-		return nil, &LimitError{format.WRAP1, "the head has been changed 2^32 times"}
-	}
-	h.Generation++ // WRAP-1
-	kept, err := op.plan(edit)
-	if err != nil {
-		return nil, err
-	}
-	if h.Slots, err = addSlots(ctx, kept, edit.Add, edit.AllowClassical, edit.mixer(), &h.Preamble, op.cek, op.keys); err != nil {
-		return nil, err
-	}
-	return encodeHead(&h, op.keys)
-}
-
 // remaining returns the slots that edit leaves.
 func (op *opened) remaining(edit *Edit) ([]format.Slot, error) {
 	slots := op.head.Head.Slots
-	remove := make([]bool, len(slots))
 	for _, i := range edit.RemoveSlots {
 		if i < 0 || i >= len(slots) {
 			return nil, fmt.Errorf("there is no slot %d: the head has %d", i+1, len(slots))
 		}
-		remove[i] = true
 	}
+	remove := slices.Clone(edit.RemoveSlots)
 	for _, n := range edit.Remove {
 		mine := op.slotsOf(n)
 		if len(mine) == 0 {
 			return nil, &RecipientNotFoundError{n}
 		}
-		for _, i := range mine {
-			remove[i] = true
-		}
+		remove = append(remove, mine...)
 	}
 	var kept []format.Slot
 	for i, s := range slots {
-		if !remove[i] {
+		if !slices.Contains(remove, i) {
 			kept = append(kept, s)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"bulla/format"
@@ -137,16 +138,24 @@ func (h *HeadEditor) OpenedSlot() int { return h.op.openedSlot() }
 // Removing a recipient is not revocation: whoever could open the container
 // once may have kept its key.
 func (h *HeadEditor) Apply(ctx context.Context, edit *Edit) error {
-	b, err := h.op.rewrap(ctx, edit)
+	next := *h.op.head.Head
+	next.Generation = h.op.all[0].Head.Generation // of any copy that there is
+	if next.Generation == math.MaxUint32 {
+		return &LimitError{format.WRAP1, "the head has been changed 2^32 times"}
+	}
+	next.Generation++ // WRAP-1
+	kept, err := h.op.plan(edit)
 	if err != nil {
 		return err
 	}
-	parsed, err := format.ParseHead(b)
-	if err != nil {
+	if next.Slots, err = addSlots(ctx, kept, edit.Add, edit.AllowClassical, edit.mixer(), &next.Preamble, h.op.cek, h.op.keys); err != nil {
 		return err
 	}
-	h.op.head = &format.Copy{Raw: b, Head: parsed}
-	return nil
+	head, err := encodeHead(&next, h.op.keys)
+	if err == nil {
+		h.op.head = head
+	}
+	return err
 }
 
 // Sound reports whether the head stands in both of its places.
@@ -172,10 +181,10 @@ func (h *HeadEditor) Save(f File) error {
 			return h.err
 		}
 	}
-	head := &format.Copy{Raw: h.op.head.Raw, Head: h.op.head.Head}
-	h.copies = &format.Copies{Head: head, Tail: &format.Copy{Offset: h.layout.TailOffset(), Raw: head.Raw, Head: head.Head}}
-	h.op.head = head
-	h.op.all, h.op.stored = []*format.Copy{h.copies.Head, h.copies.Tail}, h.copies.Head
+	head, tail := *h.op.head, *h.op.head
+	head.Offset, tail.Offset = 0, h.layout.TailOffset()
+	h.copies = &format.Copies{Head: &head, Tail: &tail}
+	h.op.head, h.op.stored, h.op.all = &head, &head, []*format.Copy{&head, &tail}
 	h.faults = nil
 	return nil
 }

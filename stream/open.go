@@ -35,13 +35,11 @@ func (op *opened) wipe() {
 	clear(op.cek)
 }
 
-// open finds the CEK with ids in one of the copies, which come in the order in
-// which they are to be tried, and the copy that counts. The CEK itself is kept
+// open finds the CEK with ids in one of the copies, the newest first, and the copy
+// that counts. The CEK itself is kept
 // only if keepCEK is set: to wrap it for someone else.
 func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bool) (*opened, error) {
-	// The highest generation first, the copies being of one container (COPY-1).
-	copies = slices.Clone(copies)
-	slices.SortStableFunc(copies, func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
+	copies = newestFirst(copies)
 	o := opener{ctx: ctx, copies: copies}
 	for _, id := range slot.KeysFirst(ids) {
 		keys, cek, slot, err := o.try(id)
@@ -66,6 +64,11 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 	return nil, o.noKey(len(ids))
 }
 
+// newestFirst sorts copies of one container (COPY-1) by their generations (READ-1).
+func newestFirst(copies []*format.Copy) []*format.Copy {
+	return slices.SortedStableFunc(slices.Values(copies), func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })
+}
+
 // detachedAt is the offset of a copy that does not stand in the container.
 const detachedAt = -1
 
@@ -85,7 +88,7 @@ func usable(c *format.Copies, detached []byte) ([]*format.Copy, error) {
 }
 
 // authentic tells those of a container's copies whose MAC verifies from those
-// that are forged. They come with the highest generation first.
+// that are forged. They come newest first.
 func authentic(keys *seal.Keys, copies []*format.Copy) (*opened, error) {
 	op := &opened{keys: keys}
 	for _, c := range copies {

@@ -1,11 +1,21 @@
 package stream
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/ring"
+	"bulla/slot"
+)
+
+// Whom containers are for, and what opens them: see package slot. Packages
+// keyslot, agekey and tpmkey have those of the specification.
+type (
+	Recipient = slot.Recipient
+	Identity  = slot.Identity
+	Named     = slot.Named
 )
 
 // WriterOptions are the options of [NewWriter]. The zero value, and a nil
@@ -114,14 +124,9 @@ type HeadOptions struct {
 }
 
 func (o *WriterOptions) orDefault() WriterOptions {
-	var v WriterOptions
-	if o != nil {
-		v = *o
-	}
+	v := *cmp.Or(o, new(WriterOptions))
 	v.Workers = ring.Workers(v.Workers)
-	if v.Done == nil {
-		v.Done = new(atomic.Int64)
-	}
+	v.Done = cmp.Or(v.Done, new(atomic.Int64))
 	if v.Entropy == nil {
 		v.Entropy = entropy.Default()
 	}
@@ -139,41 +144,25 @@ type opening struct {
 }
 
 func (o *ReaderOptions) orDefault() opening {
-	if o == nil {
-		return newOpening(0, nil, nil)
-	}
-	v := newOpening(o.Workers, o.Head, o.Done)
-	v.raw = o.Raw
-	return v
+	o = cmp.Or(o, new(ReaderOptions))
+	return opening{workers: ring.Workers(o.Workers), head: o.Head, done: cmp.Or(o.Done, new(atomic.Int64)), raw: o.Raw}
 }
 
 func (o *ReaderAtOptions) orDefault() opening {
-	if o == nil {
-		return newOpening(0, nil, nil)
-	}
+	o = cmp.Or(o, new(ReaderAtOptions))
 	v := o.ReaderOptions.orDefault()
 	v.allowTruncated = o.AllowTruncated
 	return v
 }
 
 func (o *VerifyOptions) orDefault() opening {
-	if o == nil {
-		return newOpening(0, nil, nil)
-	}
-	return newOpening(o.Workers, o.Head, o.Done)
+	o = cmp.Or(o, new(VerifyOptions))
+	return (&ReaderOptions{Workers: o.Workers, Head: o.Head, Done: o.Done}).orDefault()
 }
 
 func (o *HeadOptions) orDefault() opening {
-	v := newOpening(1, nil, nil)
-	if o != nil {
-		v.head, v.allowTruncated, v.mend = o.Head, o.AllowTruncated, o.Mend
-	}
+	o = cmp.Or(o, new(HeadOptions))
+	v := (&ReaderOptions{Workers: 1, Head: o.Head}).orDefault()
+	v.allowTruncated, v.mend = o.AllowTruncated, o.Mend
 	return v
-}
-
-func newOpening(n int, head []byte, done *atomic.Int64) opening {
-	if done == nil {
-		done = new(atomic.Int64)
-	}
-	return opening{workers: ring.Workers(n), head: head, done: done}
 }

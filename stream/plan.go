@@ -10,6 +10,14 @@ import (
 	"bulla/slot"
 )
 
+// ErrMixedLabels is a recipient whose maker keeps it apart from the others in the
+// container, or wants it to be alone (SLOT-4).
+var ErrMixedLabels = errors.New("recipients that are to be kept apart do not mix")
+
+// ErrTooManyPassphrases is more passphrases than a copy of the head may have
+// (PASS-7).
+var ErrTooManyPassphrases = fmt.Errorf("a container has at most %d passphrases", format.MaxPassphraseSlots)
+
 // Plan judges the recipients of a new container before any of them is asked for
 // anything. It fails with
 //

@@ -31,7 +31,7 @@ func (w *Writer) CloseVerified(ctx context.Context, open func() (src io.ReaderAt
 	if w.closed {
 		return w.push.Err()
 	}
-	o := newOpening(w.workers, nil, done)
+	o := (&ReaderOptions{Workers: w.workers, Done: done}).orDefault()
 	w.keepKeys = true
 	defer w.keys.Wipe()
 	if err := w.Close(); err != nil {

@@ -121,12 +121,20 @@ func (r *Reader) Warnings() []format.Finding {
 // is under way, so that src is the caller's again; to end that early, make src
 // fail. It returns nil.
 func (r *Reader) Close() error {
+	r.stop()
+	r.op.wipe()
+	return nil
+}
+
+// stop ends all reading, and leaves the keys.
+func (r *Reader) stop() {
+	r.detached()
 	r.read.Fail(ErrClosed)
 	if r.z != nil {
 		r.z.Fail(ErrClosed)
 		r.z.Close()
 	}
-	return r.unsealer.Close()
+	r.read.Close()
 }
 
 var _ interface {

@@ -74,6 +74,18 @@ func (r *ReaderAt) Size() (int64, error) {
 // what NewReaderAt would have failed with. It returns nil if the end is there.
 func (r *ReaderAt) Truncated() error { return r.cut }
 
+// EndMissing reports whether err, of a read, comes of the container's end that is
+// missing, and not of damage before it: then there is nothing to be read after it.
+func (r *ReaderAt) EndMissing(err error) bool {
+	if !r.partial {
+		return false
+	}
+	if e, ok := errors.AsType[*ChunkError](err); ok && !errors.Is(err, r.cut) {
+		_, err = r.ReadAt(make([]byte, 1), (e.Index+1)*format.ChunkSize)
+	}
+	return errors.Is(err, r.cut) || errors.As(err, new(*TruncatedError)) || errors.As(err, new(*TrailingError))
+}
+
 // ReadAt gives len(p) bytes of plaintext from offset off on, fewer only with an
 // error: io.EOF at the end of the plaintext, a *ChunkError where a chunk is not
 // authentic, or an error of the source. What it gives before an error is good.

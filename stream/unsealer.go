@@ -167,12 +167,3 @@ func (r *unsealer) give(b *batch) ([]byte, error) {
 	}
 	return b.out, b.err
 }
-
-// Close ends the unsealer. See [Reader.Close].
-func (r *unsealer) Close() error {
-	r.detached()
-	r.read.Fail(ErrClosed)
-	r.read.Close()
-	r.op.keys.Wipe()
-	return nil
-}

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/zseek"
 )
 
 // A Report is what Verify found.
@@ -48,13 +51,9 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 		return rep, rep.Err // the findings say why
 	}
 	r, err := openAt(ctx, src, size, rep.Copies, identities, &o, false)
-	var pe *format.ParseError
-	if errors.As(err, &pe) && pe.Clause == format.HEAD13 {
-		rep.Findings = append(rep.Findings, pe.Finding())
+	if pe, ok := errors.AsType[*format.ParseError](err); ok && (pe.Clause == format.HEAD13 || pe.Clause == format.COPY1) {
+		rep.add(pe.Finding())
 		return rep, rep.Err
-	}
-	if errors.As(err, &pe) && pe.Clause == format.COPY1 {
-		return rep, rep.Err // which is among the findings
 	}
 	if err != nil {
 		return rep, err
@@ -63,13 +62,11 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 	if err := r.op.genuine(true); err != nil {
 		return rep, err
 	}
-	rep.Keyed = true
-	rep.Generation = r.op.head.Head.Generation
-	rep.Findings = append(layoutFindings(rep.Findings), r.op.compare(r.op.own(), r.copies, size)...)
+	rep.opened(r.op)
 	err = rep.checkSlice(ctx, r, slice)
 	if r.partial {
 		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {
-			rep.addTrailing(trailing)
+			rep.add(trailing.Finding())
 		}
 	}
 	if err == nil && rep.Failed == 0 && !r.partial && slice == (Slice{}) {
@@ -78,17 +75,25 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 	return rep, cmp.Or(err, rep.Err)
 }
 
-// layoutFindings keeps the findings that are not about the copies: those a key
-// tells more about.
-func layoutFindings(all []format.Finding) []format.Finding {
-	var kept []format.Finding
-	for _, f := range all {
-		switch f.Clause {
-		case format.FILE1, format.FILE2, format.FILE3:
-			kept = append(kept, f)
-		}
+// opened judges the copies of the head anew, now that one has opened: a key tells
+// more about them. The findings about the size stand.
+func (rep *Report) opened(op *opened) {
+	rep.Keyed, rep.Generation = true, op.head.Head.Generation
+	rep.Findings = slices.DeleteFunc(rep.Findings, func(f format.Finding) bool {
+		return f.Clause != format.FILE1 && f.Clause != format.FILE2 && f.Clause != format.FILE3
+	})
+	rep.Findings = append(rep.Findings, op.compare(op.own(), rep.Copies, rep.Size)...)
+}
+
+// add adds a finding, if it is not there already.
+func (rep *Report) add(f format.Finding) {
+	if f.Clause == format.FILE4 { // all that follows is too much
+		f.Length = rep.Size - f.Offset
 	}
-	return kept
+	same := func(g format.Finding) bool { return g.Clause == f.Clause && g.Offset == f.Offset }
+	if !slices.ContainsFunc(rep.Findings, same) {
+		rep.Findings = append(rep.Findings, f)
+	}
 }
 
 // checkChunks authenticates the chunks first to end-1, of which there is at
@@ -123,29 +128,17 @@ func (rep *Report) checkChunks(ctx context.Context, r *payloadAt, first, end int
 func (rep *Report) addBad(r *payloadAt, i int64) (end bool, err error) {
 	rep.Failed++
 	err = r.name(i)
-	var chunk *ChunkError
-	var cut *TruncatedError
-	var trailing *TrailingError
-	switch {
-	case errors.As(err, &chunk):
-		rep.addChunk(chunk)
-		return false, nil
-	case errors.As(err, &cut):
-		rep.Findings = append(rep.Findings, cut.Finding())
-		return true, nil
-	case errors.As(err, &trailing):
-		rep.addTrailing(trailing)
+	f, named := findingOf(err)
+	if named && f.Clause != format.CHUNK1 { // the container ends here, or should
+		rep.add(f)
 		return true, nil
 	}
 	offset, length := r.chunk(i)
 	rep.addChunk(&ChunkError{i, offset, length})
-	return true, err
-}
-
-func (rep *Report) addTrailing(e *TrailingError) {
-	f := e.Finding()
-	f.Length = rep.Size - e.Offset
-	rep.Findings = append(rep.Findings, f)
+	if named {
+		err = nil
+	}
+	return err != nil, err
 }
 
 // addChunk adds a chunk to the finding on its neighbour, or makes a new one.
@@ -178,4 +171,25 @@ func (b *batch) openAll() {
 		b.opened++
 		b.openedBytes += int64(len(plain))
 	}
+}
+
+// checkCoding checks that what is sealed in a container, all of whose chunks are
+// authentic, is what its coding says (ZSTD-1 to ZSTD-6). It decompresses
+// everything and keeps nothing.
+func (rep *Report) checkCoding(ctx context.Context, r *payloadAt) error {
+	if r.op.head.Head.Coding == format.Plain {
+		return nil
+	}
+	z, err := zseek.NewReaderAt(r, r.layout.PlainSize, r.workers)
+	if err == nil {
+		_, err = z.WriteTo(&meter{ctx, io.Discard, new(atomic.Int64)})
+	}
+	if pe, ok := errors.AsType[*format.ParseError](err); ok {
+		f := pe.Finding()
+		f.Offset = r.layout.OffsetOf(pe.Offset)
+		rep.add(f)
+		return nil
+	}
+	rep.Decoded = err == nil
+	return err
 }

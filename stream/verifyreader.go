@@ -1,10 +1,10 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"sync/atomic"
 
 	"bulla/format"
@@ -21,93 +21,81 @@ func VerifyReader(ctx context.Context, src io.Reader, identities []Identity, opt
 	widenPipe(src)
 	ends := new(format.Ends)
 	once := &onceReader{src: io.TeeReader(src, ends)}
-	rep := &Report{Report: new(format.Report)}
-	err := rep.readAll(ctx, once, identities, &o)
-	if once.err == nil && ctx.Err() == nil {
-		if _, rerr := io.Copy(&meter{ctx, io.Discard, new(atomic.Int64)}, once); rerr != nil {
-			err = rerr
-		}
+	rep := new(Report)
+	op, f, err := openStream(ctx, once, identities, &o, true)
+	var fault []format.Finding
+	if err == nil {
+		defer op.wipe()
+		fault, err = rep.readAll(ctx, op, f, &o)
 	}
-	found := rep.Findings
+	if once.err == nil && ctx.Err() == nil {
+		_, cut := io.Copy(&meter{ctx, io.Discard, new(atomic.Int64)}, once)
+		err = cmp.Or(cut, err)
+	}
 	rep.Report = format.Check(ends, ends.Size())
-	if once.err != nil && once.err != io.EOF || ctx.Err() != nil { // where it ends says nothing
-		rep.Findings = found
+	if once.err != io.EOF || ctx.Err() != nil { // where it ends says nothing
+		rep.Findings = fault
 		return rep, err
 	}
-	if rep.Keyed { // what a key has told about the tail counts
-		rep.Findings = slices.DeleteFunc(rep.Findings, func(f format.Finding) bool {
-			return f.Clause == format.TAIL1 || f.Clause == format.TAIL2
-		})
-	}
-	for _, f := range found {
-		same := func(g format.Finding) bool { return g.Clause == f.Clause && g.Offset == f.Offset }
-		if !slices.ContainsFunc(rep.Findings, same) {
-			rep.Findings = append(rep.Findings, f)
+
+	// Both ends are there: the copies are judged as those of a file.
+	copies, conflict := usable(rep.Copies, o.head)
+	pe, _ := errors.AsType[*format.ParseError](cmp.Or(conflict, err))
+	switch {
+	case conflict != nil && pe.Clause == format.COPY1: // which is among the findings
+		return &Report{Report: rep.Report}, nil
+	case conflict != nil:
+		return &Report{Report: rep.Report}, conflict
+	case pe != nil && o.head == nil: // what is wrong with the head shows without a key, its MAC excepted
+		if pe.Clause == format.HEAD13 {
+			rep.add(pe.Finding())
 		}
+		return rep, nil
+	case err != nil:
+		return rep, err
 	}
-	conflict := rep.Copies.Conflict(o.head) // which a stream may tell late
-	var pe *format.ParseError
-	if errors.As(conflict, &pe) {
-		rep.Keyed, rep.Generation, rep.Authentic, rep.Failed, rep.Decoded = false, 0, 0, 0, false
-		if err = nil; pe.Clause == format.READ4 {
-			err = conflict
-		}
+	if op, err = authentic(op.keys, newestFirst(copies)); err != nil {
+		return rep, err
 	}
-	return rep, err
+	rep.opened(op)
+	for _, f := range fault {
+		rep.add(f)
+	}
+	return rep, nil
 }
 
-// readAll authenticates a stream and finds what a key is needed for. An error is
-// about something other than the container's bytes.
-func (rep *Report) readAll(ctx context.Context, src io.Reader, identities []Identity, o *opening) error {
-	op, f, err := openStream(ctx, src, identities, o, true)
-	var pe *format.ParseError
-	switch {
-	case errors.As(err, &pe) && pe.Clause == format.HEAD13 && o.head == nil:
-		rep.Findings = append(rep.Findings, pe.Finding())
-		return nil
-	case pe != nil && o.head == nil:
-		return nil // what is wrong with the copies shows without a key
-	case err != nil:
-		return err
-	}
-	r := newReader(ctx, op, f, o)
+// readAll authenticates a stream up to its end or its first fault. What is wrong
+// with the copies of the head is no fault here. An error is about something other
+// than the container's bytes.
+func (rep *Report) readAll(ctx context.Context, op *opened, fetch fetcher, o *opening) (fault []format.Finding, err error) {
+	r := newReader(ctx, op, fetch, o)
 	before := r.done.Load()
 	_, err = r.WriteTo(io.Discard)
-	r.Close()
+	r.stop()
 	rep.Keyed, rep.Generation = true, op.head.Head.Generation
 	rep.Authentic = (r.done.Load() - before) / format.ChunkSize
-	for _, f := range r.Warnings() {
-		f.Severity = format.Violation // TAIL-3
-		rep.Findings = append(rep.Findings, f)
-	}
-	if err == nil {
+	f, ok := findingOf(err)
+	switch {
+	case err == nil:
 		rep.Authentic++ // the last is always short
 		rep.Decoded = op.head.Head.Coding == format.Zstd
-		return nil
-	}
-	return rep.addFault(err, int64(op.head.Head.HeadSize()))
-}
-
-// addFault adds the finding that ended the reading of a stream.
-func (rep *Report) addFault(err error, head int64) error {
-	f, ok := findingOf(err)
-	if !ok || f.Clause == format.READ4 {
-		return err
-	}
-	switch f.Clause {
-	case format.CHUNK1:
+		return nil, nil
+	case !ok:
+		return nil, err
+	case f.Clause == format.HEAD13: // of the tail: everything before it was authentic
+		rep.Authentic++
+		return nil, nil
+	case f.Clause == format.COPY1 || f.Clause == format.READ4:
+		return nil, nil
+	case f.Clause == format.CHUNK1:
 		f.Message += "; the checking of the stream ended there"
 		rep.Failed = 1
-	case format.FILE1, format.FILE2, format.FILE4:
+	case f.Clause == format.FILE1 || f.Clause == format.FILE2 || f.Clause == format.FILE4:
 		rep.Failed = 1
-	case format.HEAD13: // of the tail: everything before it was authentic
-		rep.Authentic++
-	case format.COPY1:
 	default: // coding 1, with a place in what was sealed
-		f.Offset = format.Layout{HeadSize: head}.OffsetOf(f.Offset)
+		f.Offset = format.Layout{HeadSize: int64(op.head.Head.HeadSize())}.OffsetOf(f.Offset)
 	}
-	rep.Findings = append(rep.Findings, f)
-	return nil
+	return []format.Finding{f}, nil
 }
 
 // A onceReader does not read on where its source has ended or failed.
@@ -126,11 +114,11 @@ func (r *onceReader) Read(p []byte) (n int, err error) {
 // findingOf returns the finding that err is; ok is false if it is about something
 // other than a container's bytes.
 func findingOf(err error) (f format.Finding, ok bool) {
-	var e interface {
+	e, ok := errors.AsType[interface {
 		error
 		Finding() format.Finding
-	}
-	if !errors.As(err, &e) {
+	}](err)
+	if !ok {
 		return f, false
 	}
 	return e.Finding(), true

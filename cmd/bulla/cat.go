@@ -109,7 +109,7 @@ func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 		return nil, archiveError(r, end)
 	}
 	from, err := r.member(in, m)
-	if err == nil && end != nil && !r.atEnd(end) { // of the file's own end more is said later
+	if err == nil && end != nil && !r.EndMissing(end) { // of the file's own end more is said later
 		a.tellBrokenOff(r, end)
 	}
 	return from, err
@@ -153,7 +153,7 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 		var k int64
 		k, err = from.write(dst, parts[i].offset, parts[i].length)
 		n += k
-		if err != nil && r.atEnd(err) {
+		if err != nil && r.EndMissing(err) {
 			lost, err = err, nil
 		}
 		if err == nil {

@@ -26,7 +26,7 @@ func TestExplain(t *testing.T) {
 		return &format.ParseError{Clause: c, Field: "field", Offset: 7, Kind: kind, Reason: reason}
 	}
 	foreign := func(seems format.Foreign, reason string) error {
-		return &format.ForeignError{ParseError: &format.ParseError{Clause: format.HEAD1, Kind: format.ErrNotBulla, Reason: reason}, Seems: seems}
+		return &format.ParseError{Clause: format.HEAD1, Kind: seems, Reason: reason}
 	}
 	noKey := func(named int, slots, tried []format.SlotType, causes ...error) error {
 		return &keysError{&stream.NoKeyError{Slots: slots, Tried: tried, Identities: named, Causes: causes}, &identities{named: named}}

@@ -55,9 +55,6 @@ func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
 		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it off there, or " + hintAgain, exit: exitBad}
 	}
-	if e, ok := errors.AsType[*format.ForeignError](err); ok {
-		return explainForeign(name, e)
-	}
 	if e, ok := errors.AsType[*format.ParseError](err); ok {
 		return explainParse(name, e)
 	}
@@ -96,9 +93,9 @@ func explainPlain(err error) *failure {
 }
 
 // explainForeign explains an input that is something else.
-func explainForeign(name string, e *format.ForeignError) *failure {
+func explainForeign(name string, e *format.ParseError, seems format.Foreign) *failure {
 	f := &failure{what: name + " is not a bulla file: " + e.Reason, exit: exitUnsupported, hint: "bulla opens what bulla encrypt has made"}
-	switch e.Seems {
+	switch seems {
 	case format.ForeignAge:
 		f.hint = "age -d opens it"
 	case format.ForeignLost:
@@ -112,13 +109,14 @@ func explainForeign(name string, e *format.ForeignError) *failure {
 
 // explainParse explains a container that is not as the specification demands.
 func explainParse(name string, e *format.ParseError) *failure {
+	if seems, ok := e.Kind.(format.Foreign); ok {
+		return explainForeign(name, e, seems)
+	}
 	f := &failure{what: name + ": " + e.Error(), exit: exitBad, hint: hintAgain}
 	if e.Clause == format.READ4 {
 		return &failure{what: "the detached head does not belong to " + name, hint: "use the head that was exported from this file", exit: exitUsage}
 	}
 	switch e.Kind {
-	case format.ErrNotBulla:
-		return explainForeign(name, &format.ForeignError{ParseError: e})
 	case format.ErrTruncated:
 		if f.what = name + " is truncated: " + e.Reason; e.Clause == format.FILE1 {
 			f.what = name + " is a detached head, or truncated right after its head"

@@ -209,7 +209,7 @@ func (e *extraction) each(ctx context.Context, s *archive.Selection, do func(m *
 			continue
 		}
 		f := explain(err)
-		if e.from.atEnd(err) {
+		if e.from.EndMissing(err) {
 			f.exit = exitLoss
 		}
 		if !slices.Contains(severity, f.exit) {
@@ -266,7 +266,7 @@ func (e *extraction) checkFree(s *archive.Selection) error {
 // all of a directory is, is not known then.
 func (e *extraction) brokenOff(s *archive.Selection) {
 	f := explain(archiveError(e.from, s.End))
-	if e.from.atEnd(s.End) {
+	if e.from.EndMissing(s.End) {
 		f.exit = exitLoss
 	}
 	e.app.tellBrokenOff(e.from, s.End)

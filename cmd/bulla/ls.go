@@ -68,7 +68,7 @@ func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 			m.Link, _ = in.LinkOf(m) // of a zip it is data; what is damaged there is left out
 		}
 		switch {
-		case r.atEnd(err):
+		case r.EndMissing(err):
 			return r.loss(err, "the members that are listed are there, the last of them perhaps in part")
 		case err != nil && !r.breaksOff(err):
 			return archiveError(r, err)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/stream"
 )
@@ -97,22 +96,10 @@ func (r *randomAccess) Close() error {
 	return r.in.Close()
 }
 
-// atEnd reports whether err comes of the end that is missing: as every read behind
-// what there is does, or of a chunk that does not open and has none behind it.
-func (r *randomAccess) atEnd(err error) bool {
-	if r.cut == nil {
-		return false
-	}
-	if e, ok := errors.AsType[*stream.ChunkError](err); ok && !errors.Is(err, r.cut) {
-		_, err = r.ReadAt(make([]byte, 1), (e.Index+1)*format.ChunkSize)
-	}
-	return errors.Is(err, r.cut) || errors.As(err, new(*stream.TruncatedError)) || errors.As(err, new(*stream.TrailingError))
-}
-
 // breaksOff reports whether err is about the end that is missing, of the file or of
 // the archive in it, or about a member. The others are as good as ever.
 func (r *randomAccess) breaksOff(err error) bool {
-	return r.atEnd(err) || errors.Is(err, archive.ErrDamaged) || errors.As(err, new(*archive.UnsupportedError))
+	return r.EndMissing(err) || errors.Is(err, archive.ErrDamaged) || errors.As(err, new(*archive.UnsupportedError))
 }
 
 // loss is the error when all is done that can be, of a file whose end is missing

@@ -336,7 +336,7 @@ func (a *app) explainClauses(id string) error {
 		return a.outErr
 	}
 	id = strings.Trim(strings.ToUpper(id), "[]")
-	if _, _, ok := spec.Clause(id); !ok {
+	if _, ok := spec.Lookup(id); !ok {
 		return usage(orElse(didYouMean(id, spec.Clauses()), "a finding names one, as in HEAD-7; --explain all lists them"), "the specification has no clause %s", safetext.Printable(id))
 	}
 	a.explainClause(id)
@@ -346,7 +346,7 @@ func (a *app) explainClauses(id string) error {
 // explainClause says what a clause demands, what it means that one is broken, and
 // what to do then.
 func (a *app) explainClause(id string) {
-	text, kind, _ := spec.Clause(id)
+	c, _ := spec.Lookup(id)
 	means, remedy := spec.Meaning(id)
 	if a.json {
 		a.printJSON(struct {
@@ -357,9 +357,9 @@ func (a *app) explainClause(id string) {
 			Text    string     `json:"text"`
 			Means   string     `json:"means"`
 			Remedy  string     `json:"remedy"`
-		}{id, kind.Level, kind.Binds, spec.Section(id), text, means, remedy})
+		}{id, c.Level, c.Binds, c.Section, c.Text, means, remedy})
 		return
 	}
-	a.printf("%s (a %s of the %s), section %s\n%s\n", id, kind.Level, kind.Binds, spec.Section(id), text)
+	a.printf("%s (a %s of the %s), section %s\n%s\n", id, c.Level, c.Binds, c.Section, c.Text)
 	a.printf("If it is broken: %s\nWhat to do: %s\n", means, remedy)
 }

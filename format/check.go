@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // A Severity says how much a [Finding] weighs.
@@ -39,12 +40,7 @@ type Report struct {
 
 // Valid reports whether no clause was found violated.
 func (r *Report) Valid() bool {
-	for _, f := range r.Findings {
-		if f.Severity == Violation {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Violation })
 }
 
 // Check reads what can be checked of a container without a key: both copies of

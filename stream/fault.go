@@ -75,7 +75,9 @@ func isFault(err error) bool {
 func (f *fault) nameSize(head *format.Copy) error {
 	err := f.name(head)
 	if _, ok := errors.AsType[*ChunkError](err); ok {
-		_, err = format.NewLayout(f.offset+int64(len(f.window)), int64(len(head.Raw)))
+		if _, impossible := format.NewLayout(f.offset+int64(len(f.window)), int64(len(head.Raw))); impossible != nil {
+			return impossible
+		}
 	}
 	return err
 }

@@ -25,11 +25,9 @@ type File interface {
 //
 // It is for one goroutine, and holds secrets until Close.
 type HeadEditor struct {
-	layout  format.Layout
-	faults  []format.Finding
-	cut     error // why the container's end is missing; nil if it is there
-	partial bool  // it is
-
+	layout format.Layout
+	faults []format.Finding
+	cut    error // why the container's end is missing; nil if it is there
 	op     *opened
 	copies *format.Copies // that stand in the container
 	err    error          // of Save
@@ -45,14 +43,7 @@ func EditHead(ctx context.Context, src io.ReaderAt, size int64, identities []Ide
 	if err != nil {
 		return nil, err
 	}
-	return &HeadEditor{
-		layout:  r.layout,
-		faults:  r.faults(r.op.head),
-		cut:     r.cut,
-		partial: r.partial,
-		op:      r.op,
-		copies:  r.copies,
-	}, nil
+	return &HeadEditor{layout: r.layout, faults: r.faults(r.op.head), cut: r.cut, op: r.op, copies: r.copies}, nil
 }
 
 // EditDetachedHead opens a head by itself, with which encoded begins: a detached
@@ -201,7 +192,7 @@ type HeadWrite struct {
 // of Save, or that the container's end is missing.
 func (h *HeadEditor) Writes() ([]HeadWrite, error) {
 	switch {
-	case h.layout.Size == 0 || h.partial:
+	case h.layout.Size == 0 || h.cut != nil:
 		return nil, errors.New("there is no whole container to write the head to")
 	case h.err != nil:
 		return nil, h.err

@@ -58,25 +58,22 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 		return nil, err
 	}
 	if r.partial {
-		if r.cut = r.nameSize(); !o.allowTruncated {
-			r.Close()
-			return nil, r.cut
-		}
-		return r, nil
+		err = r.nameSize()
+	} else {
+		b := r.getBuf()
+		err = r.openChunk(b.room[:0], b, r.layout.Chunks-1)
+		r.putBuf(b)
 	}
-	b := r.getBuf()
-	err = r.openChunk(b.room[:0], b, r.layout.Chunks-1)
-	r.putBuf(b)
-	if isFault(err) && o.allowTruncated {
+	switch {
+	case err == nil:
+		return r, nil
+	case o.allowTruncated && (r.partial || isFault(err)):
 		r.truncate()
 		r.cut = err
 		return r, nil
 	}
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	r.Close()
+	return nil, err
 }
 
 // openAt does what of opening needs no chunk.

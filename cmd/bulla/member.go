@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,15 +115,18 @@ type content struct {
 	member safetext.String // whose it is; "" if it is all of a file
 	size   int64           // -1 if the end is missing
 	holes  bool            // it is not in one piece, and may have long parts that are zero
-	write  func(w io.Writer, offset, length int64) (int64, error)
+	from   *randomAccess
+	data   archive.RangeWriter
+}
+
+func (c *content) write(w io.Writer, offset, length int64) (int64, error) {
+	n, err := c.data.WriteRange(c.from.ctx, w, offset, length)
+	return n, archiveError(c.from, err)
 }
 
 // whole is all of a file.
 func (r *randomAccess) whole() *content {
-	return &content{name: r.in.name, size: r.size, write: func(w io.Writer, offset, length int64) (int64, error) {
-		n, err := r.WriteRange(r.ctx, w, offset, length)
-		return n, about(r.in.name, err)
-	}}
+	return &content{name: r.in.name, size: r.size, from: r, data: r}
 }
 
 // member is one member of the archive in a file.
@@ -142,107 +144,34 @@ func (r *randomAccess) member(in *archive.FS, m *archive.Member) (*content, erro
 	case archive.Other:
 		return nil, usage("bulla ls -l lists the members", "%s in the archive is no file, but a device, a pipe or the like", name)
 	}
-	f, err := in.OpenMember(m)
+	c, err := in.Content(m, piecewise{r}, r.done)
 	if err != nil {
 		return nil, archiveError(r, err)
 	}
-	random, ok := f.(*archive.RandomFile)
-	c := &content{name: name, member: safetext.String(m.Name), size: m.Size, holes: !ok || len(random.Pieces()) != 1 || random.Pieces()[0].Length < m.Size}
-	c.write = func(w io.Writer, offset, length int64) (n int64, err error) {
-		if ok && !(m.Checked && length == m.Size) {
-			n, err = r.writeParts(w, random, offset, length)
-		} else if f, err = in.OpenMember(m); err == nil { // which begins anew
-			n, err = r.writeFrom(w, f, offset, length, m.Size)
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, archive.ErrDamaged) {
-			err = fmt.Errorf("%w: it ends within %s", archive.ErrDamaged, name)
-		}
-		return n, archiveError(r, err)
-	}
-	return c, nil
+	return &content{name: name, member: safetext.String(m.Name), size: m.Size, holes: c.Holes, from: r, data: c}, nil
 }
 
 // atOnce is how much is opened without the workers, which take longer to begin.
 const atOnce = 4 * format.ChunkSize
 
-// writeParts writes a range of what lies in the file in pieces, and skips the holes
-// between them if w can.
-func (r *randomAccess) writeParts(w io.Writer, f *archive.RandomFile, offset, length int64) (n int64, err error) {
-	skipper, _ := w.(interface{ Skip(int64) error })
-	for p := range f.Parts(offset, length) {
-		k := p.Length
-		switch {
-		case r.ctx.Err() != nil:
-			return n, context.Cause(r.ctx)
-		case p.At != archive.Hole:
-			k, err = r.writePiece(w, p.At, p.Length)
-		case skipper != nil:
-			err = skipper.Skip(p.Length)
-		default:
-			k, err = io.CopyN(w, zeros{r.ctx}, p.Length)
-		}
-		if n += k; err != nil {
-			return n, err
-		}
-	}
-	return n, nil
-}
+// A piecewise reader writes pieces of a file, of which many may be small.
+type piecewise struct{ *randomAccess }
 
-// writePiece writes what lies in the file from a place on.
-func (r *randomAccess) writePiece(w io.Writer, at, length int64) (n int64, err error) {
+func (p piecewise) WriteRange(ctx context.Context, w io.Writer, at, length int64) (int64, error) {
 	if length > atOnce {
-		n, err = r.WriteRange(r.ctx, w, at, length)
-	} else {
-		if r.buf == nil {
-			r.buf = make([]byte, atOnce)
-		}
-		k, readErr := r.ReadAt(r.buf[:length], at)
-		r.done.Add(int64(k))
-		k, err = w.Write(r.buf[:k])
-		if n = int64(k); err == nil && n < length && readErr != io.EOF {
-			err = readErr
-		}
+		return p.randomAccess.WriteRange(ctx, w, at, length)
 	}
-	if err == nil && n < length {
-		err = io.ErrUnexpectedEOF
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
 	}
-	return n, err
-}
-
-// zeros are read until the verb ends.
-type zeros struct{ context.Context }
-
-func (z zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), context.Cause(z)
-}
-
-// writeFrom writes a range of what is read from its beginning. If it is read to its
-// end, its checksum is checked there.
-func (r *randomAccess) writeFrom(w io.Writer, src io.Reader, offset, length, size int64) (int64, error) {
-	src = &countedReader{src, r}
-	n, err := io.CopyN(io.Discard, src, offset)
-	if err == nil {
-		n, err = io.CopyN(w, src, length)
+	if p.buf == nil {
+		p.buf = make([]byte, atOnce)
 	}
-	if err == nil && offset+length == size {
-		if _, err = io.ReadFull(src, make([]byte, 1)); err == io.EOF {
-			err = nil
-		}
-	} else if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+	k, readErr := p.ReadAt(p.buf[:length], at)
+	p.done.Add(int64(k))
+	n, err := w.Write(p.buf[:k])
+	if err == nil && int64(n) < length && readErr != io.EOF {
+		err = readErr
 	}
-	return n, err
-}
-
-// A countedReader counts what is read, for showing progress, until the verb ends.
-type countedReader struct {
-	io.Reader
-	of *randomAccess
-}
-
-func (c *countedReader) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.of.done.Add(int64(n))
-	return n, cmp.Or(context.Cause(c.of.ctx), err)
+	return int64(n), err
 }

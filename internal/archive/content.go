@@ -1,12 +1,10 @@
 package archive
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync/atomic"
 )
 
@@ -25,8 +23,7 @@ type Content struct {
 
 	fs     *FS
 	m      *Member
-	data   io.Reader // from the beginning; nil once it was read
-	pieces []Piece   // nil if the data is not in the source as it is
+	random *RandomFile // nil if the data is not in the source as it is
 	src    RangeWriter
 	done   *atomic.Int64
 }
@@ -38,23 +35,16 @@ func (f *FS) Content(m *Member, src RangeWriter, done *atomic.Int64) (*Content, 
 	if err != nil {
 		return nil, err
 	}
-	c := &Content{Holes: true, fs: f, m: m, data: file, src: src, done: done}
-	if random, ok := file.(*RandomFile); ok {
-		c.pieces = random.Pieces()
-		c.Holes = len(c.pieces) != 1 || c.pieces[0].Length < m.Size
-		if c.pieces == nil {
-			c.pieces = []Piece{} // all of it is a hole
-		}
-	}
-	return c, nil
+	random, ok := file.(*RandomFile)
+	return &Content{Holes: !ok || len(random.Pieces()) != 1 || random.Pieces()[0].Length < m.Size, fs: f, m: m, random: random, src: src, done: done}, nil
 }
 
 // WriteRange writes a range that ends before the end of the file, or at it. All of a
 // file that has a checksum is checked. It fails with ErrDamaged, or an error of the
 // source, of w or of ctx.
 func (c *Content) WriteRange(ctx context.Context, w io.Writer, offset, length int64) (n int64, err error) {
-	if c.pieces != nil && !(c.m.Checked && length == c.m.Size) {
-		n, err = c.writePieces(ctx, w, offset, length)
+	if c.random != nil && !(c.m.Checked && length == c.m.Size) {
+		n, err = c.writeParts(ctx, w, offset, length)
 	} else {
 		n, err = c.writeFrom(ctx, w, offset, length)
 	}
@@ -64,60 +54,43 @@ func (c *Content) WriteRange(ctx context.Context, w io.Writer, offset, length in
 	return n, err
 }
 
-// writePieces writes a range of what lies in the source, and the holes in it.
-func (c *Content) writePieces(ctx context.Context, w io.Writer, offset, length int64) (n int64, err error) {
-	end := offset + length
-	i, _ := slices.BinarySearchFunc(c.pieces, offset, func(p Piece, at int64) int { return cmp.Compare(p.Offset+p.Length-1, at) })
-	for _, p := range c.pieces[i:] {
-		if p.Offset >= end {
-			break
+// writeParts writes a range of what lies in the source, and skips the holes in it if w can.
+func (c *Content) writeParts(ctx context.Context, w io.Writer, offset, length int64) (n int64, err error) {
+	skipper, _ := w.(interface{ Skip(int64) error })
+	for p := range c.random.pieces.parts(offset, length) {
+		k := p.Length
+		switch {
+		case ctx.Err() != nil:
+			return n, context.Cause(ctx)
+		case p.At == hole && skipper != nil:
+			err = skipper.Skip(k)
+		case p.At == hole:
+			k, err = io.CopyN(w, &counted{zeros{}, new(atomic.Int64), ctx}, k)
+		default:
+			k, err = c.src.WriteRange(ctx, w, p.At, p.Length)
 		}
-		at := max(offset, p.Offset)
-		k, err := writeHole(ctx, w, at-offset)
-		if n += k; err != nil {
-			return n, err
-		}
-		length := min(end, p.Offset+p.Length) - at
-		k, err = c.src.WriteRange(ctx, w, p.At+at-p.Offset, length)
-		if n += k; err == nil && k < length {
+		if n += k; err == nil && k < p.Length {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
 			return n, err
 		}
-		offset = at + k
 	}
-	k, err := writeHole(ctx, w, end-offset)
-	return n + k, err
+	return n, nil
 }
 
-// writeHole writes zeros, if they cannot be skipped.
-func writeHole(ctx context.Context, w io.Writer, length int64) (n int64, err error) {
-	if s, ok := w.(interface{ Skip(int64) error }); ok {
-		return length, s.Skip(length)
-	}
-	const most = 256 << 10
-	zeros := make([]byte, min(length, most))
-	for n < length && err == nil && ctx.Err() == nil {
-		var k int
-		k, err = w.Write(zeros[:min(length-n, most)])
-		n += int64(k)
-	}
-	return n, cmp.Or(err, context.Cause(ctx))
-}
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // writeFrom writes a range of what is read from its beginning. If it is read to its
 // end, its checksum is checked there.
 func (c *Content) writeFrom(ctx context.Context, w io.Writer, offset, length int64) (int64, error) {
-	if c.data == nil {
-		file, err := c.fs.OpenMember(c.m)
-		if err != nil {
-			return 0, err
-		}
-		c.data = file
+	file, err := c.fs.OpenMember(c.m)
+	if err != nil {
+		return 0, err
 	}
-	src := &counted{c.data, c.done, ctx}
-	c.data = nil
+	src := &counted{file, c.done, ctx}
 	n, err := io.CopyN(io.Discard, src, offset)
 	if err == nil {
 		n, err = io.CopyN(w, src, length)

@@ -12,12 +12,12 @@ import (
 // A Piece is a part of a file, as it lies in the archive's source.
 type Piece struct {
 	Offset int64 // in the file
-	At     int64 // in the source; Hole if it lies nowhere, and is read as zeros
+	At     int64 // in the source
 	Length int64 // more than 0
 }
 
-// Hole is where the parts of a file lie that are nothing but zeros.
-const Hole = -1
+// hole is where parts of a file lie that are nothing but zeros.
+const hole = -1
 
 // A file gives its data from the beginning only.
 type file struct {
@@ -49,11 +49,6 @@ type RandomFile struct {
 // between pieces is holes. The caller must not change it.
 func (f *RandomFile) Pieces() []Piece { return f.pieces.all }
 
-// Parts goes through a part of the file, in pieces and holes.
-func (f *RandomFile) Parts(offset, length int64) iter.Seq[Piece] {
-	return f.pieces.parts(offset, length)
-}
-
 // Stat returns what the archive says of the file.
 func (f *RandomFile) Stat() (fs.FileInfo, error) { return f.stat, nil }
 
@@ -84,13 +79,13 @@ type pieces struct {
 	size int64
 }
 
-// parts goes through a part of the file, as far as that is in it.
+// parts goes through a range of the file, as far as that is in it, in pieces and holes.
 func (f pieces) parts(offset, length int64) iter.Seq[Piece] {
 	return func(yield func(Piece) bool) {
 		end := offset + min(length, f.size-offset)
 		i := sort.Search(len(f.all), func(i int) bool { return f.all[i].Offset+f.all[i].Length > offset })
 		for offset < end {
-			part := Piece{offset, Hole, end - offset}
+			part := Piece{offset, hole, end - offset}
 			if i < len(f.all) {
 				if p := f.all[i]; p.Offset > offset {
 					part.Length = min(part.Length, p.Offset-offset)
@@ -110,7 +105,7 @@ func (f pieces) parts(offset, length int64) iter.Seq[Piece] {
 func (f pieces) ReadAt(p []byte, off int64) (n int, err error) {
 	for part := range f.parts(off, int64(len(p))) {
 		b := p[n:][:part.Length]
-		if part.At == Hole {
+		if part.At == hole {
 			clear(b)
 		} else if k, err := f.src.ReadAt(b, part.At); k < len(b) {
 			return n + k, damage(early(err))

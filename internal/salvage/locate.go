@@ -15,6 +15,8 @@ import (
 //	chunk     0  1  2  3  4  5  6  7  8  9
 //	where     1  1  1  0  2  2  2  0  1  1     0: lost
 //	moves     0 bytes, -512 bytes
+//
+// That takes 16 MiB for each TiB.
 type search struct {
 	*Container
 	Options

@@ -2,6 +2,7 @@ package zseek
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 
 	"bulla/format"
@@ -13,12 +14,7 @@ import (
 type fetcher struct {
 	src   *bufio.Reader
 	off   int64 // in the stream
-	short bool  // the last frame held less than FrameContent, so none may follow
 	table *digester
-	prev  struct { // the last frame
-		offset  int64
-		content int
-	}
 }
 
 // fetchBuffer is what a fetcher reads at a time, if frames are small. The
@@ -29,44 +25,55 @@ func newFetcher(src io.Reader) *fetcher {
 	return &fetcher{src: bufio.NewReaderSize(src, fetchBuffer), table: newDigester()}
 }
 
-// fetch gets the next frame of the stream into j; j.err is what comes after it.
+// fetch gets the next frame of the stream into j; j.err is what comes after it. A
+// short frame is the last, so that the end is known with it.
 func (f *fetcher) fetch(j *job) (more bool) {
 	if j.frame == nil {
 		j.frame = make([]byte, 0, MaxFrameSize)
 	}
-	j.index, j.offset = f.table.frames, f.off
-	if j.frame, j.err = f.next(j.frame[:0], &j.header); j.err == nil && f.short {
-		// A short frame is the last, so that the end is known with it.
-		_, j.err = f.next(nil, nil)
+	j.index, j.offset, j.frame = f.table.frames, f.off, j.frame[:0]
+	if j.err = f.next(j); j.err == nil && j.header.content < FrameContent {
+		magic, err := f.peek()
+		switch {
+		case err != nil:
+			j.err = err
+		case magic == frameMagic:
+			j.err = inFrame(tooShort(j.header.content), j.index, j.offset)
+		default:
+			j.err = violation(format.ZSTD4, format.ErrMalformed, f.off, "stream", "no seek table after the last frame")
+		}
 	}
 	return j.err == nil
 }
 
-// next reads the next frame to frame, which has room for it, and its header. At
-// the end it checks the table and returns io.EOF.
-func (f *fetcher) next(frame []byte, h *header) ([]byte, error) {
-	magic, err := f.src.Peek(magicSize)
+// peek returns the magic of what comes next. If that is the table it checks it and
+// returns io.EOF.
+func (f *fetcher) peek() (uint32, error) {
+	b, err := f.src.Peek(magicSize)
 	if err != nil {
-		return frame, ended(err, f.off+int64(len(magic)))
+		return 0, ended(err, f.off+int64(len(b)))
 	}
-	switch m := le.Uint32(magic); {
-	case m == tableMagic:
+	magic := le.Uint32(b)
+	if magic == tableMagic {
 		f.src.Discard(magicSize)
-		if err := f.table.readTable(f.src, f.off); err != nil {
-			return frame, err
-		}
-		return frame, io.EOF
-	case m&^skippableMask == tableMagic&^skippableMask:
-		return frame, violation(format.ZSTD4, format.ErrMalformed, f.off, "stream", "a skippable frame that is no seek table")
-	case f.short && m == frameMagic:
-		return frame, inFrame(tooShort(f.prev.content), f.table.frames-1, f.prev.offset)
-	case f.short:
-		return frame, violation(format.ZSTD4, format.ErrMalformed, f.off, "stream", "no seek table after the last frame")
-	case f.table.frames == MaxFrames:
-		return frame, violation(format.ZSTD3, format.ErrUnsupported, f.off, "stream", "more than %d frames", MaxFrames)
+		return 0, cmp.Or(f.table.readTable(f.src, f.off), io.EOF)
 	}
-	var size int
-	*h, size, err = scan(func(n int) ([]byte, error) {
+	if magic&^skippableMask == tableMagic&^skippableMask {
+		return 0, violation(format.ZSTD4, format.ErrMalformed, f.off, "stream", "a skippable frame that is no seek table")
+	}
+	return magic, nil
+}
+
+// next reads the next frame to j.frame, which stays empty without one.
+func (f *fetcher) next(j *job) error {
+	if _, err := f.peek(); err != nil {
+		return err
+	}
+	if f.table.frames == MaxFrames {
+		return violation(format.ZSTD3, format.ErrUnsupported, f.off, "stream", "more than %d frames", MaxFrames)
+	}
+	frame := j.frame
+	h, size, err := scan(func(n int) ([]byte, error) {
 		have := len(frame)
 		frame = frame[:n]
 		k, err := fullio.ReadFull(f.src, frame[have:])
@@ -76,11 +83,10 @@ func (f *fetcher) next(frame []byte, h *header) ([]byte, error) {
 		return frame, err
 	})
 	if err != nil {
-		return frame[:0], inFrame(err, f.table.frames, f.off)
+		return inFrame(err, j.index, j.offset)
 	}
-	f.prev.offset, f.prev.content = f.off, h.content
-	f.short = h.content < FrameContent
+	j.frame, j.header = frame, h
 	f.off += int64(size)
 	f.table.add(size, h.content)
-	return frame, nil
+	return nil
 }

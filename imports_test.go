@@ -17,7 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"format":             {"internal/fullio"},
 	"internal/bech32":    {},
-	"internal/console":   {},
+	"internal/console":   {"internal/safetext"},
 	"internal/fullio":    {},
 	"internal/interrupt": {},
 	"internal/once":      {},

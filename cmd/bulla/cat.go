@@ -56,19 +56,18 @@ all headers of a tar are read; --first stops at the first.`,
 	return cmd
 }
 
-// cat carries out the verb.
 func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 	if err := c.workFlags.check(cmd); err != nil {
 		return err
 	}
-	ranges := []byteRange{{text: "0-", length: 1<<63 - 1}}
-	if len(c.ranges) > 0 {
-		ranges = nil
+	if len(c.ranges) == 0 {
+		c.ranges = []string{"0-"}
 	}
+	var ranges []console.Range
 	for _, s := range c.ranges {
-		r, err := parseRange(s)
+		r, err := console.ParseRange(s)
 		if err != nil {
-			return err
+			return usage(console.RangeForms, "%v", err)
 		}
 		ranges = append(ranges, r)
 	}
@@ -122,14 +121,17 @@ func (a *app) tellBrokenOff(r *randomAccess, end error) {
 
 // writeRanges writes what was asked for. That it can be is seen to before
 // anything is written.
-func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, from *content, ranges []byteRange, out *output) error {
+func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, from *content, ranges []console.Range, out *output) error {
 	type part struct{ offset, length int64 }
 	var parts []part
 	total := int64(0)
 	for _, want := range ranges {
-		offset, length, err := want.resolve(from.size)
-		if err != nil {
-			return about(r.in.name, err)
+		offset, length, err := want.Resolve(from.size)
+		switch {
+		case err != nil && from.size < 0:
+			return usage("count from the beginning", "%v", err)
+		case err != nil:
+			return usage("a range must begin before the end; it may end after it", "%v", err)
 		}
 		parts = append(parts, part{offset, length})
 		total += min(length, math.MaxInt64-total)

@@ -67,7 +67,6 @@ func completeFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return nil, cobra.ShellCompDirectiveDefault
 }
 
-// completeContainers completes arguments to containers.
 func completeContainers(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return []string{containerSuffix[1:]}, cobra.ShellCompDirectiveFilterFileExt
 }

@@ -151,7 +151,6 @@ func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOp
 	return ra, total, err
 }
 
-// unseal writes the plaintext.
 func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err

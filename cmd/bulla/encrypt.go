@@ -247,7 +247,6 @@ func spoiled(err error, out *output) error {
 	return f
 }
 
-// seal writes the container.
 func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err

@@ -52,7 +52,6 @@ type entropyReport struct {
 	Required []string         `json:"required"` // those without which none is made
 }
 
-// entropyStatus carries out the verb.
 func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
 	m, err := e.mixer(a, cmd)
 	if err != nil {
@@ -83,7 +82,6 @@ func (a *app) entropyStatus(cmd *cobra.Command, e *entropyFlags) error {
 	return a.outErr
 }
 
-// showSources writes a report for people.
 func (a *app) showSources(r entropyReport) {
 	table := tabwriter.NewWriter(results{a}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SOURCE\tSTATE\tSTART-UP TEST\tONE DRAW\tDETAIL")

@@ -48,7 +48,6 @@ keys. It ends with an error if the source gets stuck, as the mixer does.`,
 	return cmd
 }
 
-// entropyRead carries out the verb.
 func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string) error {
 	n, ok := console.ParseSize(count)
 	if !ok {
@@ -78,7 +77,6 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	return err
 }
 
-// open gives what the flags ask for.
 func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	if e.source == "" {
 		m, err := e.mixer(a, cmd)
@@ -93,7 +91,6 @@ func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	return entropy.Raw(e.source)
 }
 
-// mixed reads what a mixer gives.
 type mixed struct{ *entropy.Mixer }
 
 func (m mixed) Read(p []byte) (int, error) {

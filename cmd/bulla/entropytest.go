@@ -37,7 +37,6 @@ question about the machine, not about the bytes.`,
 	return cmd
 }
 
-// entropyTest carries out the verb.
 func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) error {
 	if err := checkRandom(names); err != nil {
 		return err
@@ -83,7 +82,6 @@ func (a *app) testProgress() func(entropy.TestProgress) {
 	}
 }
 
-// showResults writes results for people.
 func (a *app) showResults(all []entropy.TestResult) {
 	table := tabwriter.NewWriter(results{a}, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "SOURCE\tRESULT\tLOOKED AT\tIN\tDETAIL")
@@ -102,7 +100,6 @@ func (a *app) showResults(all []entropy.TestResult) {
 	a.printf("A source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n")
 }
 
-// resultText is what became of the test of a source.
 func resultText(r entropy.TestResult) string {
 	switch {
 	case r.Passed:

@@ -92,7 +92,6 @@ func explainPlain(err error) *failure {
 	return nil
 }
 
-// explainForeign explains an input that is something else.
 func explainForeign(name string, e *format.ParseError, seems format.Foreign) *failure {
 	f := &failure{what: name + " is not a bulla file: " + e.Reason, exit: exitUnsupported, hint: "bulla opens what bulla encrypt has made"}
 	switch seems {

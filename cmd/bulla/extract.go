@@ -90,7 +90,6 @@ type extracted struct {
 	Refused   int           `json:"refused"`
 }
 
-// extract carries out the verb.
 func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members []string) error {
 	if err := x.workFlags.check(cmd); err != nil {
 		return err

@@ -52,7 +52,6 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	return e.made(path, n, e.about(path, err))
 }
 
-// made counts a file.
 func (e *extraction) made(path string, n int64, err error) error {
 	if err == nil {
 		e.done.Files++
@@ -89,7 +88,6 @@ func (e *extraction) dirTime(m *archive.Selected, path string) error {
 	return nil
 }
 
-// exists refuses to write where something is.
 func (e *extraction) exists(path string) error {
 	name := safetext.Printable(filepath.Join(e.dir, path))
 	if st, err := e.root.Lstat(path); err == nil && st.IsDir() {

@@ -63,7 +63,6 @@ default identity. Of standard input only the beginning is read.`,
 	return cmd
 }
 
-// exportHead carries out head export.
 func (a *app) exportHead(ctx context.Context, e *headExportFlags, file string) error {
 	if err := a.claimInput(file); err != nil {
 		return err
@@ -231,7 +230,6 @@ func (a *app) tellRestored(src *headSource, heads *stream.HeadEditor, done *repa
 	}
 }
 
-// slotsText names slots by their numbers and types.
 func slotsText(slots []changedSlot) string {
 	var all []string
 	for _, s := range slots {
@@ -250,7 +248,6 @@ func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
 	}
 }
 
-// tellRepaired says what was wrong, and what came of it.
 func (a *app) tellRepaired(d *repaired) error {
 	if a.json {
 		return a.printJSON(d)

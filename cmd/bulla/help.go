@@ -76,7 +76,6 @@ func helpOn(cmd *cobra.Command) (all []*cobra.Command) {
 	return all
 }
 
-// helpCommand is the verb help.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:                   "help [VERB or TOPIC]",
@@ -106,7 +105,6 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// verbsOf is the verbs below cmd.
 func verbsOf(cmd *cobra.Command) (all []*cobra.Command) {
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
@@ -116,7 +114,6 @@ func verbsOf(cmd *cobra.Command) (all []*cobra.Command) {
 	return all
 }
 
-// namesOf is the names of verbs.
 func namesOf(verbs []*cobra.Command) (names []string) {
 	for _, c := range verbs {
 		names = append(names, c.Name())

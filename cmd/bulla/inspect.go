@@ -53,7 +53,6 @@ type description struct {
 	*format.Description
 }
 
-// inspect carries out the verb.
 func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	extract := cmd.Flags().Changed(extractSlotFlag)
 	if i.outputFlags.name != "" && !extract {
@@ -112,7 +111,6 @@ func (in *input) check() (*format.Report, error) {
 	return format.Check(&ends, ends.Size()), nil
 }
 
-// describe writes a description for people.
 func (a *app) describe(d *description) {
 	kind := "bulla container"
 	if d.Detached {
@@ -164,7 +162,6 @@ type extractedSlot struct {
 	format.SlotDescription
 }
 
-// extractSlot writes the body of a slot.
 func (a *app) extractSlot(i *inspectFlags, in *input, h *format.Head) error {
 	if i.slot < 1 || i.slot > len(h.Slots) {
 		return usage("bulla inspect shows the slots with their numbers", "there is no slot %d in %s: it has %d", i.slot, in.name, len(h.Slots))

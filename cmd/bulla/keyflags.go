@@ -110,7 +110,6 @@ func (f *sourceFlag) Type() string {
 	return "string"
 }
 
-// descriptor is the number given with --passphrase-fd.
 func (f *sourceFlag) descriptor() int {
 	n, _ := strconv.Atoi(f.value) // Set has looked
 	return n

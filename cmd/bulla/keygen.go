@@ -69,7 +69,6 @@ key and nothing else.`,
 	return cmd
 }
 
-// keygen carries out the verb.
 func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 	switch {
 	case k.recipient && (k.isDefault || k.kek || k.tpm || k.output != ""):
@@ -123,7 +122,6 @@ type newIdentity struct {
 	recipient keyslot.Recipient
 }
 
-// newIdentity makes an identity as the flags want it.
 func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newIdentity, error) {
 	if k.tpm {
 		return k.tpmFlags.make(ctx, m)
@@ -182,7 +180,6 @@ func withoutForce(err error) error {
 	return err
 }
 
-// keygenKEK makes a symmetric key.
 func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 	kek, err := keyslot.GenerateKEK(m)
 	if err != nil {
@@ -197,7 +194,6 @@ func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 	return a.outErr
 }
 
-// showRecipients prints the recipients of the identities in a file.
 func (a *app) showRecipients(name string) error {
 	to, err := a.publicHalves(name)
 	if err != nil {
@@ -213,7 +209,6 @@ func (a *app) showRecipients(name string) error {
 	return a.outErr
 }
 
-// publicHalves are the recipients of the identities in a file.
 func (a *app) publicHalves(name string) (to []string, err error) {
 	in, err := a.openInput(name)
 	if err != nil {

@@ -29,7 +29,6 @@ func (t *tpmFlags) register(a *app, cmd *cobra.Command) {
 	t.pinFlags.register(a, cmd)
 }
 
-// check refuses flags that contradict each other.
 func (t *tpmFlags) check(cmd *cobra.Command) error {
 	for _, name := range []string{"pcr", "no-pin", "pin-file"} {
 		if cmd.Flags().Changed(name) && !t.tpm {

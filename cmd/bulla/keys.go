@@ -93,7 +93,6 @@ func isSecretKey(word string) bool {
 	return strings.Contains(word, "AGE-SECRET-KEY-") || strings.Contains(word, "AGE-PLUGIN-")
 }
 
-// readKEK reads a symmetric key.
 func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 	f, err := a.openKeys(name, "the symmetric key")
 	if err != nil {

@@ -83,7 +83,6 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 	return ids, nil
 }
 
-// readIdentities reads an identity file.
 func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, error) {
 	f, err := a.openKeys(name, "the identities")
 	if err != nil {

@@ -157,7 +157,6 @@ func (k *recipientFlags) withPassphrase(ctx context.Context, to []keyslot.Recipi
 	return to, nil
 }
 
-// withoutRepeats keeps the first of each recipient.
 func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
 	var kept []keyslot.Recipient
 	for _, r := range all {
@@ -169,7 +168,6 @@ func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
 	return kept
 }
 
-// readRecipients reads a recipients file.
 func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
 	f, err := a.openKeys(name, "the recipients")
 	if err != nil {

@@ -31,7 +31,6 @@ func (p *pinFlags) register(a *app, cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "pin-file", "", "read the PIN of a TPM key from `FILE` instead of asking for it")
 }
 
-// check claims the file.
 func (p *pinFlags) check() error {
 	if p.file == "" {
 		return nil
@@ -84,13 +83,11 @@ func checkPIN(from string, pin []byte) error {
 	return nil
 }
 
-// askPIN asks the person at the terminal.
 func (a *app) askPIN(ctx context.Context, prompt string) ([]byte, error) {
 	pin, err := a.person.Secret(ctx, prompt)
 	return pin, unanswered(err, "the PIN", "no PIN was given", "say where it comes from with --pin-file")
 }
 
-// pinFile reads the PIN in a file.
 func (a *app) pinFile(name string) ([]byte, error) {
 	pin, err := a.secretFile(name, "--pin-file", "PIN")
 	if err == nil {
@@ -103,7 +100,6 @@ func (a *app) pinFile(name string) ([]byte, error) {
 	return pin, nil
 }
 
-// parseIdentities reads identities of every kind.
 func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
 	beside := func(name string) (io.ReadCloser, error) { return a.files.Open(name) } // so that no output replaces it
 	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name), Open: beside})

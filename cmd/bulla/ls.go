@@ -44,7 +44,6 @@ exit code is 3.`,
 	return cmd
 }
 
-// ls carries out the verb.
 func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
 	if err := l.workFlags.check(cmd); err != nil {
 		return err

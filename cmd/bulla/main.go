@@ -10,8 +10,7 @@
 //	keyflags.go    the flags that name keys; files of keys in keys.go, recipients and
 //	               identities in keys_*.go
 //	passphrase.go  where passphrases come from
-//	claims.go      what standard input and other descriptors are read for
-//	input.go       what is read
+//	input.go       what is read, and what standard input and other descriptors are for
 //	output.go      what is written: whole or not at all
 //	progress.go    how many pieces at a time, and whether progress is shown
 //	usage.go       what is wrong with a command line, and what was meant

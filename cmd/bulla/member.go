@@ -46,7 +46,6 @@ func checkWholeFile(verb, arg, hint string) error {
 	return err
 }
 
-// openArchive opens the archive in a file.
 func openArchive(r *randomAccess) (*archive.FS, error) {
 	size := r.size
 	if size < 0 {
@@ -124,12 +123,10 @@ func (c *content) write(w io.Writer, offset, length int64) (int64, error) {
 	return n, archiveError(c.from, err)
 }
 
-// whole is all of a file.
 func (r *randomAccess) whole() *content {
 	return &content{name: r.in.name, size: r.size, from: r, data: r}
 }
 
-// member is one member of the archive in a file.
 func (r *randomAccess) member(in *archive.FS, m *archive.Member) (*content, error) {
 	name := safetext.Printable(m.Name)
 	switch m.Kind {

@@ -155,7 +155,6 @@ func (o *output) fails(err error) error {
 
 func also(hint, more string) string { return strings.TrimPrefix(hint+"; "+more, "; ") }
 
-// create opens the output for writing.
 func (o *output) create(left *interrupt.Leftovers) error {
 	if err := o.Begin(); err != nil {
 		return err

@@ -100,10 +100,8 @@ func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
 	reword(cmd, "force", "replace an existing detached head")
 }
 
-// reword changes what help says of a flag.
 func reword(cmd *cobra.Command, flag, usage string) { cmd.Flags().Lookup(flag).Usage = usage }
 
-// editRecipients carries out add and remove.
 func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) error {
 	edit := &stream.Edit{AllowClassical: e.allowClassical}
 	whom, err := e.check(cmd, edit, file)
@@ -315,7 +313,6 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.HeadEdito
 	return nil
 }
 
-// remove plans to remove slot i.
 func (c *change) remove(edit *stream.Edit, heads *stream.HeadEditor, i int, recipient string) {
 	if !slices.Contains(edit.RemoveSlots, i) {
 		edit.RemoveSlots = append(edit.RemoveSlots, i)
@@ -347,7 +344,6 @@ func (e *editFlags) planAdditions(ctx context.Context, c *change, heads *stream.
 	return err
 }
 
-// tellChange says what was done.
 func (a *app) tellChange(c *change, heads *stream.HeadEditor) error {
 	c.Generation, c.Recipients = heads.Head().Generation, len(heads.Head().Slots)
 	switch {

@@ -63,7 +63,6 @@ type listedSlot struct {
 	Opened    bool   `json:"opened,omitempty"`    // it is the one that opened the file
 }
 
-// listRecipients carries out the verb.
 func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) error {
 	if file == "" && l.head == "" {
 		file = "-"
@@ -160,7 +159,6 @@ func newListing(file safetext.Name, h *format.Head) *listing {
 	return d
 }
 
-// tellListing writes a listing to standard output.
 func (a *app) tellListing(d *listing) error {
 	if a.json {
 		return a.printJSON(d)
@@ -181,7 +179,6 @@ func (a *app) tellListing(d *listing) error {
 	return a.outErr
 }
 
-// listForStranger says what everybody sees.
 func (a *app) listForStranger(src *headSource) error {
 	h, findings, err := src.stranger()
 	if err != nil {

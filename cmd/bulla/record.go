@@ -73,7 +73,6 @@ func (s *sampleFlag) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.text, "sample", "", "authenticate part `N/OF` alone: thirty nights of 1/30 to 30/30 cover everything")
 }
 
-// parse reads the flag's value.
 func (s *sampleFlag) parse(cmd *cobra.Command) error {
 	if !cmd.Flags().Changed("sample") {
 		return nil

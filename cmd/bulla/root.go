@@ -66,7 +66,6 @@ func newApp(std stdio) *app {
 	return a
 }
 
-// run carries out a command line and returns the exit code.
 func (a *app) run(args []string) int {
 	ctx, stop := interrupt.Catch(context.Background())
 	defer stop()

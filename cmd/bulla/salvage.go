@@ -84,7 +84,6 @@ func salvageArgs(cmd *cobra.Command, args []string) error {
 	return exactlyOne(cmd, args)
 }
 
-// salvage carries out the verb.
 func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	if err := s.workFlags.check(cmd); err != nil {
 		return err
@@ -221,7 +220,6 @@ func copyText(p format.Place) string {
 	return "the " + string(p)
 }
 
-// errNothing is the error for a file of which nothing is left.
 func errNothing(name string, found *stream.Salvaged) error {
 	f := &failure{exit: exitLoss, what: "nothing of " + name + " could be salvaged", hint: "look for another copy of it"}
 	if !found.PlacesKnown {
@@ -235,14 +233,12 @@ func errNothing(name string, found *stream.Salvaged) error {
 
 const hintUncertain = "what is uncertain may belong elsewhere, or be content that looks like a frame"
 
-// errNoHead is the error for a file that has lost all copies of its head.
 func errNoHead(err error) error {
 	f := explain(err)
 	f.what += "; and no other copy of its head was found in it"
 	return withHint(f, "without its head nothing opens it: name one that bulla head export has kept with --head FILE")
 }
 
-// tellSalvaged says what came of it, with a map.
 func (a *app) tellSalvaged(r *salvaged, took time.Duration) {
 	if a.quiet || a.json {
 		return
@@ -269,7 +265,6 @@ func (a *app) tellSalvaged(r *salvaged, took time.Duration) {
 	}
 }
 
-// movedText says where what was found has moved to.
 func movedText(by int64) string {
 	switch {
 	case by < 0:

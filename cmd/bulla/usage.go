@@ -52,7 +52,6 @@ func notEmpty(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// noArgs accepts none.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), safetext.Printable(args[0]))
@@ -109,7 +108,6 @@ func flagError(cmd *cobra.Command, err error) error {
 	return f
 }
 
-// kindOf is what a flag takes.
 func kindOf(f *pflag.Flag) string {
 	if allow, ok := f.Value.(*allowFlag); ok {
 		return strings.Join(allow.known(), " or ")
@@ -149,7 +147,6 @@ func otherWord(word string) string {
 	return "did you mean bulla " + verb + "?"
 }
 
-// unknownVerb is the error for a first word that is no verb.
 func unknownVerb(root *cobra.Command, word string) error {
 	hint := orElse(otherWord(word), didYouMean(word, namesOf(verbsOf(root))))
 	if hint == "" {

@@ -109,7 +109,6 @@ type verdict struct {
 	beside bool // a detached head was given, so that it is no question what the file is
 }
 
-// check refuses what does not go together.
 func (v *verifyFlags) check(cmd *cobra.Command) error {
 	if err := v.workFlags.check(cmd); err != nil {
 		return err
@@ -126,7 +125,6 @@ func (v *verifyFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// verify carries out the verb.
 func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 	if err := v.check(cmd); err != nil {
 		return err
@@ -281,7 +279,6 @@ func (d *verdict) onlyCopies() bool {
 	return !slices.ContainsFunc(d.Findings, func(f format.Finding) bool { return !f.Clause.AboutHead() })
 }
 
-// tell writes a verdict to standard output.
 func (a *app) tell(d *verdict) {
 	if a.json {
 		a.printJSON(d)
@@ -306,7 +303,6 @@ func (a *app) tell(d *verdict) {
 	}
 }
 
-// printFindings writes findings, a line each.
 func (a *app) printFindings(file safetext.Name, found []format.Finding) {
 	for _, f := range found {
 		a.printf("%s: %s %s %d %d %s\n", file, f.Clause, f.Severity, f.Offset, f.Length, f.Message)

@@ -5,7 +5,7 @@
 //	Terminal  questions at the controlling terminal: passphrases, PINs, choices; those of keys
 //	          and of their plugins in ask.go
 //	Map       which part of a file is lost, as one line
-//	Bytes     sizes and durations as people write and read them
+//	Bytes     sizes, ranges and durations as people write and read them
 //
 // What is shown here has to be safe for a terminal already: see package safetext.
 package console

@@ -98,51 +98,56 @@ func early(err error) error {
 // of it, as the attributes of a file, is passed over and not kept. As with GNU tar a
 // name ends at a NUL.
 func (t *tarArchive) pax(data, size int64, x *extended) error {
-	r := bufio.NewReader(io.NewSectionReader(t.src, data, max(0, size)))
 	if size < 0 {
-		return invalid(nil, "an extended header")
+		return damaged("an extended header has no valid size")
 	}
-	for left := size; left > 0; {
-		digits, err := r.ReadSlice(' ')
+	r := bufio.NewReader(io.NewSectionReader(t.src, data, size))
+	for size > 0 {
+		length, err := x.record(r, size)
 		if err != nil {
 			return invalid(err, "an extended header")
 		}
-		length, err := strconv.ParseInt(string(digits[:len(digits)-1]), 10, 64)
-		value := length - int64(len(digits))
-		if err != nil || value <= 0 || length > left {
-			return invalid(nil, "an extended header")
-		}
-		left -= length
-		key, err := r.ReadSlice('=')
-		if value -= int64(len(key)) + 1; err != nil || value < 0 {
-			return invalid(err, "an extended header")
-		}
-		if err := x.record(string(key[:len(key)-1]), &io.LimitedReader{R: r, N: value}); err != nil {
-			return err
-		}
-		if c, err := r.ReadByte(); err != nil || c != '\n' {
-			return invalid(err, "an extended header")
-		}
+		size -= length
 	}
 	return nil
 }
 
-// invalid is the error of what does not follow its format, unless the source has one.
-func invalid(err error, what string) error {
-	if errors.As(err, new(*sourceError)) {
-		return err
+var errRecord = errors.New("not a record of pax")
+
+// record takes one record, and says how long it is.
+func (x *extended) record(r *bufio.Reader, most int64) (length int64, err error) {
+	digits, err := r.ReadSlice(' ')
+	if err != nil {
+		return 0, err
 	}
-	return damaged("%s is not valid", what)
+	length, err = strconv.ParseInt(string(digits[:len(digits)-1]), 10, 64)
+	left := length - int64(len(digits))
+	if err != nil || left <= 0 || length > most {
+		return 0, errRecord
+	}
+	key, err := r.ReadSlice('=')
+	if left -= int64(len(key)) + 1; err != nil || left < 0 {
+		return 0, cmp.Or(err, errRecord)
+	}
+	value := &io.LimitedReader{R: r, N: left}
+	if err := x.take(string(key[:len(key)-1]), value); err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(io.Discard, value); err != nil {
+		return 0, err
+	}
+	if c, err := r.ReadByte(); err != nil || c != '\n' {
+		return 0, cmp.Or(err, errRecord)
+	}
+	return length, nil
 }
 
-// record takes one record of an extended header.
-func (x *extended) record(key string, value *io.LimitedReader) error {
+// take keeps the value of a key, if it is wanted.
+func (x *extended) take(key string, value *io.LimitedReader) error {
 	switch {
 	case key == "GNU.sparse.map":
 		if x.maps = x.maps || value.N > 0; x.read != nil {
-			if err := x.read.pairs(bufio.NewReader(value), ',', -1); err != nil {
-				return err
-			}
+			return x.read.pairs(bufio.NewReader(value), ',', -1)
 		}
 	case !slices.Contains(wanted, key):
 	case value.N > MaxName:
@@ -150,21 +155,23 @@ func (x *extended) record(key string, value *io.LimitedReader) error {
 	default:
 		b, err := io.ReadAll(value)
 		if err != nil {
-			return damage(err)
+			return err
 		}
 		x.set(key, untilNUL(b))
 		x.maps = x.maps || key == "GNU.sparse.offset"
-		if key == "GNU.sparse.numbytes" && x.read != nil { // after its offset
-			if err := x.read.add(x.number("GNU.sparse.offset", -1), x.number(key, -1)); err != nil {
-				return err
-			}
+		if key == "GNU.sparse.numbytes" { // after its offset
+			return x.read.add(x.number("GNU.sparse.offset", -1), x.number(key, -1))
 		}
 	}
-	_, err := io.Copy(io.Discard, value)
-	if err == nil && value.N > 0 {
-		err = io.ErrUnexpectedEOF
+	return nil
+}
+
+// invalid is the error of what does not follow its format, unless err says more.
+func invalid(err error, what string) error {
+	if isOwn(err) || errors.As(err, new(*sourceError)) {
+		return err
 	}
-	return damage(err)
+	return damaged("%s is not valid", what)
 }
 
 // A sparseFormat is a way in which a tar has the pieces of a sparse file, and not
@@ -197,17 +204,21 @@ func (x *extended) sparse() sparseFormat {
 // maxPieces is how many a sparse file may have: 24 MiB of memory.
 const maxPieces = 1 << 20
 
-// A sparseMap is the pieces of a sparse file, in their order. They lie behind each other.
+// A sparseMap is the pieces of a sparse file, in their order. They lie behind each
+// other. One that is nil takes pieces and keeps none.
 type sparseMap struct {
 	size, stored int64 // of the file, and of its data
 	all          []Piece
-	count        int
+	count        int   // those of no length included
 	end, at      int64 // of the last, in the file and in the data
 }
 
 var errMap = damaged("the map of a sparse file is not valid")
 
 func (s *sparseMap) add(offset, length int64) error {
+	if s == nil {
+		return nil
+	}
 	switch s.count++; {
 	case s.count > maxPieces:
 		return &UnsupportedError{Why: "in more than " + strconv.Itoa(maxPieces) + " pieces"}
@@ -254,7 +265,7 @@ func (t *tarArchive) sparsePieces(m *Member) (all []Piece, err error) {
 	s, data := &sparseMap{size: m.Size, stored: m.tar.length, all: []Piece{}}, m.tar.data
 	switch m.tar.sparse {
 	case sparseOld:
-		err = t.oldMap(m, s)
+		_, err = t.oldMap(m.tar.header, s)
 	case sparsePax:
 		_, _, err = t.read(m.place, &extended{read: s})
 	case sparseData: // how many, and then each number on a line, filled up to whole blocks
@@ -277,23 +288,23 @@ func (t *tarArchive) sparsePieces(m *Member) (all []Piece, err error) {
 	return s.all, err
 }
 
-// oldMap reads the pieces in the header and in blocks that follow it. One without an
-// offset is the end of those in a block.
-func (t *tarArchive) oldMap(m *Member, s *sparseMap) error {
-	place := m.tar.header
-	b, err := t.block(place)
-	for at, n, more := atPieces, piecesInHeader, atMore; err == nil; at, n, more = 0, piecesInBlock, piecesInBlock*pieceBytes {
-		for ; n > 0 && b[at] != 0; n-- {
+// oldMap reads the pieces in the header and in blocks that follow it, and says where
+// the data begins. A piece without an offset is the end of those in a block.
+func (t *tarArchive) oldMap(header int64, s *sparseMap) (data int64, err error) {
+	at, n, more := atPieces, piecesInHeader, atMore
+	for data = header; ; at, n, more = 0, piecesInBlock, piecesInBlock*pieceBytes {
+		b, err := t.block(data)
+		if err != nil {
+			return 0, damage(err)
+		}
+		for data += tarBlock; n > 0 && b[at] != 0; n-- {
 			if err := s.add(b.number(at, 12), b.number(at+12, 12)); err != nil {
-				return err
+				return 0, err
 			}
 			at += pieceBytes
 		}
 		if b[more] == 0 {
-			return nil
+			return data, nil
 		}
-		place += tarBlock
-		b, err = t.block(place)
 	}
-	return damage(err)
 }

@@ -231,12 +231,9 @@ func (t *tarArchive) member(b tarHeader, data, size int64, x *extended) (*Member
 	switch {
 	case b[atType] == tar.TypeGNUSparse:
 		m.Size, sparse = b.number(atRealSize, 12), sparseOld
-		for more := b[atMore] != 0; more; data += tarBlock {
-			next, err := t.block(data)
-			if err != nil {
-				return nil, -1, damage(err)
-			}
-			more = next[piecesInBlock*pieceBytes] != 0
+		var err error
+		if data, err = t.oldMap(header, nil); err != nil {
+			return nil, -1, err
 		}
 	case sparse != notSparse:
 		m.Name = cmp.Or(x.text["GNU.sparse.name"], m.Name)

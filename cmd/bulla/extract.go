@@ -131,7 +131,7 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 	defer e.tree.Close()
 	start := time.Now()
 	if err := e.run(cmd.Context(), s); err != nil {
-		return e.stopped(err)
+		return err
 	}
 	a.note("%s: %s in %s written to %s in %v", r.in.name, console.Bytes(e.done.Bytes), plural(e.done.Files, "file"), e.done.Directory, time.Since(start).Round(time.Millisecond))
 	if a.json {
@@ -183,8 +183,10 @@ func (e *extraction) run(ctx context.Context, s *archive.Selection) error {
 	if err == nil {
 		err = e.each(ctx, s, e.dirTime, archive.Dir)
 	}
-	if err == nil && !e.noSync {
-		err = e.tree.Sync()
+	if err == nil {
+		err = e.settle()
+	} else {
+		err = e.stopped(err)
 	}
 	bar.Finish(err)
 	return err

@@ -127,6 +127,19 @@ func (e *extraction) about(path string, err error) error {
 	return refuse("name another directory with -C", "%s cannot be made: %v", safetext.Printable(name), errno)
 }
 
+// settle waits until what was written is on the disk.
+func (e *extraction) settle() error {
+	if e.noSync {
+		return nil
+	}
+	err := e.tree.Sync()
+	if err == nil {
+		return nil
+	}
+	return &failure{exit: exitIO, err: err, what: "the files were written, but may not be safe on the disk: " + causeOf(err).Error(),
+		hint: "check the disk, and extract them again with --force"}
+}
+
 // stopped is an error that no more is written after.
 func (e *extraction) stopped(err error) error {
 	f := explain(err)

@@ -15,13 +15,14 @@ import (
 
 // Hints that more than one problem has.
 const (
-	hintReport     = "if this looks like a bug in bulla, please report it"
-	hintKeys       = "bulla help keys shows what keys look like"
-	hintCopy       = "get another copy of the file"
-	hintAgain      = hintCopy + "; bulla verify lists everything that is wrong with it"
-	hintNewer      = "a newer bulla may know it; bulla version says which this is"
-	hintFileItself = "name the file itself, as a path"
-	hintPassphrase = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
+	hintReport        = "if this looks like a bug in bulla, please report it"
+	hintKeys          = "bulla help keys shows what keys look like"
+	hintCopy          = "get another copy of the file"
+	hintAgain         = hintCopy + "; bulla verify lists everything that is wrong with it"
+	hintNewer         = "a newer bulla may know it; bulla version says which this is"
+	hintFileItself    = "name the file itself, as a path"
+	hintKeyPassphrase = "that was the passphrase of the key, not of the file; try again"
+	hintPassphrase    = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
 )
 
 // orSalvage goes on with a hint about a file that is damaged or cut. What came
@@ -78,6 +79,7 @@ var plainErrors = []struct {
 		"encrypt to it alone, or leave it out"},
 	{stream.ErrTooManyPassphrases, exitUnsupported, "", "put the new one in an old one's place: bulla recipients add -p --replace N"},
 	{keyslot.ErrSecretKey, exitUsage, "", "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"},
+	{agekey.ErrWrongPassphrase, exitNoKey, "", hintKeyPassphrase},
 	{keyslot.ErrEmptyPassphrase, exitNoKey, keyslot.ErrEmptyPassphrase.Error(), "check where it comes from"},
 	{keyslot.ErrUnknownKey, exitUsage, "", hintKeys},
 	{keyslot.ErrNoKeys, exitUsage, "", hintKeys},
@@ -182,7 +184,7 @@ func hintNoKey(e *keysError, causes error, asked bool) string {
 		return e.Hint()
 	}
 	if errors.Is(causes, agekey.ErrWrongPassphrase) {
-		return "that was the passphrase of the key, not of the file; try again"
+		return hintKeyPassphrase
 	}
 	if asked {
 		return hintPassphrase

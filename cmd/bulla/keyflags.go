@@ -22,6 +22,7 @@ var (
 	toRemove  = keyUse{act: "remove"}
 	toFind    = keyUse{act: "look for the slot of"}
 	toOpen    = keyUse{act: "open it with", passphrase: "the passphrase"}
+	toProtect = keyUse{act: "put the key under", passphrase: "the passphrase of the key"}
 	toEdit    = keyUse{prefix: "open-", act: "open the file with", passphrase: "the passphrase that opens the file"}
 )
 

@@ -12,6 +12,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/keyslot"
+	"bulla/keyslot/agekey"
 	"bulla/keyslot/keyfile"
 	"bulla/slot"
 )
@@ -19,16 +20,17 @@ import (
 type keygenFlags struct {
 	entropyFlags
 	tpmFlags
-	output    string
-	isDefault bool
-	recipient bool
-	kek       bool
+	passphrase passphraseFlags
+	output     string
+	isDefault  bool
+	recipient  bool
+	kek        bool
 }
 
 func keygenCommand(a *app) *cobra.Command {
 	k := &keygenFlags{}
 	cmd := &cobra.Command{
-		Use:   "keygen [-o FILE | --default] [--kek | --tpm] | -y [FILE]",
+		Use:   "keygen [-o FILE | --default] [-p | --kek | --tpm] | -y [FILE]",
 		Short: "Generate a key, or show its public half",
 		Long: `Generate a post-quantum identity: a secret key, with its public half, the
 recipient, in a comment above it. Only the identity opens files that are encrypted
@@ -38,6 +40,9 @@ to the recipient. age 1.3 and later reads and makes the same keys.
 where the other verbs look if no key is named (bulla help environment); if only
 identity.txt is there, it adds recipients.txt. --kek generates a symmetric key: the
 same file encrypts and opens.
+
+-p puts the key under a passphrase, in an armored file as age -p -a makes it; bulla
+and age ask for the passphrase when they use the key.
 
 --tpm seals the secret half to this machine's TPM: it needs the TPM and a PIN, and is
 useless elsewhere. With --pcr it works only while the machine starts as it does now;
@@ -51,6 +56,7 @@ key and nothing else.`,
 		Example: `  bulla keygen --default                     the first thing to do
   bulla keygen -o key.txt
   bulla keygen -y key.txt > team.txt         the public half, for others
+  bulla keygen -p -o key.age                 asks for a passphrase
   bulla keygen --kek -o backup.kek
   bulla keygen --tpm -o laptop.pem          a key that never leaves this machine`,
 		Args:              atMostOne,
@@ -64,6 +70,8 @@ key and nothing else.`,
 	f.BoolVar(&k.isDefault, "default", false, "make it the default key")
 	f.BoolVarP(&k.recipient, "recipient", "y", false, "show the recipients of the identities in FILE, and generate nothing")
 	f.BoolVar(&k.kek, "kek", false, "generate a symmetric key")
+	k.passphrase = passphraseFlags{app: a, prompt: "Passphrase of the key", named: true}
+	toProtect.registerPassphrase(cmd, &k.passphrase)
 	k.tpmFlags.register(a, cmd)
 	k.entropyFlags.register(cmd)
 	return cmd
@@ -71,16 +79,23 @@ key and nothing else.`,
 
 func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 	switch {
-	case k.recipient && (k.isDefault || k.kek || k.tpm || k.output != ""):
+	case k.recipient && (k.isDefault || k.kek || k.tpm || k.output != "" || k.passphrase.given()):
 		return usage("bulla keygen -y FILE, and > to put what it prints into a file", "-y makes no key and goes with no other flag")
 	case k.recipient:
-		return a.showRecipients(first(args))
+		return a.showRecipients(cmd.Context(), first(args))
 	case len(args) > 0:
 		return usage("-o FILE says where to write the key; -y FILE shows a recipient", "keygen reads no file without -y")
 	case k.isDefault && (k.kek || k.output != ""):
 		return usage("leave out --kek and -o", "--default makes an identity in the configuration directory")
+	case k.kek && k.passphrase.given():
+		return usage("leave out one of them", "a symmetric key cannot be put under a passphrase")
+	case k.tpm && k.passphrase.given():
+		return usage("leave out one of them", "a TPM key has a PIN, not a passphrase")
 	}
 	if err := k.tpmFlags.check(cmd); err != nil {
+		return err
+	}
+	if err := k.passphrase.check(); err != nil {
 		return err
 	}
 	m, err := k.mixer(a, cmd)
@@ -131,7 +146,21 @@ func (k *keygenFlags) newIdentity(ctx context.Context, m *entropy.Mixer) (*newId
 		return nil, err
 	}
 	file, err := keyfile.Encode(id, time.Now())
+	if err == nil && k.passphrase.given() {
+		file, err = k.protect(ctx, m, file)
+	}
 	return &newIdentity{file, id.Recipient()}, err
+}
+
+// protect puts the file of an identity, which it clears, under a passphrase.
+func (k *keygenFlags) protect(ctx context.Context, m *entropy.Mixer, file []byte) ([]byte, error) {
+	defer clear(file)
+	passphrase, err := k.passphrase.create(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	return agekey.EncryptFile(file, passphrase)
 }
 
 // made is what keygen --json says.
@@ -194,8 +223,8 @@ func (a *app) keygenKEK(m *entropy.Mixer, name string) error {
 	return a.outErr
 }
 
-func (a *app) showRecipients(name string) error {
-	to, err := a.publicHalves(name)
+func (a *app) showRecipients(ctx context.Context, name string) error {
+	to, err := a.publicHalves(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -209,13 +238,16 @@ func (a *app) showRecipients(name string) error {
 	return a.outErr
 }
 
-func (a *app) publicHalves(name string) (to []string, err error) {
+func (a *app) publicHalves(ctx context.Context, name string) (to []string, err error) {
 	in, err := a.openInput(name)
 	if err != nil {
 		return nil, err
 	}
 	defer in.Close()
 	ids, err := a.parseIdentities(in.name, in.Stream(), &pinFlags{app: a})
+	if err == nil {
+		ids, err = agekey.Inside(ctx, ids)
+	}
 	if err != nil {
 		return nil, err
 	}

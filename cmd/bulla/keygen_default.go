@@ -39,14 +39,14 @@ func (a *app) keygenDefault(ctx context.Context, k *keygenFlags, m *entropy.Mixe
 	switch {
 	case err != nil:
 		return err
-	case secret != "" && (public != "" || k.tpm):
+	case secret != "" && (public != "" || k.tpm || k.passphrase.given()):
 		return errKeyExists(secret)
 	case public != "":
 		return errKeyExists(public)
 	}
 	public = filepath.Join(dir, recipientsFile)
 	if secret != "" {
-		return a.completePair(secret, public)
+		return a.completePair(ctx, secret, public)
 	}
 	secret = filepath.Join(dir, identityFile)
 	if err := storage.MakeDirs(dir, 0o700); err != nil {
@@ -80,8 +80,8 @@ func errKeyExists(path string) error {
 }
 
 // completePair makes the public half of a secret key that is there alone.
-func (a *app) completePair(secret, public string) error {
-	to, err := a.publicHalves(secret)
+func (a *app) completePair(ctx context.Context, secret, public string) error {
+	to, err := a.publicHalves(ctx, secret)
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func (p *passphraseFlags) create(ctx context.Context, m *entropy.Mixer) ([]byte,
 // unanswered words why a person gave no passphrase.
 func (p *passphraseFlags) unanswered(err error) error {
 	hint := "say where it comes from with --passphrase-file, --passphrase-fd, --passphrase-command or $" + envPassphrase
-	if p.prefix != "" { // the environment's would be for another
+	if p.prefix != "" || p.named { // the environment's would be for another
 		hint = fmt.Sprintf("say where it comes from with --%[1]spassphrase-file, --%[1]spassphrase-fd or --%[1]spassphrase-command", p.prefix)
 	}
 	return unanswered(err, "the passphrase", "no passphrase was given", hint)

@@ -227,6 +227,51 @@ func TestPassphraseDoesNotShow(t *testing.T) {
 	}
 }
 
+// TestKeyUnderPassphrase makes the default key under a passphrase, and uses it; then
+// makes its public half anew, and gets the passphrase wrong.
+func TestKeyUnderPassphrase(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "plain"), "text")
+	public := filepath.Join(dir, ".config", recipientsFile)
+	var was []byte
+	for _, step := range []struct {
+		args    string
+		answers []string // a prompt, what is typed, and so on
+		exit    int
+		says    string
+	}{
+		{"keygen --default -p", []string{"have one made): ", "correct horse", "once more: ", "horse"}, exitRefused, "the two passphrases differ"},
+		{"keygen --default -p", []string{"have one made): ", "correct horse", "once more: ", "correct horse"}, exitOK, "the secret key is in"},
+		{"encrypt plain", nil, exitOK, ""},
+		{"decrypt -o out plain.bulla", []string{"identity.txt", "correct horse"}, exitOK, ""},
+		{"keygen --default", []string{"identity.txt", "wrong"}, exitNoKey, "passphrase of the key, not of the file"},
+		{"keygen --default", []string{"identity.txt", "correct horse"}, exitOK, "the public key is in"},
+	} {
+		if strings.HasSuffix(step.args, "--default") && was == nil {
+			was, _ = os.ReadFile(public)
+			os.Remove(public)
+		}
+		s := newScreen(t)
+		c := s.run(dir, strings.Fields(step.args)...)
+		c.begin()
+		for i := 0; i < len(step.answers); i += 2 {
+			s.answer(step.answers[i], step.answers[i+1])
+		}
+		if got := c.code(); got != step.exit || !strings.Contains(c.errs.String(), step.says) {
+			t.Fatalf("%s: exit code %d: %s", step.args, got, c.errs.String())
+		}
+		if strings.Contains(s.text()+c.errs.String(), "horse") {
+			t.Errorf("%s: the passphrase shows", step.args)
+		}
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "out")); string(b) != "text" {
+		t.Errorf("decrypted to %q, %v", b, err)
+	}
+	if b, err := os.ReadFile(public); string(b) != string(was) || len(b) == 0 {
+		t.Errorf("the public half is now %q, %v", b, err)
+	}
+}
+
 // TestInterruptAtPrompt presses Ctrl-C where a passphrase is asked for.
 func TestInterruptAtPrompt(t *testing.T) {
 	dir := workDir(t)

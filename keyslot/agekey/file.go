@@ -66,6 +66,42 @@ func ParseIdentityFile(name string, r io.Reader, ui UI, open func(name string) (
 	return keyslot.ParseIdentities(bytes.NewReader(file), Identities(ui))
 }
 
+// EncryptFile returns an identity file under a passphrase, armored, as age -p -a
+// makes it. It computes one scrypt, which takes about a second and 256 MiB. It
+// refuses an empty passphrase ([keyslot.ErrEmptyPassphrase]).
+func EncryptFile(file, passphrase []byte) ([]byte, error) {
+	if len(passphrase) == 0 {
+		return nil, keyslot.ErrEmptyPassphrase
+	}
+	to, err := age.NewScryptRecipient(string(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	armored := armor.NewWriter(&b)
+	w, err := age.Encrypt(armored, to)
+	if err == nil {
+		_, err = w.Write(file)
+		err = cmp.Or(err, w.Close(), armored.Close())
+	}
+	return b.Bytes(), err
+}
+
+// Inside returns ids with those that are files under a passphrase replaced by what
+// is in them. It asks for the passphrases that have yet to be asked for.
+func Inside(ctx context.Context, ids []keyslot.Identity) (all []keyslot.Identity, err error) {
+	for _, id := range ids {
+		inside := []keyslot.Identity{id}
+		if f, ok := id.(*encryptedFile); ok {
+			if inside, err = f.open(ctx); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, inside...)
+	}
+	return all, nil
+}
+
 // belowComments is a file without white space around it, and from the first line
 // that is no comment on.
 func belowComments(file []byte) []byte {
@@ -122,11 +158,9 @@ func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *
 	if !slices.ContainsFunc(slots, func(s *format.Slot) bool { return f.Accepts(s.Type) }) {
 		return -1, nil, slot.ErrIncorrectIdentity
 	}
-	inside, err := await(ctx, func() ([]keyslot.Identity, error) {
-		return f.inside.Get(ctx, func() ([]keyslot.Identity, error) { return f.decrypt(ctx) })
-	})
+	inside, err := f.open(ctx)
 	if err != nil {
-		return -1, nil, fmt.Errorf("identity file %q: %w", f.name, err)
+		return -1, nil, err
 	}
 	failed, which := slot.ErrIncorrectIdentity, -1
 	for _, i := range inside {
@@ -139,6 +173,17 @@ func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *
 		}
 	}
 	return which, nil, failed
+}
+
+// open returns what is in the file.
+func (f *encryptedFile) open(ctx context.Context) ([]keyslot.Identity, error) {
+	inside, err := await(ctx, func() ([]keyslot.Identity, error) {
+		return f.inside.Get(ctx, func() ([]keyslot.Identity, error) { return f.decrypt(ctx) })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("identity file %q: %w", f.name, err)
+	}
+	return inside, nil
 }
 
 func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -157,6 +158,45 @@ func encrypted(t testing.TB, plaintext, passphrase string, armored bool) []byte 
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestEncryptFile has age open what is written, and opens it itself.
+func TestEncryptFile(t *testing.T) {
+	key := newX25519(t)
+	lines := []byte("# a key\n" + key.String() + "\n")
+	file, err := EncryptFile(lines, []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with, err := age.NewScryptIdentity("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := age.Decrypt(armor.NewReader(bytes.NewReader(file)), with)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, lines) {
+		t.Errorf("age reads %q, %v", got, err)
+	}
+	ui := &script{passphrase: "x"}
+	ids, err := Inside(t.Context(), []keyslot.Identity{parseIdentity(t, "k", file, ui), parseIdentity(t, "l", lines, nil)})
+	if err != nil || len(ids) != 2 {
+		t.Fatalf("inside are %v, %v", ids, err)
+	}
+	s := slotOf(t, parseRecipient(t, key.Recipient().String(), nil))
+	for i, id := range ids {
+		if _, err := id.Unwrap(t.Context(), s, new(format.Preamble)); err != nil {
+			t.Errorf("identity %d does not open its slot: %v", i, err)
+		}
+	}
+	ids, err = Inside(t.Context(), []keyslot.Identity{parseIdentity(t, "k", file, &script{passphrase: "y"})})
+	if ids != nil || !errors.Is(err, ErrWrongPassphrase) {
+		t.Errorf("with a wrong passphrase: %v, %v", ids, err)
+	}
+	if _, err := EncryptFile(lines, nil); !errors.Is(err, keyslot.ErrEmptyPassphrase) {
+		t.Errorf("an empty passphrase: %v", err)
+	}
 }
 
 func TestEncryptedFile(t *testing.T) {

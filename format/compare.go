@@ -47,6 +47,15 @@ func (c *Copy) compare(found []Finding, at Place, good *Copy, forged func(*Copy)
 	return append(found, f)
 }
 
+// Older says that h is of a lower generation than the head of its container that
+// counts (READ-1), and which slots only h has; it is "" if h is not older.
+func (h *Head) Older(counts *Head) string {
+	if h.Generation >= counts.Generation {
+		return ""
+	}
+	return fmt.Sprintf("of generation %d, not %d%s", h.Generation, counts.Generation, stillOpen(h, counts))
+}
+
 // stillOpen says how many slots an old copy has that the good one does not.
 func stillOpen(old, good *Head) string {
 	number := make(map[SlotType]int)

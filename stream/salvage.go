@@ -28,7 +28,14 @@ type Salvaged struct {
 	From        format.Place `json:"from,omitempty"`    // the copy of the head that they chose
 	Head        *format.Head `json:"-"`                 // the copy that was used
 	Conflict    bool         `json:"-"`                 // the copies are of different containers, and one was chosen
+
+	warnings []format.Finding
 }
+
+// Warnings returns what is wrong with the copies of the head (TAIL-3), as that of
+// a [ReaderAt]: nothing if one was chosen, the container's end is missing, or the
+// copy that served stands in neither of its places.
+func (s *Salvaged) Warnings() []format.Finding { return slices.Clone(s.warnings) }
 
 // ErrNoHead is what Salvage returns, with what is wrong with the one at the
 // beginning, if there is no usable copy of the head anywhere.
@@ -67,7 +74,8 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 	}
 	o := opts.orDefault()
 	src = salvage.Medium{Src: src}
-	all, conflict, err := sidesOf(src, size, o.head)
+	places := format.ReadCopies(src, size)
+	all, conflict, err := sidesOf(places, src, size, o.head)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +101,8 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 			copies = append(copies, x.copy)
 		}
 	}
-	if len(copies) == 0 {
+	inPlace := len(copies) > 0
+	if !inPlace {
 		c, err := salvage.FindCopy(ctx, src, size, []byte(format.Magic))
 		if err != nil {
 			return nil, err
@@ -104,12 +113,16 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 		copies = append(copies, c)
 	}
 	result := &Salvaged{Written: opts.Uncertain, From: opts.From, Conflict: conflict}
-	err = p.with(ctx, copies, func(c *salvage.Container) error {
+	err = p.with(ctx, copies, func(c *salvage.Container, op *opened) error {
 		r, err := salvage.Write(ctx, newSink(dst), c, p.opts)
-		if err == nil {
-			result.Report, result.Head, result.PlacesKnown = *r, c.Head, len(r.Uncertain) == 0
+		if err != nil {
+			return err
 		}
-		return err
+		result.Report, result.Head, result.PlacesKnown = *r, c.Head, len(r.Uncertain) == 0
+		if inPlace && r.SizeKnown && opts.From == "" {
+			result.warnings = asWarnings(newPayload(src, size, op, places, &o).faults(op.own()))
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -39,8 +39,7 @@ var errNoDetached = errors.New("no detached head was given")
 // sidesOf returns the copies of the head: that at the beginning, the tail, of
 // whatever length, and the detached head. There is a conflict if they are not all
 // of one container.
-func sidesOf(src io.ReaderAt, size int64, detached []byte) (all [3]side, conflict bool, err error) {
-	c := format.ReadCopies(src, size)
+func sidesOf(c *format.Copies, src io.ReaderAt, size int64, detached []byte) (all [3]side, conflict bool, err error) {
 	all = [3]side{
 		{Side{format.AtHead, 0, c.HeadErr}, c.Head},
 		{Side{format.AtTail, 0, c.TailErr}, c.Tail},
@@ -77,7 +76,7 @@ type patient struct {
 }
 
 // with opens the container by one of some copies of its head, and calls f with it.
-func (p *patient) with(ctx context.Context, copies []*format.Copy, f func(*salvage.Container) error) error {
+func (p *patient) with(ctx context.Context, copies []*format.Copy, f func(*salvage.Container, *opened) error) error {
 	op, err := open(ctx, copies, p.ids, false)
 	if err != nil {
 		return err
@@ -87,7 +86,7 @@ func (p *patient) with(ctx context.Context, copies []*format.Copy, f func(*salva
 	if tail := p.all[1].copy; tail != nil && tail.Head.SameContainer(c.Head) {
 		c.Tail = tail.Offset
 	}
-	return f(c)
+	return f(c, op)
 }
 
 // contradiction returns a ConflictError, or the cause of ctx's end.
@@ -95,7 +94,7 @@ func (p *patient) contradiction(ctx context.Context) error {
 	e := &ConflictError{}
 	for _, x := range p.all {
 		if x.copy != nil {
-			x.Err = p.with(ctx, []*format.Copy{x.copy}, func(c *salvage.Container) (err error) {
+			x.Err = p.with(ctx, []*format.Copy{x.copy}, func(c *salvage.Container, _ *opened) (err error) {
 				x.Chunks, err = salvage.Count(ctx, c, p.opts)
 				return err
 			})

@@ -96,3 +96,37 @@ func TestSalvageConflict(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with the copies of the head is told where nothing else is lost
+// (TAIL-3), and only there: a tail that was cut off is no copy that is damaged.
+func TestSalvageWarnings(t *testing.T) {
+	v := new(vault)
+	container := encrypt(t, plaintext(2*chunk+1000), v, stream.WriterOptions{})
+	stale := rewrappedHead(t, v.keys(t, container), split(t, container).head, func(h *format.Head) { h.Generation++ })
+	end := len(container) - headSize
+	for _, c := range []struct {
+		name   string
+		damage func(b []byte) []byte
+		want   []format.Clause
+	}{
+		{"sound", func(b []byte) []byte { return b }, nil},
+		{"a head of zeros", func(b []byte) []byte { clear(b[:headSize]); return b }, []format.Clause{format.HEAD1}},
+		{"a damaged head", func(b []byte) []byte { b[300] ^= 1; return b }, []format.Clause{format.HEAD5}},
+		{"a tail of zeros", func(b []byte) []byte { clear(b[end:]); return b }, []format.Clause{format.TAIL1}},
+		{"a newer head", func(b []byte) []byte { copy(b, stale); return b }, []format.Clause{format.TAIL2}},
+		{"the same, and a lost chunk", func(b []byte) []byte { copy(b, stale); b[at(1)] ^= 1; return b }, []format.Clause{format.TAIL2}},
+		{"cut off", func(b []byte) []byte { return b[:at(2)] }, nil},
+	} {
+		b := c.damage(bytes.Clone(container))
+		_, s := salvage(t, bytes.NewReader(b), len(b), v, stream.SalvageOptions{})
+		var got []format.Clause
+		for _, f := range s.Warnings() {
+			if got = append(got, f.Clause); f.Severity != format.Warning {
+				t.Errorf("%s: %v", c.name, f)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

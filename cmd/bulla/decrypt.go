@@ -167,7 +167,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 	if err != nil {
 		return unfinished(about(in.name, err), out, n)
 	}
-	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
+	a.tellCopies(in.name, r.Warnings(), opts.Head, r.Head())
 	a.note("%s: %s decrypted to %s in %v", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
 	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n})
 }

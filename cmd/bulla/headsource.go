@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -121,19 +122,23 @@ func (s *headSource) save(h *stream.HeadEditor) error {
 
 // stranger is the head as far as it shows without a key: the newest there is,
 // which is not authenticated, and what is wrong with the file.
-func (s *headSource) stranger() (*format.Head, []format.Finding, error) {
+func (s *headSource) stranger(a *app) (*format.Head, []format.Finding, error) {
 	if s.in == nil {
 		h, err := format.ParseHead(s.detached)
 		return h, nil, err
 	}
 	r := format.Check(s.in.At(), s.in.size)
 	h, err := r.Newest(s.detached)
+	if err == nil {
+		a.tellOlder(s.name, s.detached, h)
+	}
 	return h, r.Findings, err
 }
 
 // tellFaults warns of what is wrong with the copies of the head in the file. That
 // a detached head is newer than both is not.
 func (a *app) tellFaults(s *headSource, h *stream.HeadEditor) {
+	a.tellOlder(s.name, s.detached, h.Head())
 	if cut := h.Truncated(); cut != nil { // whatever is wrong with the end: it may be damaged, or have more after it
 		f := explain(about(s.name, cut))
 		a.warn(f.what, f.hint)
@@ -142,14 +147,32 @@ func (a *app) tellFaults(s *headSource, h *stream.HeadEditor) {
 	faults := slices.DeleteFunc(h.Faults(), func(f format.Finding) bool {
 		return f.Clause == format.TAIL2 && bytes.Equal(s.detached, h.Encoded())
 	})
-	a.tellCopies(s.name, faults, s.detached != nil)
+	a.tellFound(s.name, faults, s.detached != nil)
 }
 
-// tellCopies warns of copies of the head that are damaged or stale (TAIL-3), as
-// every verb does that reads a file: the content is what it was all the same.
-func (a *app) tellCopies(name string, found []format.Finding, detached bool) {
+// tellCopies warns of copies of the head that are damaged or stale (TAIL-3), or a
+// detached head that is, as every verb does that reads a file: the content is what
+// it was all the same.
+func (a *app) tellCopies(name string, found []format.Finding, detached []byte, counts *format.Head) {
+	a.tellOlder(name, detached, counts)
+	a.tellFound(name, found, detached != nil)
+}
+
+func (a *app) tellFound(name string, found []format.Finding, detached bool) {
 	for _, f := range found {
 		a.warn(name+": "+f.Message+citing(f), "the content is not affected; bulla "+mender(detached)+" makes both copies of the head good and equal")
+	}
+}
+
+// tellOlder warns of a detached head, if there is one, that is older than the head
+// that counts.
+func (a *app) tellOlder(name string, detached []byte, counts *format.Head) {
+	if detached == nil || counts == nil {
+		return
+	}
+	if h, err := format.ParseHead(detached); err == nil && h.Older(counts) != "" {
+		a.warn(fmt.Sprintf("%s: the detached head is stale: %s [%s]", name, h.Older(counts), format.READ4),
+			"the content is not affected; bulla head export makes a new one: discard this one")
 	}
 }
 

@@ -85,6 +85,9 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	if err != nil {
 		return about(in.name, err)
 	}
+	if h, err := r.Newest(detached); err == nil {
+		a.tellOlder(in.name, detached, h)
+	}
 	d := &description{in.given.AsFile(), said}
 	if a.json {
 		a.printJSON(d)

@@ -56,7 +56,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	switch size, err := r.Size(); {
 	case err == nil:
 		r.size = size
-		a.tellCopies(in.name, r.Warnings(), f.headFlag.file != "")
+		a.tellFound(in.name, r.Warnings(), f.headFlag.file != "")
 	case errors.Is(err, stream.ErrSizeUnknown):
 		r.cut = r.Truncated()
 	default:
@@ -81,6 +81,9 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without
 		return nil, withHint(about(r.in.name, err),
 			"it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does")
+	}
+	if err == nil {
+		a.tellOlder(r.in.name, head, ra.Head())
 	}
 	return ra, ids.explain(err)
 }

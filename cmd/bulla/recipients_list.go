@@ -180,7 +180,7 @@ func (a *app) tellListing(d *listing) error {
 }
 
 func (a *app) listForStranger(src *headSource) error {
-	h, findings, err := src.stranger()
+	h, findings, err := src.stranger(a)
 	if err != nil {
 		return about(src.name, err)
 	}

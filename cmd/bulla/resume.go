@@ -64,7 +64,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 	if err != nil {
 		return unresumed(about(in.name, err), out)
 	}
-	a.tellCopies(in.name, r.Warnings(), opts.Head != nil)
+	a.tellCopies(in.name, r.Warnings(), opts.Head, r.Head())
 	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.same))
 	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n})
 }

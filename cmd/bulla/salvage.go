@@ -168,6 +168,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 			return err
 		}
 	}
+	a.tellCopies(in.name, found.Warnings(), s.opts.Head, found.Head)
 	a.tellSalvaged(&result, time.Since(start))
 	if err := a.result(out, result); err != nil {
 		return err

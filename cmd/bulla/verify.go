@@ -212,6 +212,9 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		err = herr
 	}
 	bar.Finish(err)
+	if h, err := report.Newest(head); err == nil {
+		a.tellOlder(in.name, head, h)
+	}
 	d := &verdict{
 		FileField: in.given.AsFile(), Bulla: buildVersion(), Time: began, Command: a.commandLine(), SHA256: digest,
 		Size: report.Size, Detached: report.IsDetachedHead(), NoKey: v.noKey, Keyed: report.Keyed,

@@ -97,7 +97,11 @@ func (s *search) locate() error {
 		}
 	}
 	vain := map[int64]bool{}
-	for g := s.widest(vain); g.end > 0 && s.tries < maxTries && s.slips < maxSlips; g = s.widest(vain) {
+	for s.ctx.Err() == nil && s.tries < maxTries && s.slips < maxSlips {
+		g := s.widest(vain)
+		if g.end == 0 {
+			break
+		}
 		by, ok := s.slip(g)
 		if !ok {
 			vain[g.first] = true

@@ -12,7 +12,7 @@ import (
 // A Version tells one state of a file from others; "" if that cannot be told.
 type Version string
 
-// A Blob is something that is read. Its methods but Close do not change it.
+// A Blob is something that is read: a file, a stream, a device.
 type Blob struct {
 	file   *os.File
 	name   string // as given
@@ -24,8 +24,8 @@ type Blob struct {
 	handed int64 // where a descriptor stood
 }
 
-// Open opens what is of that name to be read: "-" is standard input. The
-// caller closes it. Its errors are those of the operating system, and *Error of
+// Open opens a name for reading; "-" is standard input. The caller closes the Blob.
+// Its errors are those of the operating system, and *Error of
 // the kinds IsDirectory, Closed, NoScheme and NoDescriptor.
 func (r *Run) Open(name string) (*Blob, error) {
 	path, fd, err := r.locate(name, 0)
@@ -44,8 +44,8 @@ func (r *Run) Open(name string) (*Blob, error) {
 	return b, r.look(b)
 }
 
-// look finds out what kind of file it is, and remembers it; it closes what cannot
-// be read.
+// look finds out what kind of file b is, and remembers it as read. It closes b if that
+// fails.
 func (r *Run) look(b *Blob) (err error) {
 	defer func() {
 		if err != nil {
@@ -78,15 +78,15 @@ func (r *Run) look(b *Blob) (err error) {
 // Path is the path of the file; "" of a descriptor that the caller opened.
 func (b *Blob) Path() string { return b.path }
 
-// Size is how many bytes there are to read; -1 if only reading tells.
+// Size is the number of bytes to read; -1 if it is not known before the end.
 func (b *Blob) Size() int64 { return b.size }
 
-// Regular reports whether it is a regular file from its beginning: what can be
+// Regular reports whether it is a regular file, from its beginning. Such a file can be
 // read at any place, and has a Version.
 func (b *Blob) Regular() bool { return b.seeks }
 
-// Stream is what to read it from to its end: an *os.File if it is one, which some
-// readers treat well. It is not to be closed.
+// Stream returns what to read it from to its end: an *os.File where nothing else shares
+// it, which io.Copy and others treat well. Do not close it.
 func (b *Blob) Stream() io.Reader { return shared(b.file) }
 
 // Read reads it from the beginning to the end.
@@ -98,7 +98,7 @@ func (b *Blob) At() io.ReaderAt { return b.file }
 // Info is what it was when it was opened.
 func (b *Blob) Info() fs.FileInfo { return b.stat }
 
-// Terminal reports whether a person types it.
+// Terminal reports whether it is a terminal.
 func (b *Blob) Terminal() bool { return term.IsTerminal(int(b.file.Fd())) }
 
 // Version is what it was when it was opened.
@@ -113,9 +113,9 @@ func versionOf(st fs.FileInfo) Version {
 	return Version(fmt.Sprintf("%s-%d-%d", fileID(st), st.Size(), st.ModTime().UnixNano()))
 }
 
-// Recheck looks again at what was read. Its errors are *Error of the kinds
-// Shrunk, if there is less now than there was when it was opened, and
-// Changed, if something else has changed. Of a stream it knows nothing.
+// Recheck compares the file with what was opened. Its errors are *Error of the kinds
+// Shrunk, if it is shorter now, and Changed, if it has changed otherwise. A stream
+// always passes.
 func (b *Blob) Recheck() error {
 	if b.size < 0 || !b.stat.Mode().IsRegular() {
 		return nil

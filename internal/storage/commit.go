@@ -10,8 +10,8 @@ import (
 
 // Commit makes the output durable and gives it its name. If it fails, the
 // output is aborted. Its errors are those of the operating system, and *Error of
-// the kinds Exists, NotRegular, IsInput, Lost and Aborted, and about an output
-// that has its name, of Undurable and Leftover.
+// the kinds Exists, NotRegular, IsInput and Lost; with Undurable and Leftover the
+// output has its name. After Abort it fails.
 func (p *Pending) Commit() error {
 	if p.path == "" {
 		return p.commitDirect()
@@ -34,7 +34,7 @@ func (p *Pending) Commit() error {
 	return err
 }
 
-// settle gets everything that was written to where it is going to stay.
+// settle makes the content final and durable.
 func (p *Pending) settle() error {
 	if p.sparse {
 		end, err := p.file.Seek(0, io.SeekCurrent)
@@ -46,7 +46,7 @@ func (p *Pending) settle() error {
 		}
 	}
 	if t := p.opts.ModTime; !t.IsZero() && t.Equal(time.Unix(0, t.UnixNano())) {
-		p.at.Chtimes(p.partial, time.Time{}, t) // nothing to fail for
+		p.at.Chtimes(p.partial, time.Time{}, t) // without it the output is good, too
 	}
 	if p.opts.NoSync {
 		return flush(p.file)
@@ -106,20 +106,19 @@ func (p *Pending) checkReplaced() error {
 	return p.mayReplace(st)
 }
 
-// syncDir makes the name durable and closes the file: with it goes the lock,
-// and nothing that was written hangs on it any more.
+// syncDir makes the name durable, and then closes the file, which ends the lock.
 func (p *Pending) syncDir() error {
 	defer p.file.Close()
 	err := syncDir(p.at, filepath.Dir(p.path))
 	if errors.Is(err, fs.ErrPermission) && !closeToRename {
-		// A directory may be writable and not readable. The file systems that have a
-		// journal bring a name to the disk with the file.
+		// A directory may be writable and not readable. File systems with a journal
+		// write the name with the file.
 		return p.file.Sync()
 	}
 	return err
 }
 
-// commitDirect ends an output that has been written where it is.
+// commitDirect ends an output that was written as the data came.
 func (p *Pending) commitDirect() error {
 	st, err := p.file.Stat()
 	switch {
@@ -136,8 +135,8 @@ func (p *Pending) commitDirect() error {
 	return err
 }
 
-// Abort removes the output, unless it is committed. What was written as it
-// came stays written. It may be called at any time, also twice.
+// Abort removes the output, unless it is committed. Data that a stream or device got
+// stays there. It may be called at any time, also twice.
 func (p *Pending) Abort() {
 	p.mu.Lock()
 	keep := p.keeps && (p.opts.Force || !p.finished())
@@ -145,8 +144,8 @@ func (p *Pending) Abort() {
 	p.end(!keep)
 }
 
-// Remains reports whether an output that was aborted is still there under its
-// unfinished name: kept for a run that goes on with it, or not to be removed.
+// Remains reports whether an aborted output is still there under its unfinished name:
+// kept for a run that continues it, or because it could not be removed.
 func (p *Pending) Remains() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,5 +175,5 @@ func (p *Pending) end(remove bool) {
 	if remove && p.left && serr == nil && !p.run.isRead(st) {
 		p.left = p.at.Remove(p.partial) != nil
 	}
-	p.file.Close() // after the removal: until then the lock says that it is ours
+	p.file.Close() // after the removal, so that the lock holds until then
 }

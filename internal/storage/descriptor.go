@@ -14,13 +14,12 @@ import (
 )
 
 // ErrNotInherited is the error for a descriptor that the caller of the program
-// did not pass on. What has its number is nothing, or a file that the program
-// or the runtime opened.
+// did not pass on. Its number is free, or that of a file that the program or the runtime
+// opened.
 var ErrNotInherited = errors.New("not passed on by the caller")
 
-// Descriptor returns the number of the descriptor that is read under a name: "-"
-// and all names of standard input, and those of other descriptors. It does not look
-// whether the descriptor is open.
+// Descriptor returns the number of the descriptor that Open would read for a name: 0 for
+// "-" and all names of standard input. The descriptor need not be open.
 func (r *Run) Descriptor(name string) (n int, ok bool) {
 	if name == "-" {
 		return 0, true
@@ -37,8 +36,8 @@ func (r *Run) Descriptor(name string) (n int, ok bool) {
 	return 0, err == nil && os.SameFile(in, st)
 }
 
-// OpenDescriptor opens a descriptor that the caller of the program passed on to be
-// read, as Open does.
+// OpenDescriptor is Open for the number of a descriptor that the caller of the program
+// passed on. For others the error wraps [ErrNotInherited].
 func (r *Run) OpenDescriptor(n int) (_ *Blob, err error) {
 	b := &Blob{name: "file descriptor " + strconv.Itoa(n)}
 	if b.file, b.ours, err = r.stream(n); err != nil {
@@ -47,8 +46,8 @@ func (r *Run) OpenDescriptor(n int) (_ *Blob, err error) {
 	return b, r.look(b)
 }
 
-// stream is descriptor fd, which the caller passed on; ours is true if it is to be
-// closed after use.
+// stream returns descriptor fd, which the caller of the program passed on. If it is ours,
+// it has to be closed after use.
 func (r *Run) stream(fd int) (f *os.File, ours bool, err error) {
 	if fd < 0 || fd > 2 {
 		name := "file descriptor " + strconv.Itoa(fd)
@@ -112,16 +111,16 @@ func holdsDescriptors(dir string) bool {
 	return strings.HasPrefix(dir, self+"/task/") && filepath.Base(dir) == "fd"
 }
 
-// A patient file waits where a plain one fails because it should "try again". A
-// descriptor that the caller passed on is shared: any process that has it, too, may
-// make it nonblocking at any time, as ssh does with its terminal and pipes.
+// A patient file waits where a plain one fails with EAGAIN. Descriptors that the caller
+// passed on are shared, and any process that shares one may make it nonblocking at any
+// time, as ssh does with its terminal and pipes.
 type patient struct{ file *os.File }
 
-// Patient returns f as what a shared pipe, socket or terminal is read from and
-// written to. It is a [syscall.Conn], too.
+// Patient returns a reader and writer of f for when f may be a shared pipe, socket or
+// terminal. It is a [syscall.Conn], too.
 func Patient(f *os.File) io.ReadWriter { return patient{f} }
 
-// shared is f, as a patient file if it is one that others may share.
+// shared returns f itself if it is a file or a block device, otherwise a patient file.
 func shared(f *os.File) io.ReadWriter {
 	if st, err := f.Stat(); err == nil && (st.Mode().IsRegular() || isBlockDevice(st)) {
 		return f // never nonblocking, and some readers and writers treat files well

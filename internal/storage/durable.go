@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// MakeDirs makes a directory and those above it that are missing, and makes their
-// names durable. One that is there may have been made by a run that was stopped
-// before it came to that, so its name is made durable, too.
+// MakeDirs creates a directory and those above it that are missing, and makes their
+// names durable. It syncs the name of an existing directory, too: the run that created
+// it may have been stopped before it did.
 func MakeDirs(dir string, mode fs.FileMode) error {
 	up := filepath.Dir(filepath.Clean(dir))
 	if _, err := os.Stat(up); errors.Is(err, fs.ErrNotExist) {
@@ -23,10 +23,10 @@ func MakeDirs(dir string, mode fs.FileMode) error {
 	if err := syncDir(anywhere{}, up); !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return nil // one that this user cannot read is somebody else's, and has been there
+	return nil // a parent that this user cannot read belongs to another, and is not new
 }
 
-// Settle makes a file durable that is there already, and its name.
+// Settle makes an existing file and its name durable.
 func Settle(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) // not every system synchronizes what is open for reading
 	if err != nil {

@@ -7,20 +7,20 @@ import (
 	"os"
 )
 
-// A Patch is a regular file that is about to be changed in place, locked against
-// other runs that would.
+// A Patch is a regular file that is about to be changed in place. It is locked against
+// other runs that would change it.
 type Patch struct {
 	*Blob
 
-	// Unlocked is why the file has no lock: the file system knows none. Others may
-	// change it then, which Apply sees if it was before Apply.
+	// Unlocked is why the file has no lock, on a file system without them; nil if it
+	// has one. Without it others may change the file; Apply notices changes before Apply.
 	Unlocked error
 }
 
 // A Change replaces bytes at one place by as many others.
 type Change struct {
 	Offset int64
-	Old    []byte // what the change was worked out from; nil if nothing there counted
+	Old    []byte // what the change was computed from; nil if that does not matter
 	New    []byte
 }
 

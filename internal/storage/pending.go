@@ -32,9 +32,9 @@ type Pending struct {
 	opts    Options
 	name    string // as given, with its base
 	at      place
-	path    string      // the final one, in its place, with links followed; "" if it is written as it comes
-	partial string      // the one until then
-	judged  fs.FileInfo // what is written as it comes, if it is not open yet
+	path    string      // the final path in at, with links followed; "" if written as the data comes
+	partial string      // the path until then
+	judged  fs.FileInfo // what Plan saw of a pipe or a device
 	file    *os.File
 	ours    bool // closing file is
 	sparse  bool // it may end with a hole
@@ -92,7 +92,7 @@ func (p *Pending) planStream(fd int) (err error) {
 	return err
 }
 
-// planPath plans to make a file, or to write to what is no regular file.
+// planPath plans to create a file, or to write to a pipe or a device.
 func (p *Pending) planPath() error {
 	st, err := os.Stat(p.name)
 	switch {
@@ -105,6 +105,8 @@ func (p *Pending) planPath() error {
 		return err
 	case st.IsDir():
 		return p.fails(IsDirectory, nil)
+	case p.run.isRead(st):
+		return p.fails(IsInput, nil)
 	case !st.Mode().IsRegular():
 		p.judged = st
 		return p.checkDevice(st)
@@ -120,7 +122,8 @@ func (p *Pending) planPath() error {
 	return nil
 }
 
-// mayReplace refuses to replace what must stay.
+// mayReplace refuses to replace a file that this run reads, any file without Force, and
+// what is no regular file.
 func (p *Pending) mayReplace(st fs.FileInfo) error {
 	switch {
 	case p.run.isRead(st):
@@ -133,12 +136,8 @@ func (p *Pending) mayReplace(st fs.FileInfo) error {
 	return nil
 }
 
-// checkDevice refuses a device that may hold something, unless it is allowed, and
-// one that this run reads.
+// checkDevice refuses a device that may hold something, unless the options allow it.
 func (p *Pending) checkDevice(st fs.FileInfo) error {
-	if p.run.isRead(st) {
-		return p.fails(IsInput, nil)
-	}
 	null, err := os.Stat(os.DevNull)
 	if st.Mode()&fs.ModeDevice == 0 || p.opts.Device || err == nil && os.SameFile(st, null) || isTerminal(st, p.name) {
 		return nil
@@ -146,8 +145,8 @@ func (p *Pending) checkDevice(st fs.FileInfo) error {
 	return p.fails(NotAllowed, nil)
 }
 
-// isTerminal reports whether a device is a terminal, by its name: there are devices
-// that do something when they are opened.
+// isTerminal reports whether a device is a terminal. It goes by the name: opening a
+// device to find out may have effects.
 func isTerminal(st fs.FileInfo, name string) bool {
 	if real, err := filepath.EvalSymlinks(name); err == nil {
 		name = real
@@ -168,20 +167,20 @@ func (p *Pending) fails(k Kind, err error) error {
 func (p *Pending) Name() string { return p.name }
 
 // Whole reports whether the output appears whole or not at all. Otherwise it is
-// written as it comes.
+// written as the data comes.
 func (p *Pending) Whole() bool { return p.path != "" }
 
-// Partial is the path of what there is until the output is complete.
+// Partial is the path of the output until it is complete.
 func (p *Pending) Partial() string { return p.partial }
 
 // IsStandardOutput reports whether the output is written to standard output.
 func (p *Pending) IsStandardOutput() bool { return p.file != nil && p.file == p.run.Out }
 
-// Terminal reports whether a person sees the output at once.
+// Terminal reports whether the output goes to a terminal.
 func (p *Pending) Terminal() bool { return p.file != nil && term.IsTerminal(int(p.file.Fd())) }
 
-// Begin opens the output for writing. What a killed run has left of it is
-// removed. Its errors are those of the operating system, and *Error of the kinds
+// Begin opens the output for writing. It removes what a killed run has left of it.
+// Its errors are those of the operating system, and *Error of the kinds
 // InUse, InTheWay and Swapped.
 func (p *Pending) Begin() error {
 	switch {
@@ -196,7 +195,7 @@ func (p *Pending) Begin() error {
 	return p.claim()
 }
 
-// beginDirect opens what is written as it comes, which must be what was planned.
+// beginDirect opens a pipe or a device, which must be the one that Plan saw.
 func (p *Pending) beginDirect() error {
 	f, err := os.OpenFile(p.name, os.O_WRONLY, 0)
 	if err != nil {
@@ -223,8 +222,8 @@ func (p *Pending) make() error {
 	})
 }
 
-// anew creates something under the unfinished name, where a run that was killed may
-// have left something.
+// anew creates something under the unfinished name. It first removes what a killed run
+// has left there.
 func (p *Pending) anew(create func() error) error {
 	err := create()
 	if errors.Is(err, fs.ErrExist) {
@@ -237,13 +236,13 @@ func (p *Pending) anew(create func() error) error {
 		err = create()
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return p.fails(InUse, nil) // it was quicker
+		return p.fails(InUse, nil) // another run was quicker
 	}
 	return err
 }
 
-// claim locks what make has created. Until then another run may take it for
-// something left behind, and have its own in its place: that is not removed.
+// claim locks what make has created. Until then another run may take it for the remains
+// of a killed one, and put its own in its place: claim does not remove that.
 func (p *Pending) claim() error {
 	err := claim(p.at, p.file, p.partial)
 	if errors.Is(err, errInUse) {
@@ -256,28 +255,27 @@ func (p *Pending) claim() error {
 	return err
 }
 
-// Stat is what an output is that has begun.
+// Stat describes an output that has begun.
 func (p *Pending) Stat() (fs.FileInfo, error) { return p.file.Stat() }
 
 // Write writes to the output.
 func (p *Pending) Write(b []byte) (int, error) { return patient{p.file}.Write(b) }
 
-// Writer is what to write the output to, once it has begun: an *os.File if it is one, which
-// some writers treat well. It is not to be closed.
+// Writer returns what to write the output to, after Begin: an *os.File where nothing else
+// shares it, which io.Copy and others treat well. Do not close it.
 func (p *Pending) Writer() io.Writer { return shared(p.file) }
 
-// Sparse is what to write an output to, so that what is zero takes no room where
-// that can be.
+// Sparse returns what to write the output to so that zeros take no room, where the file
+// system has holes. Only an output that appears whole can be sparse.
 func (p *Pending) Sparse() *Sparse {
 	p.sparse = true
 	return &Sparse{p.file}
 }
 
-// A Sparse writes to a new output and leaves out what is zero, so that a file
-// with holes takes no more room than it did.
+// A Sparse writes to a new output and makes holes of zeros.
 type Sparse struct{ file *os.File }
 
-// Write writes p, or goes on after it if it is all zero.
+// Write writes p, or skips its length if it is all zero.
 func (s *Sparse) Write(p []byte) (n int, err error) {
 	if bytes.Count(p, []byte{0}) < len(p) {
 		return s.file.Write(p)
@@ -291,11 +289,10 @@ func (s *Sparse) Skip(n int64) error {
 	return err
 }
 
-// Reopen is Begin for a run that goes on where an earlier one has ended. It
-// opens what that has left of the output, or creates it, and returns how much
-// is there: nothing if it is not a regular file of this user's alone, which
-// others could read. From then on Abort keeps it for the next run, unless
-// another has made the output meanwhile.
+// Reopen is Begin for a run that continues an earlier one. It opens what that run left
+// of the output, or creates it, and returns its size. A file that other users could
+// read is not continued: the size is 0 then. From then on Abort keeps the unfinished
+// output for the next run, unless another run has made the output meanwhile.
 func (p *Pending) Reopen() (there int64, err error) {
 	f, err := openPartial(p.at, p.partial)
 	switch {
@@ -303,7 +300,7 @@ func (p *Pending) Reopen() (there int64, err error) {
 		return 0, p.fails(InUse, nil)
 	case err != nil:
 		return 0, err
-	case f == nil: // or nothing that we would trust to be ours alone
+	case f == nil:
 		err := p.Begin()
 		p.keeps = err == nil
 		return 0, err
@@ -323,10 +320,10 @@ func (p *Pending) Reopen() (there int64, err error) {
 	return 0, err
 }
 
-// ReadAt reads what there is of an output that was reopened.
+// ReadAt reads a reopened output.
 func (p *Pending) ReadAt(b []byte, off int64) (int, error) { return p.file.ReadAt(b, off) }
 
-// CutAt drops what there is from offset on, and goes on writing there.
+// CutAt cuts a reopened output at offset, and continues writing there.
 func (p *Pending) CutAt(offset int64) error {
 	if err := p.file.Truncate(offset); err != nil {
 		return err
@@ -335,10 +332,9 @@ func (p *Pending) CutAt(offset int64) error {
 	return err
 }
 
-// ReadBack makes what was written durable and has it read from the disk, not
-// from memory, as far as the system lets itself be told. Without the first there
-// is no second: what is not on the disk yet comes from memory, so that NoSync
-// does not hold here.
+// ReadBack makes what was written durable, and returns it to be read from the disk
+// instead of from memory, as far as the system allows. What is not on the disk yet can
+// only come from memory, so ReadBack waits even with NoSync.
 func (p *Pending) ReadBack() (io.ReaderAt, int64, error) {
 	if err := p.file.Sync(); err != nil {
 		return nil, 0, err
@@ -351,26 +347,26 @@ func (p *Pending) ReadBack() (io.ReaderAt, int64, error) {
 	return p.file, st.Size(), nil
 }
 
-// Same reports whether what is written to p would be written over, or go between,
-// what is written to q, whatever their names.
+// Same reports whether p and q are the same output, whatever their names: one would
+// overwrite the other, or mix with it.
 func (p *Pending) Same(q *Pending) bool {
 	if p.file != nil && p.file == q.file || p.name == q.name {
 		return true
 	}
-	a, errA := p.lies()
-	b, errB := q.lies()
+	a, errA := p.target()
+	b, errB := q.target()
 	if errA == nil && errB == nil {
 		return os.SameFile(a, b) && a.Mode()&fs.ModeCharDevice == 0 // which takes both
 	}
-	// One is not there yet, or both: then it is a name in a directory, of which some
-	// systems do not mind the case.
+	// At least one does not exist yet: compare names and directories. Some systems
+	// ignore case.
 	a, errA = os.Stat(filepath.Dir(p.name))
 	b, errB = os.Stat(filepath.Dir(q.name))
 	return errA == nil && errB == nil && os.SameFile(a, b) && strings.EqualFold(filepath.Base(p.name), filepath.Base(q.name))
 }
 
-// lies is the file that an output is going to write to or to replace.
-func (p *Pending) lies() (fs.FileInfo, error) {
+// target is the file that an output writes to or replaces.
+func (p *Pending) target() (fs.FileInfo, error) {
 	if p.file != nil {
 		return p.file.Stat()
 	}

@@ -12,18 +12,18 @@ import (
 )
 
 // Two runs may want to write the same output. The one that creates .NAME.partial
-// and locks it has it; the other is refused. A file that nobody has locked was
-// left by a run that was killed, or was created this moment by one that is about
-// to lock it: whoever has the lock therefore looks whether the name still stands
-// for what was locked, and only then trusts it.
+// and locks it has it; the other is refused. A file without a lock was left by a run
+// that was killed, or was created this moment by a run that is about to lock it. So a
+// run that has the lock checks that the name still stands for what it locked.
 //
 // Where a file system has no locks, a run cannot tell whether another is still
-// there, and takes what that writes for left behind. The other then finds, before
-// it gives the output its final name, that the preliminary one is not its own any
-// more.
+// there, and takes its output for the remains of a killed one. The other notices before
+// it gives its output the final name: the unfinished name is no longer its own.
 
 // A place is where names are made: any path, or the paths below an *os.Root,
-// which keeps every name and every link on the way inside.
+// which keeps every name and every link on the way inside. Plain paths are no os.Root
+// of their directory: to open that one must be able to read it, and a directory may be
+// for writing alone.
 type place interface {
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
 	Lstat(name string) (fs.FileInfo, error)
@@ -54,7 +54,7 @@ const (
 	maxBaseName   = 255 // bytes, on almost every file system
 )
 
-// PartialPath is what an output of that path is called until it is complete.
+// PartialPath is the path that an output has until it is complete.
 func PartialPath(path string) string { return partialPath(path, partialPrefix) }
 
 func partialPath(path, prefix string) string {
@@ -66,8 +66,8 @@ func partialPath(path, prefix string) string {
 	return dir + prefix + base + partialSuffix
 }
 
-// FinalPath is the path of the output that is called path until it is complete;
-// path itself if no output is.
+// FinalPath is the reverse of PartialPath: the final path of an unfinished output. It
+// returns any other path as it is.
 func FinalPath(path string) string {
 	dir, base := filepath.Split(path)
 	for _, prefix := range []string{memberPrefix, partialPrefix} {
@@ -90,7 +90,7 @@ var (
 func claim(at place, f *os.File, path string) error {
 	if err := lock(f); errors.Is(err, errInUse) {
 		return err
-	} // any other says that there are no locks
+	} // any other error: no locks here
 	there, err := isAt(at, f, path)
 	if err == nil && !there {
 		err = errInUse
@@ -111,14 +111,13 @@ func isAt(at place, f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(mine, there), err
 }
 
-// openPartial opens and locks what an earlier run has left of an output. It
-// returns nil if there is nothing, or something that is not this user's alone:
-// others could read what is going to be written to it. It fails with errInUse if
-// another run is busy with it.
+// openPartial opens and locks what an earlier run has left of an output. It returns nil
+// if there is nothing, or a file that other users could read. It fails with errInUse if
+// another run writes it.
 func openPartial(at place, path string) (*os.File, error) {
 	f, err := at.OpenFile(path, os.O_RDWR|openItself, 0)
 	if err != nil {
-		return nil, nil // make says what is the matter, or sees to it
+		return nil, nil // make creates it, or says why it cannot
 	}
 	err = claim(at, f, path)
 	if err == nil {
@@ -130,9 +129,9 @@ func openPartial(at place, path string) (*os.File, error) {
 	return nil, err
 }
 
-// removeStale removes an unfinished output that a run which is no more has left.
-// It fails with errInUse if the run is still there, with errInput if this run
-// reads the file, and with errOther if it is something that no run has made.
+// removeStale removes an unfinished output that a killed run has left. It fails with
+// errInUse if the run still writes it, with errInput if this run reads the file, and with
+// errOther if no run can have made it.
 func (r *Run) removeStale(at place, path string) error {
 	st, err := at.Lstat(path)
 	switch {
@@ -149,7 +148,7 @@ func (r *Run) removeStale(at place, path string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // after the removal: until then nobody else removes it
+	defer f.Close() // after the removal, so that no other run removes its successor
 	if err := claim(at, f, path); err != nil {
 		return err
 	}
@@ -159,8 +158,8 @@ func (r *Run) removeStale(at place, path string) error {
 	return at.Remove(path)
 }
 
-// isLinkIn reports whether a file is a link in an archive's tree: there links are
-// made, and replaced as files are, and none is followed.
+// isLinkIn reports whether a file is a symbolic link below a root. There links are
+// created and replaced like files, and never followed.
 func isLinkIn(at place, st fs.FileInfo) bool {
 	_, tree := at.(*os.Root)
 	return tree && st.Mode().Type() == fs.ModeSymlink
@@ -176,10 +175,9 @@ func renameNew(at place, from, to string) error {
 	return renameOver(at, from, to)
 }
 
-// renameOver is renameNew with what every system can do. It links first, so that
-// nothing is replaced; where the file system has no hard links it looks first and
-// renames then, which another program can come between. Its error is of kind Leftover
-// if the file has its new name, and its old one still.
+// renameOver is renameNew for every system. It links first, which replaces nothing.
+// Without hard links it looks and then renames; another program can come between. Its
+// error is of kind Leftover if the file has its new name, and its old one still.
 func renameOver(at place, from, to string) error {
 	switch err := at.Link(from, to); {
 	case err == nil:

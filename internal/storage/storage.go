@@ -1,62 +1,75 @@
-// Package storage is where everything lies that the program reads and writes:
-// files, standard streams, pipes, descriptors and devices, later also objects
-// in stores. A verb knows names; what a name means, and how something is
-// written there, is known here alone. There are three acts.
+// Package storage opens, creates and patches what the program reads and writes:
+// files, standard streams, pipes, descriptors and devices; later also objects in
+// stores. A verb knows names. This package knows what a name means and how to write
+// there. It has three acts.
 //
 // # Open
 //
-// Opens what is to be read. A regular file can be read at any place, and has a
-// size and a [Version]; everything else is a stream. [Blob.Recheck] tells, once
-// it has been read, whether it is still what was opened.
+// [Run.Open] gives a [Blob]. A regular file can be read at any place, and has a size
+// and a [Version]; everything else is a stream. After reading, [Blob.Recheck] tells
+// whether the file is still what was opened.
 //
-//   - A Version is a string that is equal only for equal content, as far as the
-//     backend can tell without reading it: of a local file device, inode, size
-//     and time of the last change; of an object its ETag. A stream has none.
+//   - Two Versions are equal only if the content is, as far as the backend can tell
+//     without reading it: of a local file they hold device, inode, size and the time
+//     of the last change; of an object in a store the ETag. A stream has none.
 //
 // # Create
 //
-// Makes an output appear whole, or not at all. [Run.Plan] judges a name and
-// changes nothing; [Pending.Begin] begins; then either
+// [Run.Plan] judges a name and changes nothing, [Pending.Begin] begins to write. The
+// output then appears whole or not at all. It ends with one of
 //
-//   - Commit: the output has its name, with all that was written to it, and is
-//     durable unless NoSync was asked for. It replaces nothing that is there,
-//     unless Force was asked for, and then a regular file and nothing else.
-//     Whoever reads the name meanwhile finds what was there before, or all of
-//     the new; of several writers at once one gets the name. Or
-//   - Abort, or an error of Commit: under the name is what was before, and
-//     nothing else is left. The exceptions have Kinds of their own: [Undurable]
-//     and [Leftover] are errors about an output that is there.
+//   - Commit: the output has its name and all that was written to it, and is durable
+//     unless NoSync was asked for. It replaces nothing; with Force it replaces a
+//     regular file, and nothing else. Readers of the name see either the old content
+//     or all of the new. Of several writers at once one gets the name.
+//   - Abort, or an error of Commit: the name has what it had before, and nothing else
+//     is left. Two Kinds of errors are exceptions: after [Undurable] and [Leftover]
+//     the output is there, and whole.
 //
-// What a run leaves that is killed between the two is found and removed by the
-// next that creates the same output. A local file is .NAME.partial until then,
-// locked by the run that writes it:
+// If a run is killed between the two, the next run that creates the same output
+// removes what it left. Until it is complete, a local file is called .NAME.partial,
+// and the run that writes it holds a lock on it:
 //
 //	.NAME.partial  created, never opened; locked while a run writes to it
 //	               written, then fsync
-//	NAME           renamed to, in one step that replaces nothing, unless forced
+//	NAME           renamed, in one step that replaces nothing, unless forced
 //	               fsync of the directory
 //
-// What cannot appear whole is written as it comes: standard output, descriptors,
-// named pipes and devices, the last only if [Options] allow it. It must be what it
-// was when it was planned. A symbolic link is followed, as cp does it: what
-// it leads to is the output.
+// Standard output, descriptors, named pipes and devices cannot appear whole; they are
+// written as the data comes. Devices need the Device option. At Begin they must be what
+// Plan saw. A symbolic link is followed, as by cp: the output is what it leads to.
 //
 // # Patch
 //
-// Replaces some bytes of what is there by as many others: the two copies of a
-// head. A [Patch] holds a lock from the moment it is opened, where there are
-// locks. [Patch.Apply] refuses with [Changed] if what is to be replaced is not what
-// the patch was worked out from, even if whoever changed it knows of no lock; it
-// makes each change durable before the next begins, and reads all of them back.
-// In a store, where nothing can be written in place, it is one upload under
-// the condition that the object still has its version.
+// A [Patch] replaces some bytes by as many others: the two copies of a head. It holds a
+// lock while it is open, where the file system has locks. [Patch.Apply] fails with
+// [Changed] if the bytes to be replaced are not those that the patch was computed from,
+// even if whoever changed them ignores locks. It makes each change durable before the
+// next begins, and reads all of them back.
 //
-// # Whatever a run does, it harms no file it reads
+// # No run harms a file that it reads
 //
-// A [Run] remembers every file that it opens. No output replaces one, no removal
-// of something left over removes one, whatever its name, links, or Force.
+// A [Run] remembers every file that it opens. No output replaces one of them, and no
+// cleaning up removes one, whatever its name, its links, or Force.
 //
-// A new backend passes the tests of contract_test.go.
+// # Backends
+//
+// [Run.Open], [Run.Plan] and [Run.Patch] choose a backend by the form of the name. For
+// callers nothing else depends on it: what a backend does not have is "", false or an
+// error of kind NotPatchable. The acts need no more than a store offers:
+//
+//	act              local file                        object in a store
+//	Open             open, fstat                       HEAD; ranges under If-Match
+//	Recheck          fstat again                       HEAD again
+//	Plan             stat                              HEAD
+//	Begin, Write     create .NAME.partial, lock        multipart upload, parts
+//	Commit           fsync, rename without replacing   complete under If-None-Match: *
+//	Abort            unlink                            abort the upload
+//	Patch.Apply      write in place, fsync, read back  one upload of old and new
+//	                                                   parts, complete under If-Match
+//
+// The tests of contract_test.go hold every backend to these promises: add a new one to
+// the table there.
 package storage
 
 import (
@@ -79,13 +92,13 @@ type Run struct {
 	read []fs.FileInfo // the files and block devices that were opened to be read
 }
 
-// locate says what a name means, unless the run has ended: a descriptor if the path
-// is "". Every act begins with it.
+// locate says what a name means: a path, or if that is "", a descriptor. It fails if the
+// run has ended. Every act begins with it.
 //
-//   - descriptor std, which depends on the act
-//     /dev/stdin, /dev/fd/N, and so on       see descriptor
-//     s3://bucket/key, https://…             a URL, in lower case
-//     anything else                          a path: ./s3:, C:\x, S3://x, /dev/sdb
+//	"-"                               descriptor std, which depends on the act
+//	/dev/stdin, /dev/fd/N, and so on  see descriptor
+//	s3://bucket/key, https://…        a URL, in lower case
+//	anything else                     a path: ./s3:, C:\x, S3://x, /dev/sdb
 func (r *Run) locate(name string, std int) (path string, fd int, err error) {
 	if err := r.ended(); err != nil {
 		return "", 0, err

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A Tree is where files are made below a directory, and never outside of it. It is
-// for one goroutine, and for one output at a time. Paths are of this system's form.
+// A Tree creates files below a directory, and never outside of it. It is for one
+// goroutine, and for one output at a time. Paths have this system's form.
 type Tree struct {
 	run  *Run
 	root *os.Root
@@ -33,8 +33,8 @@ func (t *Tree) Close() error {
 	return err
 }
 
-// plan is an output of a path. Its directory stays open while one name after the
-// other is made in it: to walk there for each step of each is most of the work.
+// plan plans an output of a path. The directory stays open while one name after the
+// other is created in it: walking there for each step would be most of the work.
 func (t *Tree) plan(path string, opts Options) (*Pending, error) {
 	if err := t.run.ended(); err != nil {
 		return nil, err
@@ -73,9 +73,10 @@ func (t *Tree) Mkdir(path string, mode fs.FileMode) error {
 	return nil
 }
 
-// Create begins an output of a path below the tree's directory, which is there. No
-// link is followed at its end. It is not durable before [Tree.Sync]. Its errors are
-// those of [Run.Plan] and [Pending.Begin], and *Error of kind Reserved.
+// Create begins an output of a path below the tree's directory, whose own directory is
+// there. It does not follow a link at the end of the path. The output is durable after
+// [Tree.Sync]. Errors are those of [Run.Plan] and [Pending.Begin], and *Error of kind
+// Reserved.
 func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 	p, err := t.plan(path, opts)
 	if err != nil {
@@ -84,7 +85,7 @@ func (t *Tree) Create(path string, opts Options) (*Pending, error) {
 	st, err := p.at.Lstat(p.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		p.opts.NoSync = opts.NoSync || syncsAll // Sync does it for all; what replaces something does not wait for that
+		p.opts.NoSync = opts.NoSync || syncsAll // Sync waits for all; a file that replaces another does not wait until then
 	case err == nil && st.IsDir():
 		err = p.fails(IsDirectory, nil)
 	case err == nil:
@@ -115,8 +116,8 @@ func (t *Tree) Link(first, path string, force bool) error {
 	})
 }
 
-// link makes a link: at its path, or if something may be replaced there, under the
-// unfinished name that then is renamed.
+// link creates a link at its path or, to replace something there, under the unfinished
+// name, and renames that.
 func (t *Tree) link(path string, force bool, do func(p *Pending, name string) error) error {
 	p, err := t.plan(path, Options{Force: force})
 	if err != nil {
@@ -140,14 +141,13 @@ func (t *Tree) link(path string, force bool, do func(p *Pending, name string) er
 	return err
 }
 
-// IsReserved reports whether a path is of the form that unfinished files of a tree
-// have.
+// IsReserved reports whether a path has the form of a tree's unfinished files.
 func IsReserved(path string) bool {
 	base := filepath.Base(path)
 	return strings.HasPrefix(base, memberPrefix) && strings.HasSuffix(base, partialSuffix)
 }
 
-// Sync makes durable what was made in the tree.
+// Sync makes durable what was created in the tree.
 func (t *Tree) Sync() error {
 	done := make(map[uint64]bool)
 	for dir := range t.dirs {

@@ -83,9 +83,12 @@ func (r *PassphraseRecipient) BodySize() int { return format.PassphraseBodySize 
 func (r *PassphraseRecipient) Class() format.Class { return format.Neutral }
 
 // Wrap implements [Recipient]. It computes one Argon2id, which ctx does not
-// interrupt.
+// interrupt; if the memory for that is not to be had, it fails with a [*MemoryError].
 func (r *PassphraseRecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Preamble, cek []byte) ([]byte, error) {
 	if err := checkWrap(ctx, cek); err != nil {
+		return nil, err
+	}
+	if err := CheckMemory(uint64(r.kib) << 10); err != nil {
 		return nil, err
 	}
 	salt, err := newSalt(m)
@@ -138,13 +141,17 @@ func (i *PassphraseIdentity) Interactive() bool {
 
 // Unwrap implements [Identity]. It computes one Argon2id at the cost the slot
 // names, within the bounds of PASS-2 and PASS-3; the sum over many slots
-// (PASS-5) is for the caller to bound. ctx does not interrupt the computation.
+// (PASS-5) is for the caller to bound. ctx does not interrupt the computation. If the
+// memory for it is not to be had, nobody is asked, and the error is a [*MemoryError].
 func (i *PassphraseIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
 	if err := checkUnwrap(ctx, i, s); err != nil {
 		return nil, err
 	}
 	b, err := format.ParsePassphraseBody(s.Body) // PASS-1 to PASS-3
 	if err != nil {
+		return nil, err
+	}
+	if err := CheckMemory(uint64(b.KiB) << 10); err != nil {
 		return nil, err
 	}
 	passphrase, err := i.passphrase(ctx)

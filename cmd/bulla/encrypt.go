@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -268,6 +269,10 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	} else if cerr := sw.Close(); err == nil {
 		err = cerr
 	}
+	compressed := ""
+	if st, serr := out.Stat(); err == nil && opts.Level > 0 && n > 0 && serr == nil && out.Whole() {
+		compressed = fmt.Sprintf(" compressed to %s (%.1f%%),", console.Bytes(st.Size()), 100*float64(st.Size())/float64(n))
+	}
 	if err == nil {
 		err = out.Commit()
 	}
@@ -275,7 +280,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	if err != nil {
 		return spoiled(out.fails(err), out)
 	}
-	a.note("%s: %s encrypted to %s for %s in %v", in.name, console.Bytes(n), out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
+	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)})
 }
 

@@ -151,6 +151,10 @@ func explainIO(err error) *failure {
 		f.hint = "name a file, not a directory"
 	case errors.Is(err, syscall.ENAMETOOLONG):
 		f.hint = "choose a shorter name; outputs are named with -o"
+	case errors.Is(err, syscall.EXDEV):
+		f.hint = "its directory spans file systems, as overlays and bind mounts may; name another place with -o"
+	case errors.Is(err, syscall.EINVAL) && strings.HasPrefix(f.what, "cannot sync "):
+		f.hint = "this file system cannot wait for the disk; --no-sync leaves that out where it is a flag, or name another place with -o"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		f.hint = "the source became shorter while it was read"
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):

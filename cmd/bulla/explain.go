@@ -153,6 +153,9 @@ func explainNoKey(name string, e *keysError) *failure {
 	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
 		return explainPlain(causes)
 	}
+	if m, ok := errors.AsType[*keyslot.MemoryError](causes); ok {
+		return explainKeys(m)
+	}
 	asked := slices.Contains(e.Tried, format.SlotPassphrase)
 	f := &failure{exit: exitNoKey}
 	census := " (its slots: " + slotCensus(e.Slots) + ")"
@@ -239,6 +242,9 @@ func explainKeys(err error) *failure {
 	}
 	if e, ok := errors.AsType[*agekey.SizeError](err); ok {
 		return &failure{what: e.Error(), exit: exitUnsupported, hint: "use a smaller key, or one of another kind"}
+	}
+	if e, ok := errors.AsType[*keyslot.MemoryError](err); ok {
+		return &failure{what: e.Error(), exit: exitUnsupported, hint: "raise the limit of this container or service (cgroup memory.max), or use a key without a passphrase"}
 	}
 	if _, ok := errors.AsType[*keyslot.LineError](err); ok {
 		return &failure{what: err.Error(), exit: exitUsage, hint: hintKeys}

@@ -157,3 +157,42 @@ func TestNoAnswerAtPrompt(t *testing.T) {
 		t.Error("there is an output")
 	}
 }
+
+// TestMemoryLimit has passphrases stretched where the memory for it is not to be
+// had: in a mount namespace whose control group allows 8 MiB.
+func TestMemoryLimit(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), "text")
+	write(t, filepath.Join(dir, "pass"), "correct horse")
+	os.Chmod(filepath.Join(dir, "pass"), 0o600)
+	for _, args := range []string{"encrypt --passphrase-file pass -o p.bulla plain", "keygen --passphrase-file pass -o key"} {
+		if c := start(t, dir, nil, strings.Fields(args)...); c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+	}
+	for _, args := range []string{
+		"encrypt --passphrase-file pass -o out plain",
+		"decrypt --passphrase-file pass -o out p.bulla",
+		"decrypt -p -o out p.bulla", // which would ask
+		"keygen --passphrase-file pass -o out",
+		"keygen -y key",
+	} {
+		c := &command{Cmd: exec.Command("unshare", "-rm", "sh", "-c",
+			"cd /sys/fs && mount -t tmpfs none cgroup && echo 8388608 > cgroup/memory.max && echo 0 > cgroup/memory.swap.max || exit 99; cd \"$1\" && shift && exec setsid -w bulla \"$@\"", "sh", dir), t: t}
+		c.Args = append(c.Args, strings.Fields(args)...)
+		c.Stderr = &c.errs
+		if err := c.Start(); err != nil {
+			t.Skip("no namespaces here: ", err)
+		}
+		code := c.code()
+		if code == 99 {
+			t.Skip("no namespaces here: ", c.errs.String())
+		}
+		if code != exitUnsupported || !strings.Contains(c.errs.String(), "of memory here, and the limit is 8 MiB") {
+			t.Errorf("%s: exit code %d: %s", args, code, c.errs.String())
+		}
+		if exists(filepath.Join(dir, "out")) {
+			t.Errorf("%s: there is an output", args)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -67,16 +68,21 @@ func ParseIdentityFile(name string, r io.Reader, ui UI, open func(name string) (
 }
 
 // EncryptFile returns an identity file under a passphrase, armored, as age -p -a
-// makes it. It computes one scrypt, which takes about a second and 256 MiB. It
-// refuses an empty passphrase ([keyslot.ErrEmptyPassphrase]).
+// makes it. It computes one scrypt, which takes about a second and 256 MiB; if these
+// are not to be had, it fails with a [*keyslot.MemoryError]. It refuses an empty
+// passphrase ([keyslot.ErrEmptyPassphrase]).
 func EncryptFile(file, passphrase []byte) ([]byte, error) {
 	if len(passphrase) == 0 {
 		return nil, keyslot.ErrEmptyPassphrase
+	}
+	if err := checkScrypt(scryptWork); err != nil {
+		return nil, err
 	}
 	to, err := age.NewScryptRecipient(string(passphrase))
 	if err != nil {
 		return nil, err
 	}
+	to.SetWorkFactor(scryptWork)
 	var b bytes.Buffer
 	armored := armor.NewWriter(&b)
 	w, err := age.Encrypt(armored, to)
@@ -86,6 +92,13 @@ func EncryptFile(file, passphrase []byte) ([]byte, error) {
 	}
 	return b.Bytes(), err
 }
+
+// scryptWork is age's default: the binary logarithm of scrypt's N.
+const scryptWork = 18
+
+// checkScrypt finds out whether there is the memory for one scrypt of age, in which
+// r is 8: 128*N*r bytes (RFC 7914).
+func checkScrypt(work int) error { return keyslot.CheckMemory(128 * 8 << work) }
 
 // Inside returns ids with those that are files under a passphrase replaced by what
 // is in them. It asks for the passphrases that have yet to be asked for.
@@ -204,6 +217,13 @@ func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error)
 func (f *encryptedFile) unlock(ctx context.Context, stanzas []*age.Stanza) ([]byte, error) {
 	if len(stanzas) != 1 || stanzas[0].Type != scryptStanza {
 		return nil, errors.New("it is encrypted, but not with a passphrase")
+	}
+	if args := stanzas[0].Args; len(args) == 2 {
+		if work, err := strconv.ParseUint(args[1], 10, 6); err == nil {
+			if err := checkScrypt(int(work)); err != nil {
+				return nil, err
+			}
+		}
 	}
 	passphrase, err := f.ui.Passphrase(ctx, fmt.Sprintf("identity file %q", f.name))
 	if err != nil {

@@ -119,9 +119,15 @@ func ReadTail(src io.ReaderAt, size int64) *Copies {
 	return c
 }
 
-// nameLost says of what has no copy that it may be a container all the same.
+// nameLost says of what has no copy that it is another file, by more of its start
+// than a preamble, or may be a container all the same.
 func (c *Copies) nameLost(src io.ReaderAt, size int64, first []byte) {
-	if c.tail == nil && errors.Is(c.HeadErr, ForeignUnknown) && mayHaveLost(src, size, first) {
+	if c.tail != nil || !errors.Is(c.HeadErr, ForeignUnknown) {
+		return
+	}
+	start, _ := fullio.ReadUpTo(io.NewSectionReader(src, 0, size), nil, foreignStart)
+	c.HeadErr = foreignError(start)
+	if errors.Is(c.HeadErr, ForeignUnknown) && mayHaveLost(src, size, first) {
 		c.HeadErr = &ParseError{HEAD1, "magic", 0, ForeignLost, "no copy of a head is left in it, if there was one"}
 	}
 }

@@ -28,24 +28,33 @@ var foreign = []struct {
 	seems    Foreign
 	what     string
 	prefixes []string
+	at       int // where they stand
 }{
-	{ForeignConverted, "it looks like text in UTF-16: a shell may have re-encoded the container (redirect with -o instead)", []string{"\xff\xfe", "\xfe\xff"}},
-	{ForeignConverted, "it is a container that was converted to UTF-8 as if it were text", []string{"\xef\xbf\xbdbulla", "\xc2\x89bulla"}},
-	{ForeignConverted, "it is a container that was converted to ASCII as if it were text", []string{"?bulla"}},
+	{ForeignConverted, "it looks like text in UTF-16: a shell may have re-encoded the container (redirect with -o instead)", []string{"\xff\xfe", "\xfe\xff"}, 0},
+	{ForeignConverted, "it is a container that was converted to UTF-8 as if it were text", []string{"\xef\xbf\xbdbulla", "\xc2\x89bulla"}, 0},
+	{ForeignConverted, "it is a container that was converted to ASCII as if it were text", []string{"?bulla"}, 0},
 	{ForeignConverted, "it is a container whose line ends were converted as if it were text",
-		[]string{"\x89bulla\n", "\x89bulla\r\r", "\x89bulla\r\n\x1a\r\n"}},
-	{ForeignAge, "it looks like an age file", []string{"age-encryption.org/"}},
-	{ForeignAge, "it looks like an armored age file", []string{"-----BEGIN AGE ENCRYPTED FILE"}},
-	{ForeignOther, "it looks like an armored OpenPGP file", []string{"-----BEGIN PGP"}},
-	{ForeignOther, "it looks like a PEM file", []string{"-----BEGIN "}},
-	{ForeignOther, "it looks like a file of openssl enc", []string{"Salted__"}},
-	{ForeignOther, "it looks like a gzip file", []string{"\x1f\x8b"}},
-	{ForeignOther, "it looks like a Zstandard file", []string{"\x28\xb5\x2f\xfd"}},
-	{ForeignOther, "it looks like an xz file", []string{"\xfd7zXZ\x00"}},
-	{ForeignOther, "it looks like a bzip2 file", []string{"BZh"}},
-	{ForeignOther, "it looks like a zip file", []string{"PK\x03\x04"}},
-	{ForeignOther, "it looks like a 7-Zip file", []string{"7z\xbc\xaf\x27\x1c"}},
-	{ForeignOther, "it looks like an OpenPGP file", []string{"\x85\x01", "\x84", "\x8c", "\xc1"}},
+		[]string{"\x89bulla\n", "\x89bulla\r\r", "\x89bulla\r\n\x1a\r\n"}, 0},
+	{ForeignAge, "it looks like an age file", []string{"age-encryption.org/"}, 0},
+	{ForeignAge, "it looks like an armored age file", []string{"-----BEGIN AGE ENCRYPTED FILE"}, 0},
+	{ForeignOther, "it looks like an armored OpenPGP file", []string{"-----BEGIN PGP"}, 0},
+	{ForeignOther, "it looks like a PEM file", []string{"-----BEGIN "}, 0},
+	{ForeignOther, "it looks like a file of openssl enc", []string{"Salted__"}, 0},
+	{ForeignOther, "it looks like a gzip file", []string{"\x1f\x8b"}, 0},
+	{ForeignOther, "it looks like a Zstandard file", []string{"\x28\xb5\x2f\xfd"}, 0},
+	{ForeignOther, "it looks like an xz file", []string{"\xfd7zXZ\x00"}, 0},
+	{ForeignOther, "it looks like a bzip2 file", []string{"BZh"}, 0},
+	{ForeignOther, "it looks like a zip file", []string{"PK\x03\x04"}, 0},
+	{ForeignOther, "it looks like a 7-Zip file", []string{"7z\xbc\xaf\x27\x1c"}, 0},
+	{ForeignOther, "it looks like an lz4 file", []string{"\x04\x22\x4d\x18"}, 0},
+	{ForeignOther, "it looks like a RAR file", []string{"Rar!\x1a\x07"}, 0},
+	{ForeignOther, "it looks like a tar", []string{"ustar"}, 257},
+	{ForeignOther, "it looks like a LUKS volume", []string{"LUKS\xba\xbe"}, 0},
+	{ForeignOther, "it looks like a PDF file", []string{"%PDF-"}, 0},
+	{ForeignOther, "it looks like a picture", []string{"\x89PNG\r\n\x1a\n", "\xff\xd8\xff\xe0", "\xff\xd8\xff\xe1"}, 0},
+	{ForeignOther, "it looks like a film or a sound", []string{"\x1a\x45\xdf\xa3", "OggS", "fLaC"}, 0},
+	{ForeignOther, "it looks like a film or a sound", []string{"ftyp"}, 4},
+	{ForeignOther, "it looks like an OpenPGP file", []string{"\x85\x01", "\x84", "\x8c", "\xc1"}, 0},
 }
 
 // mayHaveLost reports whether a file of size bytes that begins with first, and has
@@ -90,10 +99,14 @@ func looksSealed(src io.ReaderAt, size int64) bool {
 	return true
 }
 
+// foreignStart is how much of an input [foreignError] looks at: a block of a tar.
+const foreignStart = 512
+
 // foreignError says what b, the start of an input without the magic, seems to be.
 func foreignError(b []byte) error {
 	for _, f := range foreign {
-		if slices.ContainsFunc(f.prefixes, func(p string) bool { return bytes.HasPrefix(b, []byte(p)) }) {
+		from := b[min(f.at, len(b)):]
+		if slices.ContainsFunc(f.prefixes, func(p string) bool { return bytes.HasPrefix(from, []byte(p)) }) {
 			return &ParseError{HEAD1, "magic", 0, f.seems, f.what}
 		}
 	}

@@ -104,6 +104,9 @@ func (a *app) find(r *randomAccess, name string, first bool) (*content, error) {
 		return nil, err
 	}
 	m, end := in.Find(name, first)
+	if m == nil && end != nil && r.EndMissing(end) {
+		return nil, r.loss(end, "nothing that was asked for is in what there is")
+	}
 	if m == nil || end != nil && !r.breaksOff(end) {
 		return nil, archiveError(r, end)
 	}
@@ -162,8 +165,8 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 			err = context.Cause(ctx)
 		}
 	}
-	if n == 0 && err == nil {
-		err = lost
+	if n == 0 && err == nil && lost != nil {
+		err = r.loss(lost, "nothing that was asked for is in what there is")
 	}
 	if err == nil {
 		err = out.Commit()

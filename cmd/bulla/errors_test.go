@@ -86,6 +86,7 @@ func TestExplain(t *testing.T) {
 		{path("write", syscall.EDQUOT), 1, "cannot write dir/x: ", "make room"},
 		{path("open", fs.ErrNotExist), 1, "cannot open dir/x: file does not exist", "check the name"},
 		{path("open", fs.ErrPermission), 1, "cannot open dir/x: permission denied", "who may read and write"},
+		{unreadable(path("open", fs.ErrPermission)), 1, "cannot open dir/x: permission denied", "check who may read it"},
 		{path("open", syscall.EROFS), 1, "cannot open dir/x: ", "who may read and write"},
 		{path("open", syscall.ENOTDIR), 1, "cannot open dir/x: ", "part of the path"},
 		{path("read", syscall.EISDIR), 1, "cannot read dir/x: ", "not a directory"},

@@ -162,6 +162,8 @@ func explainNoKey(name string, e *keysError) *failure {
 	switch n := e.keys.named; {
 	case n == 0 && asked:
 		f.what = "wrong passphrase for " + name
+	case n == 0 && e.keys.phrase:
+		f.what = name + " has no passphrase" + census
 	case n == 0:
 		f.what = "no key to open " + name + " with" + census
 	case asked:

@@ -112,6 +112,8 @@ func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members 
 		return archiveError(r, err)
 	case s.End == nil && len(s.Missing) > 0:
 		return archiveError(r, &archive.MissingError{Name: s.Missing[0]})
+	case s.End != nil && s.Count == 0 && r.EndMissing(s.End):
+		return r.loss(s.End, "nothing that was asked for is in what there is")
 	case s.End != nil && (s.Count == 0 || !r.breaksOff(s.End)):
 		return archiveError(r, s.End)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"golang.org/x/term"
@@ -38,12 +39,21 @@ func (a *app) readsStdin(name string) bool {
 func (a *app) openInput(name string) (*input, error) {
 	b, err := a.files.Open(orElse(name, "-"))
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
 	if name == "" && b.Terminal() {
 		return nil, usage("name a file, or - for what you type", "standard input is a terminal")
 	}
 	return a.newInput(b, name), nil
+}
+
+// unreadable adds a hint to an error of opening an input, for which no output is
+// the way out.
+func unreadable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return withHint(err, "check who may read it, and search the directories that lead to it")
+	}
+	return err
 }
 
 func (a *app) newInput(b *storage.Blob, name string) *input {

@@ -254,7 +254,7 @@ func (a *app) publicHalves(ctx context.Context, name string) (to []string, err e
 	for _, id := range ids {
 		r := slot.RecipientOf(id)
 		if r == nil || r.Type() != format.SlotHPKE {
-			return nil, &failure{exit: exitUnsupported, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
+			return nil, &failure{exit: exitUsage, what: fmt.Sprintf("%s: only the recipients of identities that begin with AGE-SECRET-KEY-PQ-1 can be shown", in.name),
 				hint: "age-keygen -y shows those of age's other keys, ssh-keygen -y those of ssh keys"}
 		}
 		to = append(to, r.Canonical())

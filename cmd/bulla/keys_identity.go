@@ -33,6 +33,7 @@ type identities struct {
 	all   []stream.Identity
 	named int // how many of them the user named, or keeps in the default place
 
+	phrase bool   // the user asked for a passphrase
 	prefix string // of the flags that name more
 }
 
@@ -51,7 +52,7 @@ func (k *identityFlags) find(ask bool) (*identities, error) {
 	if err := k.pin.check(); err != nil {
 		return nil, err
 	}
-	ids := &identities{prefix: k.passphrase.prefix}
+	ids := &identities{phrase: k.passphrase.given(), prefix: k.passphrase.prefix}
 	files := k.files
 	if !k.given() {
 		path, err := configFile(identityFile)

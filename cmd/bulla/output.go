@@ -239,7 +239,7 @@ var storageErrors = map[storage.Kind]struct {
 	storage.Shrunk:       {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},
 	storage.NoScheme:     {exitUnsupported, "NAME is a URL", "this version reads and writes local files only; ./NAME is a file of that name"},
 	storage.NoDescriptor: {exitUsage, "NAME is no file descriptor", "for example /dev/fd/3"},
-	storage.Closed:       {exitIO, "NAME is closed", "name a file, or redirect it"},
+	storage.Closed:       {exitIO, "NAME is closed", "name a file, or redirect it; /dev/null opened for reading and writing looks closed, too: use -o /dev/null, or open it for writing only"},
 	storage.HalfPatched: {exitIO, "",
 		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"},
 }

@@ -93,6 +93,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if e.GetSpecifiedName() == memberMark[:1] {
 			f.hint = "a member of standard input is named after --: bulla cat -- -" + memberMark + "MEMBER"
 		}
+		f.what = "there is no flag --" + safetext.Printable(e.GetSpecifiedName())
 		if e.GetSpecifiedShortnames() != "" {
 			// Not all that was given: after -p that may be a passphrase.
 			f.what = "there is no flag -" + e.GetSpecifiedName()
@@ -130,7 +131,7 @@ var otherWords = map[string]string{
 	"info": "inspect", "show": "inspect", "stat": "inspect",
 	"add": "recipients add", "remove": "recipients remove", "repair": "recipients repair",
 	"recipients ls": "recipients list", "recipients rm": "recipients remove", "recipients delete": "recipients remove",
-	"export": "head export", "head save": "head export", "head backup": "head export", "restore": "head restore",
+	"export": "head export", "head save": "head export", "head backup": "head export", "restore": "decrypt, extract or head restore",
 	"keys": "keygen", "genkey": "keygen",
 	"rm": hintNoDelete, "delete": hintNoDelete, "del": hintNoDelete,
 }
@@ -144,7 +145,7 @@ func otherWord(word string) string {
 	if verb == "" || verb == hintNoDelete {
 		return verb
 	}
-	return "did you mean bulla " + verb + "?"
+	return "did you mean " + verb + "?"
 }
 
 func unknownVerb(root *cobra.Command, word string) error {
@@ -193,7 +194,7 @@ func suggestFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 	case unknown.GetSpecifiedShortnames() != "":
 		return ""
 	case cmd == cmd.Root() && slices.Contains(namesOf(verbsOf(cmd)), name):
-		return "did you mean bulla " + name + "?"
+		return "did you mean " + name + "?"
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })

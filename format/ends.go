@@ -5,14 +5,19 @@ import (
 	"io"
 )
 
+// CheckReader is [Check] of a container that can be read only once, to its end. If
+// reading fails, the report has nothing but the error, in Err.
+func CheckReader(src io.Reader) *Report {
+	var ends Ends
+	if _, err := io.Copy(&ends, src); err != nil {
+		return &Report{Err: err}
+	}
+	return Check(&ends, ends.Size())
+}
+
 // Ends keep the two ends of a stream that is written to them: all that [Check]
-// looks at. So a container that can be read only once can be checked, too:
-//
-//	var ends format.Ends
-//	_, err := io.Copy(&ends, src)
-//	report := format.Check(&ends, ends.Size())
-//
-// They take 512 KiB, whatever the size of the stream. The zero value is ready.
+// looks at. They take 512 KiB, whatever the size of the stream. The zero value is
+// ready.
 type Ends struct {
 	size  int64
 	first []byte // up to MaxHeadSize bytes from the beginning

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/iotest"
 )
 
 // TestEnds compares what Ends keep with the stream it was given, in pieces of
@@ -73,5 +74,11 @@ func TestEndsCheck(t *testing.T) {
 	got, want := Check(e, e.Size()), Check(bytes.NewReader(whole), int64(len(whole)))
 	if len(got.Findings) != 0 || len(want.Findings) != 0 || got.Layout != want.Layout {
 		t.Errorf("got %+v, %+v", got.Layout, got.Findings)
+	}
+	if got := CheckReader(bytes.NewReader(whole)); got.Layout != want.Layout || got.Err != nil {
+		t.Errorf("of a stream: %+v, %v", got.Layout, got.Err)
+	}
+	if got := CheckReader(io.MultiReader(bytes.NewReader(head), iotest.ErrReader(io.ErrClosedPipe))); got.Err != io.ErrClosedPipe {
+		t.Errorf("of a stream that breaks off: %v", got.Err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/stream"
 )
 
@@ -187,4 +189,71 @@ func unfinished(err error, out *output, n int64) error {
 		return f
 	}
 	return withHint(f, "the "+console.Bytes(n)+" written so far are authentic but incomplete: discard them; "+f.hint)
+}
+
+// checkResume refuses to go on with what cannot be gone on with.
+func checkResume(in *input, out *output) error {
+	switch {
+	case !in.regular:
+		return usage("name the file", "--resume reads the input at any place, and %s cannot be read so", in.name)
+	case !out.Whole():
+		return usage("name a file with -o", "--resume goes on with an output file, and %s is none", out.name)
+	}
+	return nil
+}
+
+// resume writes the plaintext and goes on where an earlier run has ended, killed
+// or interrupted or out of space. What that has left under the output's
+// preliminary name proves nothing by itself, and after a power failure may not
+// be what was written: it is compared, all of it, with the plaintext as the
+// container gives it, and kept as far as it is equal.
+//
+// If it does not come to the end, what there is stays for the next run.
+func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+	there, err := out.Reopen()
+	if err != nil {
+		return err
+	}
+	kept := a.left.Add(func() {
+		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "rerun the same command to continue")
+	})
+	start := time.Now()
+	bar := a.startProgress(w, in.name, total, opts.Done, out)
+	old := out.Kept()
+	_, err = r.WriteRange(ctx, old, 0, min(there, total))
+	if err == nil || errors.Is(err, storage.ErrDiffers) {
+		err = old.Cut()
+	}
+	n := old.Same
+	if err == nil {
+		var k int64
+		k, err = r.WriteRange(ctx, out.writer(), n, total-n)
+		n += k
+	}
+	if err == nil {
+		err = out.Commit()
+	}
+	bar.Finish(err)
+	if err == nil || ctx.Err() == nil { // of an interrupted run err is not said
+		kept()
+	}
+	if err != nil {
+		return unresumed(about(in.name, err), out)
+	}
+	a.tellCopies(in.name, r.Warnings(), opts.Head, r.Head())
+	a.note("%s: %s decrypted to %s in %v, %s of it by an earlier run", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond), console.Bytes(old.Same))
+	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n})
+}
+
+// unresumed says of an error that not all is lost, if that is so.
+func unresumed(err error, out *output) error {
+	out.Abort()
+	if !out.Remains() {
+		return out.fails(err)
+	}
+	f := explain(err)
+	if f.silent {
+		return err
+	}
+	return withHint(f, "what there is of it is kept as "+safetext.Printable(out.Partial())+": rerun the same command to continue, once this is solved")
 }

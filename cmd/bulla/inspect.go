@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -70,9 +69,14 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	r, err := in.check()
-	if err != nil {
-		return err
+	var r *format.Report
+	if in.regular {
+		r = format.Check(in.At(), in.size)
+	} else {
+		r = format.CheckReader(in.Stream())
+	}
+	if r.Err != nil {
+		return r.Err
 	}
 	if extract {
 		h, err := r.Newest(detached)
@@ -99,19 +103,6 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 			hint: orSalvage("bulla verify with a key says how much of it is sound", in.name)}
 	}
 	return a.outErr
-}
-
-// check checks what can be checked without a key.
-func (in *input) check() (*format.Report, error) {
-	if in.regular {
-		r := format.Check(in.At(), in.size)
-		return r, r.Err
-	}
-	var ends format.Ends
-	if _, err := io.Copy(&ends, in.Stream()); err != nil {
-		return nil, err
-	}
-	return format.Check(&ends, ends.Size()), nil
 }
 
 func (a *app) describe(d *description) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +99,7 @@ func (c *lsColumns) line(m *archive.Member) string {
 	owner := orElse(m.Owner, "-")
 	c.width = max(c.width, 19, utf8.RuneCountInString(owner)+1+len(size))
 	pad := strings.Repeat(" ", c.width-utf8.RuneCountInString(owner)-len(size))
-	line := fmt.Sprintf("%s %s%s%s %s %s", modeText(m), safetext.Printable(owner), pad, size, m.ModTime.Local().Format("2006-01-02 15:04"), safetext.Printable(m.Name))
+	line := fmt.Sprintf("%s %s%s%s %s %s", m.ModeText(), safetext.Printable(owner), pad, size, m.ModTime.Local().Format("2006-01-02 15:04"), safetext.Printable(m.Name))
 	switch {
 	case m.Link == "":
 	case m.Kind == archive.HardLink:
@@ -109,46 +108,6 @@ func (c *lsColumns) line(m *archive.Member) string {
 		line += " -> " + safetext.Printable(m.Link)
 	}
 	return line
-}
-
-// letters are the types as ls and tar show them.
-var letters = map[fs.FileMode]string{0: "-", fs.ModeDir: "d", fs.ModeSymlink: "l", fs.ModeNamedPipe: "p", fs.ModeDevice: "b", fs.ModeDevice | fs.ModeCharDevice: "c"}
-
-// specials are the permissions besides those to read, write and execute.
-var specials = []struct {
-	bit, digit fs.FileMode
-	at         int // of the x that it shows in place of
-	mark       byte
-}{{fs.ModeSetuid, 0o4000, 3, 's'}, {fs.ModeSetgid, 0o2000, 6, 's'}, {fs.ModeSticky, 0o1000, 9, 't'}}
-
-// modeText is the type and the permissions as ls and tar show them.
-func modeText(m *archive.Member) string {
-	letter := orElse(letters[m.Mode.Type()], "?")
-	if m.Kind == archive.HardLink {
-		letter = "h"
-	}
-	text := []byte(letter + m.Mode.Perm().String()[1:])
-	for _, s := range specials {
-		if m.Mode&s.bit == 0 {
-			continue
-		}
-		if text[s.at] != 'x' {
-			s.mark -= 'a' - 'A'
-		}
-		text[s.at] = s.mark
-	}
-	return string(text)
-}
-
-// modeDigits is the permissions in octal digits, as chmod takes them.
-func modeDigits(m fs.FileMode) string {
-	n := m.Perm()
-	for _, s := range specials {
-		if m&s.bit != 0 {
-			n |= s.digit
-		}
-	}
-	return fmt.Sprintf("%04o", uint32(n))
 }
 
 // A listed member is what ls --json says of it.
@@ -164,7 +123,7 @@ type listed struct {
 }
 
 func newListed(m *archive.Member) *listed {
-	l := &listed{Name: safetext.String(m.Name), Type: m.Kind, Size: m.Size, Mode: modeDigits(m.Mode), Owner: safetext.String(m.Owner), Link: safetext.String(m.Link)}
+	l := &listed{Name: safetext.String(m.Name), Type: m.Kind, Size: m.Size, Mode: m.ModeDigits(), Owner: safetext.String(m.Owner), Link: safetext.String(m.Link)}
 	if !utf8.ValidString(m.Name) {
 		l.Raw = []byte(m.Name)
 	}

@@ -15,14 +15,10 @@ var version string
 // buildVersion is the version of this program: as a release says, or else as the
 // Go toolchain knows it.
 func buildVersion() string {
-	if version != "" {
-		return version
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return orElse(info.Main.Version, "(unknown)")
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(unknown)"
-	}
-	return info.Main.Version
+	return orElse(version, "(unknown)")
 }
 
 // buildSetting is one of the settings that the toolchain records in a program.

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -429,11 +428,11 @@ func TestContractResume(t *testing.T) {
 	if err != nil || n != 5 {
 		t.Fatal(n, err)
 	}
-	back := make([]byte, 4)
-	if _, err := p.ReadAt(back, 0); err != nil || !bytes.Equal(back, []byte("half")) {
-		t.Errorf("%q, %v", back, err)
+	kept := p.Kept()
+	if n, err := io.WriteString(kept, "half and half"); n != 4 || !errors.Is(err, ErrDiffers) || kept.Same != 4 {
+		t.Errorf("%d of %d are the same, %v", n, kept.Same, err)
 	}
-	if err := p.CutAt(4); err != nil {
+	if err := kept.Cut(); err != nil {
 		t.Fatal(err)
 	}
 	io.WriteString(p, " and half")

@@ -320,18 +320,6 @@ func (p *Pending) Reopen() (there int64, err error) {
 	return 0, err
 }
 
-// ReadAt reads a reopened output.
-func (p *Pending) ReadAt(b []byte, off int64) (int, error) { return p.file.ReadAt(b, off) }
-
-// CutAt cuts a reopened output at offset, and continues writing there.
-func (p *Pending) CutAt(offset int64) error {
-	if err := p.file.Truncate(offset); err != nil {
-		return err
-	}
-	_, err := p.file.Seek(offset, io.SeekStart)
-	return err
-}
-
 // ReadBack makes what was written durable, and returns it to be read from the disk
 // instead of from memory, as far as the system allows. What is not on the disk yet can
 // only come from memory, so ReadBack waits even with NoSync.

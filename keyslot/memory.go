@@ -6,7 +6,6 @@ import (
 	"math"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 )
 
@@ -50,11 +49,9 @@ func checkMemory(root fs.FS, need uint64) error {
 func readNumber(root fs.FS, name, word string) uint64 {
 	b, _ := fs.ReadFile(root, name)
 	_, rest, _ := strings.Cut(string(b), word)
-	for number := range strings.FieldsSeq(rest) {
-		if n, err := strconv.ParseUint(number, 10, 53); err == nil {
-			return n
-		}
-		break
+	var n uint64
+	if _, err := fmt.Sscan(rest, &n); err != nil { // it is "max", or not there
+		return noLimit
 	}
-	return noLimit
+	return min(n, noLimit)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -150,11 +151,8 @@ func explainNoKey(name string, e *keysError) *failure {
 	if f := explainedBefore(causes); f != nil { // such as that nobody could be asked
 		return f
 	}
-	if errors.Is(causes, keyslot.ErrEmptyPassphrase) {
-		return explainPlain(causes)
-	}
-	if m, ok := errors.AsType[*keyslot.MemoryError](causes); ok {
-		return explainKeys(m)
+	if errors.Is(causes, keyslot.ErrEmptyPassphrase) || errors.As(causes, new(*keyslot.MemoryError)) {
+		return cmp.Or(explainPlain(causes), explainKeys(causes))
 	}
 	asked := slices.Contains(e.Tried, format.SlotPassphrase)
 	f := &failure{exit: exitNoKey}

@@ -87,10 +87,8 @@ func (a *app) keygen(cmd *cobra.Command, k *keygenFlags, args []string) error {
 		return usage("-o FILE says where to write the key; -y FILE shows a recipient", "keygen reads no file without -y")
 	case k.isDefault && (k.kek || k.output != ""):
 		return usage("leave out --kek and -o", "--default makes an identity in the configuration directory")
-	case k.kek && k.passphrase.given():
-		return usage("leave out one of them", "a symmetric key cannot be put under a passphrase")
-	case k.tpm && k.passphrase.given():
-		return usage("leave out one of them", "a TPM key has a PIN, not a passphrase")
+	case (k.kek || k.tpm) && k.passphrase.given():
+		return usage("leave out one of them", "a passphrase protects neither a symmetric key nor a TPM key, which has a PIN")
 	}
 	if err := k.tpmFlags.check(cmd); err != nil {
 		return err

@@ -98,7 +98,7 @@ const scryptWork = 18
 
 // checkScrypt finds out whether there is the memory for one scrypt of age, in which
 // r is 8: 128*N*r bytes (RFC 7914).
-func checkScrypt(work int) error { return keyslot.CheckMemory(128 * 8 << work) }
+func checkScrypt(work uint64) error { return keyslot.CheckMemory(128 * 8 << work) }
 
 // Inside returns ids with those that are files under a passphrase replaced by what
 // is in them. It asks for the passphrases that have yet to be asked for.
@@ -215,15 +215,12 @@ func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error)
 // unlock opens the one stanza of a file under a passphrase. What scrypt may cost
 // is bounded by age.
 func (f *encryptedFile) unlock(ctx context.Context, stanzas []*age.Stanza) ([]byte, error) {
-	if len(stanzas) != 1 || stanzas[0].Type != scryptStanza {
+	if len(stanzas) != 1 || stanzas[0].Type != scryptStanza || len(stanzas[0].Args) != 2 {
 		return nil, errors.New("it is encrypted, but not with a passphrase")
 	}
-	if args := stanzas[0].Args; len(args) == 2 {
-		if work, err := strconv.ParseUint(args[1], 10, 6); err == nil {
-			if err := checkScrypt(int(work)); err != nil {
-				return nil, err
-			}
-		}
+	work, _ := strconv.ParseUint(stanzas[0].Args[1], 10, 6) // age refuses what is none
+	if err := checkScrypt(work); err != nil {
+		return nil, err
 	}
 	passphrase, err := f.ui.Passphrase(ctx, fmt.Sprintf("identity file %q", f.name))
 	if err != nil {

@@ -2,25 +2,19 @@ package spec
 
 import "strings"
 
-// Meaning says in plain words what it means for a user that a clause is broken,
-// and what to do then. It returns "" for what is no clause.
-func Meaning(id string) (means, remedy string) {
-	c, ok := Lookup(id)
-	if !ok {
-		return "", ""
-	}
-	family, _, _ := strings.Cut(id, "-")
-	m, ok := meanings[id]
+// meaning is what is said of a clause by itself, or for all of its family.
+func (c *Clause) meaning() meaning {
+	family, _, _ := strings.Cut(c.ID, "-")
+	m, ok := meanings[c.ID]
 	switch {
 	case ok:
+		return m
 	case c.Binds == Writer:
-		m = meaning{"no file shows it: the program that wrote the file made a mistake that may weaken it.", "report it to whoever makes that program, and encrypt again with another."}
+		return meaning{"no file shows it: the program that wrote the file made a mistake that may weaken it.", "report it to whoever makes that program, and encrypt again with another."}
 	case c.Binds == Reader:
-		m = meaning{"no file breaks it: it binds the program that reads. Cited for a file, it says why that file was not opened.", "try another key or a newer program; if both are right, report it to whoever makes the program."}
-	default:
-		m = meanings[family]
+		return meaning{"no file breaks it: it binds the program that reads. Cited for a file, it says why that file was not opened.", "try another key or a newer program; if both are right, report it to whoever makes the program."}
 	}
-	return m.means, m.remedy
+	return meanings[family]
 }
 
 type meaning struct{ means, remedy string }

@@ -41,14 +41,19 @@ const (
 
 // A Clause is what the specification says under one identifier.
 type Clause struct {
-	Text    string // in one line of Markdown, without its identifier and mark
-	Section string // that it stands in, such as "3. The head"
-	Level   Level
-	Binds   Party
+	ID      string `json:"clause"` // such as "HEAD-7"
+	Level   Level  `json:"level"`
+	Binds   Party  `json:"binds"`
+	Section string `json:"section"` // that it stands in, such as "3. The head"
+	Text    string `json:"text"`    // in one line of Markdown, without its identifier and mark
+
+	// In plain words, what it means for a user that the clause is broken, and what
+	// to do then.
+	Means  string `json:"means"`
+	Remedy string `json:"remedy"`
 }
 
-// Lookup returns the clause with an identifier such as "HEAD-7"; ok is false if there
-// is none.
+// Lookup returns the clause with an identifier; ok is false if there is none.
 func Lookup(id string) (c Clause, ok bool) {
 	c, ok = parsed().byID[id]
 	return c, ok
@@ -92,7 +97,7 @@ func parse(text string) *clauses {
 			continue
 		}
 		id := s[m[2]:m[3]]
-		c := Clause{s[:m[0]] + s[m[1]:], section, Declares, File}
+		c := Clause{ID: id, Level: Declares, Binds: File, Section: section, Text: s[:m[0]] + s[m[1]:]}
 		if m[4] >= 0 {
 			c.Binds = Party(s[m[4]:m[5]])
 		}
@@ -102,6 +107,8 @@ func parse(text string) *clauses {
 				break
 			}
 		}
+		plain := c.meaning()
+		c.Means, c.Remedy = plain.means, plain.remedy
 		all.ids = append(all.ids, id)
 		all.byID[id] = c
 	}

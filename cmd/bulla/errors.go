@@ -136,33 +136,40 @@ func explainIO(err error) *failure {
 	} else if fe, ok := errors.AsType[*fileError](err); ok {
 		f.what = fe.Error()
 	}
+	for _, h := range systemHints {
+		if errors.Is(err, h.err) {
+			f.hint = h.hint
+			break
+		}
+	}
 	switch {
 	case storage.NoSpace(err):
 		f.hint = "make room, or name another place with -o"
-	case errors.Is(err, storage.ErrNotInherited):
-		f.hint = "a redirection passes it on, such as 3< FILE or 3> FILE"
-	case errors.Is(err, fs.ErrNotExist):
-		f.hint = "check the name, and that its directory exists"
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		f.hint = "check who may read and write there, or name another place with -o"
-	case errors.Is(err, syscall.ENOTDIR):
-		f.hint = "a part of the path is a file, not a directory"
-	case errors.Is(err, syscall.EISDIR):
-		f.hint = "name a file, not a directory"
-	case errors.Is(err, syscall.ENAMETOOLONG):
-		f.hint = "choose a shorter name; outputs are named with -o"
-	case errors.Is(err, syscall.EXDEV):
-		f.hint = "its directory spans file systems, as overlays and bind mounts may; name another place with -o"
 	case errors.Is(err, syscall.EINVAL) && strings.HasPrefix(f.what, "cannot sync "):
 		f.hint = "this file system cannot wait for the disk; --no-sync leaves that out where it is a flag, or name another place with -o"
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		f.hint = "the source became shorter while it was read"
+	case f.hint != "":
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
 		f.hint = "the source or the destination failed"
 	default:
 		f.hint = hintReport
 	}
 	return f
+}
+
+// systemHints are for errors of the operating system; the first that fits counts.
+var systemHints = []struct {
+	err  error
+	hint string
+}{
+	{storage.ErrNotInherited, "a redirection passes it on, such as 3< FILE or 3> FILE"},
+	{fs.ErrNotExist, "check the name, and that its directory exists"},
+	{fs.ErrPermission, "check who may read and write there, or name another place with -o"},
+	{syscall.EROFS, "check who may read and write there, or name another place with -o"},
+	{syscall.ENOTDIR, "a part of the path is a file, not a directory"},
+	{syscall.EISDIR, "name a file, not a directory"},
+	{syscall.ENAMETOOLONG, "choose a shorter name; outputs are named with -o"},
+	{syscall.EXDEV, "its directory spans file systems, as overlays and bind mounts may; name another place with -o"},
+	{io.ErrUnexpectedEOF, "the source became shorter while it was read"},
 }
 
 // isClosedPipe reports whether err is an output that nobody reads any more. Pipes

@@ -198,11 +198,8 @@ func (a *app) writeKey(name string, key []byte) error {
 
 // withoutForce words the refusal to overwrite for a verb that cannot be forced.
 func withoutForce(err error) error {
-	if err == nil {
-		return nil
-	}
-	if f := explain(err); f.exit == exitRefused {
-		return refuse("a key is never overwritten; name another file, or move this one away yourself", "%s", f.what)
+	if err != nil && explain(err).exit == exitRefused {
+		return withHint(err, "a key is never overwritten; name another file, or move this one away yourself")
 	}
 	return err
 }

@@ -90,7 +90,11 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		named = append(named, owners(ids.all)...)
+		for _, id := range ids.all {
+			if r := slot.RecipientOf(id); r != nil {
+				named = append(named, namedRecipient{r, theOpener})
+			}
+		}
 		a.tellRemoved(src, heads, named)
 		return a.tellListing(keyedListing(src.given, heads, named))
 	case isNoKey(err) && !l.given():
@@ -122,15 +126,7 @@ func (l *listFlags) named() ([]namedRecipient, error) {
 	return l.whom.public(files)
 }
 
-// owners are those of the identities that say whose they are.
-func owners(ids []stream.Identity) (all []namedRecipient) {
-	for _, id := range ids {
-		if r := slot.RecipientOf(id); r != nil {
-			all = append(all, namedRecipient{r, "the key that opens it"})
-		}
-	}
-	return all
-}
+const theOpener = "the key that opens it"
 
 // keyedListing is what somebody sees who can open the file.
 func keyedListing(file safetext.Name, heads *stream.HeadEditor, named []namedRecipient) *listing {
@@ -145,7 +141,7 @@ func keyedListing(file safetext.Name, heads *stream.HeadEditor, named []namedRec
 	}
 	if i := heads.OpenedSlot(); i >= 0 {
 		d.Slots[i].Opened = true
-		d.Slots[i].From = orElse(d.Slots[i].From, "the key that opens it")
+		d.Slots[i].From = orElse(d.Slots[i].From, theOpener)
 	}
 	return d
 }

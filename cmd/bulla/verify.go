@@ -323,42 +323,26 @@ func (a *app) tellChecks(d *verdict) {
 		count[stream.Passed], count[stream.Failed], count[stream.NotChecked], count[stream.NotApplicable])
 }
 
-// explainClauses explains a clause of the specification, or all of them.
+// explainClauses says what a clause of the specification demands, or all of them,
+// what it means that one is broken, and what to do then.
 func (a *app) explainClauses(id string) error {
+	ids := []string{strings.Trim(strings.ToUpper(id), "[]")}
 	if strings.EqualFold(id, "all") {
-		for i, id := range spec.Clauses() {
-			if i > 0 && !a.json {
-				a.printf("\n")
-			}
-			a.explainClause(id)
+		ids = spec.Clauses()
+	} else if _, ok := spec.Lookup(ids[0]); !ok {
+		return usage(orElse(didYouMean(ids[0], spec.Clauses()), "a finding names one, as in HEAD-7; --explain all lists them"), "the specification has no clause %s", safetext.Printable(ids[0]))
+	}
+	for i, id := range ids {
+		c, _ := spec.Lookup(id)
+		if a.json {
+			a.printJSON(c)
+			continue
 		}
-		return a.outErr
+		if i > 0 {
+			a.printf("\n")
+		}
+		a.printf("%s (a %s of the %s), section %s\n%s\n", c.ID, c.Level, c.Binds, c.Section, c.Text)
+		a.printf("If it is broken: %s\nWhat to do: %s\n", c.Means, c.Remedy)
 	}
-	id = strings.Trim(strings.ToUpper(id), "[]")
-	if _, ok := spec.Lookup(id); !ok {
-		return usage(orElse(didYouMean(id, spec.Clauses()), "a finding names one, as in HEAD-7; --explain all lists them"), "the specification has no clause %s", safetext.Printable(id))
-	}
-	a.explainClause(id)
 	return a.outErr
-}
-
-// explainClause says what a clause demands, what it means that one is broken, and
-// what to do then.
-func (a *app) explainClause(id string) {
-	c, _ := spec.Lookup(id)
-	means, remedy := spec.Meaning(id)
-	if a.json {
-		a.printJSON(struct {
-			Clause  string     `json:"clause"`
-			Level   spec.Level `json:"level"`
-			Binds   spec.Party `json:"binds"`
-			Section string     `json:"section"`
-			Text    string     `json:"text"`
-			Means   string     `json:"means"`
-			Remedy  string     `json:"remedy"`
-		}{id, c.Level, c.Binds, c.Section, c.Text, means, remedy})
-		return
-	}
-	a.printf("%s (a %s of the %s), section %s\n%s\n", id, c.Level, c.Binds, c.Section, c.Text)
-	a.printf("If it is broken: %s\nWhat to do: %s\n", means, remedy)
 }

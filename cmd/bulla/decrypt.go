@@ -195,9 +195,9 @@ func unfinished(err error, out *output, n int64) error {
 func checkResume(in *input, out *output) error {
 	switch {
 	case !in.regular:
-		return usage("name the file", "--resume reads the input at any place, and %s cannot be read so", in.name)
+		return usage("name the file", "--resume needs a regular file as input, and %s is not one", in.name)
 	case !out.Whole():
-		return usage("name a file with -o", "--resume goes on with an output file, and %s is none", out.name)
+		return usage("name a file with -o", "--resume needs an output file, and %s is not one", out.name)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *ou
 		return err
 	}
 	kept := a.left.Add(func() {
-		a.warn(out.name+" is not complete: what there is of it is kept as "+safetext.Printable(out.Partial()), "rerun the same command to continue")
+		a.warn(out.name+" is not complete: the part written so far is kept as "+safetext.Printable(out.Partial()), "rerun the same command to continue")
 	})
 	start := time.Now()
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
@@ -255,5 +255,5 @@ func unresumed(err error, out *output) error {
 	if f.silent {
 		return err
 	}
-	return withHint(f, "what there is of it is kept as "+safetext.Printable(out.Partial())+": rerun the same command to continue, once this is solved")
+	return withHint(f, "the part written so far is kept as "+safetext.Printable(out.Partial())+": rerun the same command to continue, once this is solved")
 }

@@ -221,7 +221,7 @@ func TestFailsSaysWhatIsLeft(t *testing.T) {
 	full := &fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}
 	for name, want := range map[string]string{
 		filepath.Join(dir, "x"): "; no output was left behind",
-		"-":                     "; what was written to standard output before is there, and not complete",
+		"-":                     "; standard output got an incomplete output",
 	} {
 		o, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: name}, mode: 0o600})
 		if err != nil {

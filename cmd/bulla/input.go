@@ -73,7 +73,7 @@ func (in *input) named(name func(path string) (string, error)) func() (string, e
 		return nil
 	case !in.regular:
 		return func() (string, error) {
-			return "", usage("name the output with -o FILE, or -o - for standard output", "%s is no regular file: its output has no default name", in.name)
+			return "", usage("name the output with -o FILE, or -o - for standard output", "%s is not a regular file: its output has no default name", in.name)
 		}
 	}
 	return func() (string, error) { return name(in.path) }

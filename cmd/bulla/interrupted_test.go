@@ -273,7 +273,7 @@ func TestInTheWay(t *testing.T) {
 	check := func(kind string) {
 		t.Helper()
 		c := start(t, dir, strings.NewReader("data"), "encrypt", "-o", "out")
-		if got := c.code(); got != exitRefused || !strings.Contains(c.errs.String(), "error: .out.partial is in the way: it is no regular file\n") {
+		if got := c.code(); got != exitRefused || !strings.Contains(c.errs.String(), "error: .out.partial is in the way: it is not a regular file\n") {
 			t.Errorf("%s: exit code %d: %s", kind, got, c.errs.String())
 		}
 		if got := names(t, dir); !strings.HasPrefix(got, ".out.partial") {

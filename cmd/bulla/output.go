@@ -47,7 +47,7 @@ func (a *allowFlag) allows(word string) bool { return slices.Contains(a.words, w
 func (a *allowFlag) Set(words string) error {
 	for _, w := range strings.Split(words, ",") {
 		if !slices.Contains(a.known(), w) {
-			return errors.New("there is no such word")
+			return errors.New("unknown word")
 		}
 		a.words = append(a.words, w)
 	}
@@ -130,7 +130,7 @@ func (a *app) tellWhere(o *output) {
 // warnFull warns if there is less room than the output is going to take.
 func (a *app) warnFull(o *output, size int64) {
 	if free, ok := o.Free(); ok && free < size {
-		a.warn(fmt.Sprintf("%s is going to have %s, and %s are free there", o.name, console.Bytes(size), console.Bytes(free)),
+		a.warn(fmt.Sprintf("%s needs %s, and only %s are free there", o.name, console.Bytes(size), console.Bytes(free)),
 			"make room, or name another place with -o")
 	}
 }
@@ -144,11 +144,11 @@ func (o *output) fails(err error) error {
 	case f.exit != exitIO || f.silent || isComplete(err):
 		return err
 	case o.Remains():
-		f.hint = also(f.hint, "what there is of it could not be removed: "+safetext.Printable(o.Partial()))
+		f.hint = also(f.hint, "the unfinished output could not be removed: "+safetext.Printable(o.Partial()))
 	case o.Whole():
 		f.hint = also(f.hint, "no output was left behind")
 	default:
-		f.hint = also(f.hint, "what was written to "+o.name+" before is there, and not complete")
+		f.hint = also(f.hint, o.name+" got an incomplete output")
 	}
 	return f
 }
@@ -238,7 +238,7 @@ var storageErrors = map[storage.Kind]struct {
 	storage.Changed:      {exitChanged, "", "run it again"},
 	storage.Shrunk:       {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},
 	storage.NoScheme:     {exitUnsupported, "NAME is a URL", "this version reads and writes local files only; ./NAME is a file of that name"},
-	storage.NoDescriptor: {exitUsage, "NAME is no file descriptor", "for example /dev/fd/3"},
+	storage.NoDescriptor: {exitUsage, "", "for example /dev/fd/3"},
 	storage.Closed:       {exitIO, "NAME is closed", "name a file, or redirect it; /dev/null opened for reading and writing looks closed, too: use -o /dev/null, or open it for writing only"},
 	storage.HalfPatched: {exitIO, "",
 		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"},

@@ -51,7 +51,7 @@ func TestResumeAfterKill(t *testing.T) {
 		if st, err := os.Stat(storage.PartialPath(out)); err == nil {
 			size = st.Size()
 		}
-		if said := c.errs.String(); sig != syscall.SIGKILL && said != "bulla: warning: out is not complete: what there is of it is kept as .out.partial\nbulla: hint: rerun the same command to continue\n" {
+		if said := c.errs.String(); sig != syscall.SIGKILL && said != "bulla: warning: out is not complete: the part written so far is kept as .out.partial\nbulla: hint: rerun the same command to continue\n" {
 			t.Errorf("%v: it said %q", sig, said)
 		}
 		if got := names(t, dir); got != ".out.partial c.bulla plain" {

@@ -39,8 +39,8 @@ const (
 
 var kindText = [...]string{
 	Exists:       "exists", // and Force was not given
-	Dangling:     "exists and is a symbolic link that leads to nothing",
-	NotRegular:   "is no regular file", // and would be replaced
+	Dangling:     "exists and is a symbolic link to nothing",
+	NotRegular:   "is not a regular file", // and would be replaced
 	IsDirectory:  "is a directory",
 	NoBase:       "is a directory, and the output has no default name", // the output is DIR/
 	IsInput:      "is read by this run",

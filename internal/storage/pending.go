@@ -123,7 +123,7 @@ func (p *Pending) planPath() error {
 }
 
 // mayReplace refuses to replace a file that this run reads, any file without Force, and
-// what is no regular file.
+// what is not a regular file.
 func (p *Pending) mayReplace(st fs.FileInfo) error {
 	switch {
 	case p.run.isRead(st):

@@ -281,7 +281,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// What is no regular file when it is to be replaced stays, whatever it was when
+// What is not a regular file when it is to be replaced stays, whatever it was when
 // the output was planned.
 func TestForceReplacesRegularFiles(t *testing.T) {
 	for kind, make := range map[string]func(path string) error{

@@ -81,7 +81,7 @@ func FinalPath(path string) string {
 var (
 	errInUse = errors.New("another run is using it")
 	errInput = errors.New("this run reads it")
-	errOther = errors.New("it is no regular file")
+	errOther = errors.New("it is not a regular file")
 )
 
 // claim takes f, which was opened or created at path, until it is closed.

@@ -4,7 +4,60 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 )
+
+// Reopen is Begin for a run that continues an earlier one. It opens what that run left
+// of the output, or creates it, and returns its size. It does not continue a file that
+// other users could read: the size is 0 then. From then on Abort keeps the unfinished
+// output for the next run, unless another run has made the output meanwhile.
+func (p *Pending) Reopen() (there int64, err error) {
+	f, err := openPartial(p.at, p.partial)
+	switch {
+	case errors.Is(err, errInUse):
+		return 0, p.fails(InUse, nil)
+	case err != nil:
+		return 0, err
+	case f == nil:
+		err := p.Begin()
+		p.keeps = err == nil
+		return 0, err
+	}
+	p.file, p.ours, p.keeps = f, true, true
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+	case p.run.isRead(st):
+		err = p.fails(InTheWay, errInput)
+	case !p.opts.Force && p.finished():
+		err = p.fails(Exists, nil)
+	default:
+		return st.Size(), nil
+	}
+	p.Abort()
+	return 0, err
+}
+
+// openPartial opens and locks what an earlier run has left of an output. It returns nil
+// if there is nothing, or a file that other users could read. It fails with errInUse if
+// another run writes it.
+func openPartial(at place, path string) (*os.File, error) {
+	f, err := at.OpenFile(path, os.O_RDWR|openItself, 0)
+	if err != nil {
+		return nil, nil // make creates it, or says why it cannot
+	}
+	err = claim(at, f, path)
+	var st fs.FileInfo
+	if err == nil {
+		st, err = f.Stat()
+	}
+	if err == nil && isOursAlone(st) {
+		return f, nil
+	}
+	f.Close()
+	return nil, err
+}
 
 // ErrDiffers is what a [Kept] ends with where an output has something else.
 var ErrDiffers = errors.New("the output has something else")

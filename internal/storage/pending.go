@@ -289,37 +289,6 @@ func (s *Sparse) Skip(n int64) error {
 	return err
 }
 
-// Reopen is Begin for a run that continues an earlier one. It opens what that run left
-// of the output, or creates it, and returns its size. A file that other users could
-// read is not continued: the size is 0 then. From then on Abort keeps the unfinished
-// output for the next run, unless another run has made the output meanwhile.
-func (p *Pending) Reopen() (there int64, err error) {
-	f, err := openPartial(p.at, p.partial)
-	switch {
-	case err == errInUse:
-		return 0, p.fails(InUse, nil)
-	case err != nil:
-		return 0, err
-	case f == nil:
-		err := p.Begin()
-		p.keeps = err == nil
-		return 0, err
-	}
-	p.file, p.ours, p.keeps = f, true, true
-	st, err := f.Stat()
-	switch {
-	case err != nil:
-	case p.run.isRead(st):
-		err = p.fails(InTheWay, errInput)
-	case !p.opts.Force && p.finished():
-		err = p.fails(Exists, nil)
-	default:
-		return st.Size(), nil
-	}
-	p.Abort()
-	return 0, err
-}
-
 // ReadBack makes what was written durable, and returns it to be read from the disk
 // instead of from memory, as far as the system allows. What is not on the disk yet can
 // only come from memory, so ReadBack waits even with NoSync.

@@ -134,6 +134,20 @@ func TestStatFails(t *testing.T) {
 	}
 }
 
+// A look that fails is no reason to begin anew.
+func TestReopenFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	write(t, PartialPath(path), "half")
+	p, err := testRun(t).Plan(path, Options{Mode: 0o600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.at = failing{lstat: syscall.EIO}
+	if _, err := p.Reopen(); !errors.Is(err, syscall.EIO) || inFile(PartialPath(path)) != "half" {
+		t.Errorf("%v, %q", err, inFile(PartialPath(path)))
+	}
+}
+
 func TestRemoveStale(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "stale")
 	r := testRun(t)

@@ -111,24 +111,6 @@ func isAt(at place, f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(mine, there), err
 }
 
-// openPartial opens and locks what an earlier run has left of an output. It returns nil
-// if there is nothing, or a file that other users could read. It fails with errInUse if
-// another run writes it.
-func openPartial(at place, path string) (*os.File, error) {
-	f, err := at.OpenFile(path, os.O_RDWR|openItself, 0)
-	if err != nil {
-		return nil, nil // make creates it, or says why it cannot
-	}
-	err = claim(at, f, path)
-	if err == nil {
-		if st, err := f.Stat(); err == nil && isOursAlone(st) {
-			return f, nil
-		}
-	}
-	f.Close()
-	return nil, err
-}
-
 // removeStale removes an unfinished output that a killed run has left. It fails with
 // errInUse if the run still writes it, with errInput if this run reads the file, and with
 // errOther if no run can have made it.

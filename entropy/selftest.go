@@ -3,7 +3,6 @@ package entropy
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -65,7 +64,7 @@ const testDraw = 4096
 //
 // Test takes at most ten seconds a source. It ends early with ctx, whose error
 // it returns along with the results so far. It fails with an
-// *UnknownSourceError for a name that is no source's, and with another error
+// *UnknownSourceError for a name that is no source's, and with a *NotRandomError
 // for one that is not random ("unique").
 func Test(ctx context.Context, o *TestOptions) ([]TestResult, error) {
 	o = cmp.Or(o, &TestOptions{})
@@ -101,7 +100,7 @@ func testTaps(known []*tap, names []string) ([]*tap, error) {
 	}
 	for _, t := range taps {
 		if !t.random() {
-			return nil, fmt.Errorf("entropy source %q is not random: it has nothing to test", t.name)
+			return nil, &NotRandomError{t.name}
 		}
 	}
 	return taps, nil

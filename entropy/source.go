@@ -107,6 +107,14 @@ func (e *UnknownSourceError) Error() string {
 	return fmt.Sprintf("unknown entropy source %q (known: %s)", e.Name, strings.Join(Names(), ", "))
 }
 
+// A NotRandomError says that a source has no random bytes of its own to test or to
+// read, as "unique" has none.
+type NotRandomError struct{ Name string }
+
+func (e *NotRandomError) Error() string {
+	return e.Name + " is not random: it makes draws differ, and has nothing to test or read"
+}
+
 // osSource is the operating system's generator: getrandom(2), getentropy(2) or
 // ProcessPrng. crypto/rand does not return errors: a system that cannot give
 // random bytes ends the process (https://go.dev/issue/66821).

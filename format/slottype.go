@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -46,6 +47,24 @@ func (t SlotType) String() string {
 		return k.name
 	}
 	return fmt.Sprintf("type %d", uint16(t))
+}
+
+// CountTypes is how many slots there are of each type, for people: "2 hpke, 1 kek".
+func CountTypes(types []SlotType) string {
+	var parts []string
+	for i, t := range types {
+		if slices.Contains(types[:i], t) {
+			continue
+		}
+		n := 0
+		for _, u := range types[i:] {
+			if u == t {
+				n++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d %v", n, t))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Known reports whether t is registered.

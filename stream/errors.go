@@ -3,7 +3,6 @@ package stream
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"bulla/format"
 )
@@ -87,11 +86,7 @@ type NoKeyError struct {
 }
 
 func (e *NoKeyError) Error() string {
-	types := make([]string, len(e.Slots))
-	for i, t := range e.Slots {
-		types[i] = t.String()
-	}
-	s := fmt.Sprintf("none of %d keys opens any of %d slots (%s)", e.Identities, len(e.Slots), strings.Join(types, ", "))
+	s := fmt.Sprintf("none of %d keys opens any of %d slots (%s)", e.Identities, len(e.Slots), format.CountTypes(e.Slots))
 	for _, c := range e.Causes {
 		s += "; " + c.Error()
 	}

@@ -151,19 +151,6 @@ func randomSources() []string {
 	return slices.DeleteFunc(entropy.Names(), func(name string) bool { return name == "unique" })
 }
 
-// checkRandom refuses names that have no random bytes of their own.
-func checkRandom(names []string) error {
-	for _, name := range names {
-		if name == "unique" {
-			return usage("there are: "+strings.Join(randomSources(), ", "), "%s is not random: it makes draws differ, and has nothing to test or read", name)
-		}
-		if !slices.Contains(entropy.Names(), name) {
-			return &entropy.UnknownSourceError{Name: name}
-		}
-	}
-	return nil
-}
-
 // EntropyFlags say what new keys are made of.
 type entropyFlags struct {
 	sources, require []string

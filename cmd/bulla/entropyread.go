@@ -85,9 +85,6 @@ func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	if cmd.Flags().Changed("entropy") || len(e.require) > 0 {
 		return nil, usage("leave --source out, or the others", "--source is one source, unmixed: --entropy and --require are about mixing")
 	}
-	if err := checkRandom([]string{e.source}); err != nil {
-		return nil, err
-	}
 	return entropy.Raw(e.source)
 }
 
@@ -107,10 +104,11 @@ func copyRandom(ctx context.Context, dst io.Writer, src io.Reader, n int64, done
 			return context.Cause(ctx)
 		}
 		part := buf[:min(n, int64(len(buf)))]
-		if _, err := io.ReadFull(src, part); err != nil {
-			return err
+		_, err := io.ReadFull(src, part)
+		if err == nil {
+			_, err = dst.Write(part)
 		}
-		if _, err := dst.Write(part); err != nil {
+		if err != nil {
 			return err
 		}
 		n -= int64(len(part))

@@ -156,7 +156,7 @@ func explainNoKey(name string, e *keysError) *failure {
 	}
 	asked := slices.Contains(e.Tried, format.SlotPassphrase)
 	f := &failure{exit: exitNoKey}
-	census := " (its slots: " + slotCensus(e.Slots) + ")"
+	census := " (its slots: " + format.CountTypes(e.Slots) + ")"
 	switch n := e.keys.named; {
 	case n == 0 && asked:
 		f.what = "wrong passphrase for " + name
@@ -206,29 +206,14 @@ func hintNoKey(e *keysError, causes error, asked bool) string {
 	return strings.Join(hints, ", or ")
 }
 
-// slotCensus is the types of some slots with their numbers: "2 hpke, 1 kek".
-func slotCensus(slots []format.SlotType) string {
-	var parts []string
-	for i, t := range slots {
-		if slices.Contains(slots[:i], t) {
-			continue
-		}
-		n := 0
-		for _, u := range slots[i:] {
-			if u == t {
-				n++
-			}
-		}
-		parts = append(parts, fmt.Sprintf("%d %v", n, t))
-	}
-	return strings.Join(parts, ", ")
-}
-
 // explainKeys explains what is wrong with keys before any file is opened.
 func explainKeys(err error) *failure {
 	if e, ok := errors.AsType[*entropy.RequireError](err); ok {
 		return &failure{what: e.Error(), exit: exitEntropy,
 			hint: orElse(e.Hint, "leave out --require "+e.Source+", or run this where it is to be had")}
+	}
+	if e, ok := errors.AsType[*entropy.NotRandomError](err); ok {
+		return &failure{what: e.Error(), exit: exitUsage, hint: "there are: " + strings.Join(randomSources(), ", ")}
 	}
 	if e, ok := errors.AsType[*entropy.UnknownSourceError](err); ok {
 		return &failure{what: fmt.Sprintf("no entropy source is called %q", e.Name), exit: exitUsage,

@@ -38,7 +38,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	code := run(os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	code := newApp(stdio{os.Stdin, os.Stdout, os.Stderr}).run(os.Args[1:])
 	if code == exitInterrupted {
 		interrupt.Die()
 	}
@@ -47,6 +47,3 @@ func main() {
 
 // stdio is the three files that a program starts with.
 type stdio struct{ in, out, err *os.File }
-
-// run is the program: what it does with its arguments, and its exit code.
-func run(args []string, std stdio) int { return newApp(std).run(args) }

@@ -123,7 +123,7 @@ func runIn(t *testing.T, dir string, args ...string) (code int, stdout, stderr s
 	}
 	defer in.Close()
 	std.in = in
-	code = run(args, std)
+	code = newApp(std).run(args)
 	read := func(f *os.File) string {
 		b, err := os.ReadFile(f.Name())
 		if err != nil {

@@ -91,21 +91,11 @@ type extracted struct {
 }
 
 func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members []string) error {
-	if err := x.workFlags.check(cmd); err != nil {
-		return err
-	}
-	if err := checkWholeFile("extract", name, "bulla extract FILE MEMBER... writes members"); err != nil {
-		return err
-	}
-	r, err := a.openRandom(cmd.Context(), &x.randomFlags, name, func(*input) error { return nil })
+	r, in, err := a.openMembers(cmd, &x.randomFlags, name, "bulla extract FILE MEMBER... writes members")
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	in, err := openArchive(r)
-	if err != nil {
-		return err
-	}
 	s, err := in.Select(members...)
 	switch {
 	case err != nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"bulla/internal/console"
@@ -105,17 +106,13 @@ func helpCommand(root *cobra.Command) *cobra.Command {
 	}
 }
 
-func verbsOf(cmd *cobra.Command) (all []*cobra.Command) {
-	for _, c := range cmd.Commands() {
-		if c.IsAvailableCommand() {
-			all = append(all, c)
-		}
-	}
-	return all
+// verbNames is the names of the verbs below cmd.
+func verbNames(cmd *cobra.Command) []string {
+	return namesOf(slices.DeleteFunc(helpOn(cmd), (*cobra.Command).IsAdditionalHelpTopicCommand))
 }
 
-func namesOf(verbs []*cobra.Command) (names []string) {
-	for _, c := range verbs {
+func namesOf(cmds []*cobra.Command) (names []string) {
+	for _, c := range cmds {
 		names = append(names, c.Name())
 	}
 	return names

@@ -62,8 +62,7 @@ func keyFileError(name string, err error) error {
 	if err == nil || hintOf(err) == "" && errors.As(err, &pe) {
 		return err
 	}
-	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla help keys shows what key files look like"}
-	f.hint = orElse(hintOf(err), f.hint)
+	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what key files look like")}
 	if errors.Is(err, keyslot.ErrSecretKey) {
 		f.hint = "a recipients file holds public keys, which keygen -y FILE shows; the secret ones belong where only you can read"
 	}

@@ -44,21 +44,11 @@ exit code is 3.`,
 }
 
 func (a *app) ls(cmd *cobra.Command, l *lsFlags, name string) error {
-	if err := l.workFlags.check(cmd); err != nil {
-		return err
-	}
-	if err := checkWholeFile("ls", name, "bulla cat FILE"+memberMark+"MEMBER shows what a member holds"); err != nil {
-		return err
-	}
-	r, err := a.openRandom(cmd.Context(), &l.randomFlags, name, func(*input) error { return nil })
+	r, in, err := a.openMembers(cmd, &l.randomFlags, name, "bulla cat FILE"+memberMark+"MEMBER shows what a member holds")
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	in, err := openArchive(r)
-	if err != nil {
-		return err
-	}
 	var columns lsColumns
 	var damage error
 	for m, err := range in.Members() {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/internal/safetext"
@@ -37,13 +39,26 @@ func splitMember(arg string) (file, member string, err error) {
 	return file, member, nil
 }
 
-// checkWholeFile refuses a member where a whole file is to be named.
-func checkWholeFile(verb, arg, hint string) error {
-	_, member, err := splitMember(arg)
-	if err == nil && member != "" {
-		err = usage(hint, "%s takes the name of a file, not of a member in it", verb)
+// openMembers opens the archive in the file of that name, which is not to name a
+// member in it; hint says what else does.
+func (a *app) openMembers(cmd *cobra.Command, f *randomFlags, name, hint string) (r *randomAccess, in *archive.FS, err error) {
+	if err := f.workFlags.check(cmd); err != nil {
+		return nil, nil, err
 	}
-	return err
+	_, member, err := splitMember(name)
+	if err == nil && member != "" {
+		err = usage(hint, "%s takes the name of a file, not of a member in it", cmd.Name())
+	}
+	if err == nil {
+		r, err = a.openRandom(cmd.Context(), f, name, func(*input) error { return nil })
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if in, err = openArchive(r); err != nil {
+		r.Close()
+	}
+	return r, in, err
 }
 
 func openArchive(r *randomAccess) (*archive.FS, error) {

@@ -149,7 +149,7 @@ func otherWord(word string) string {
 }
 
 func unknownVerb(root *cobra.Command, word string) error {
-	hint := orElse(otherWord(word), didYouMean(word, namesOf(verbsOf(root))))
+	hint := orElse(otherWord(word), didYouMean(word, verbNames(root)))
 	if hint == "" {
 		if _, err := os.Stat(word); err == nil {
 			verb := "encrypt"
@@ -193,7 +193,7 @@ func suggestFlag(cmd *cobra.Command, unknown *pflag.NotExistError) string {
 		return otherWord("-" + unknown.GetSpecifiedShortnames())
 	case unknown.GetSpecifiedShortnames() != "":
 		return ""
-	case cmd == cmd.Root() && slices.Contains(namesOf(verbsOf(cmd)), name):
+	case cmd == cmd.Root() && slices.Contains(verbNames(cmd), name):
 		return "did you mean " + name + "?"
 	}
 	var names []string

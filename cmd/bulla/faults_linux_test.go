@@ -85,10 +85,12 @@ func failCall(t *testing.T, dir string, v faultyVerb, plain, call string, n int)
 	t.Helper()
 	out := filepath.Join(dir, "out")
 	partials := []string{filepath.Join(dir, ".out.partial"), filepath.Join(dir, ".bulla-out.partial")}
-	for _, path := range append(partials, out) {
-		os.Remove(path)
+	fresh := func() {
+		for _, path := range append(partials, out) {
+			os.Remove(path)
+		}
 	}
-	code, said, failed := runFaulty(t, dir, "out", v.args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+	code, said, failed := runFaultyNth(t, fresh, dir, "out", v.args, call, n)
 	if !failed {
 		if code != 0 {
 			t.Errorf("%v: exit code %d without a failing call: %s", v.args, code, said)
@@ -148,6 +150,22 @@ func runFaulty(t *testing.T, dir, name string, args []string, inject ...string) 
 	return code, c.errs.String(), strings.Contains(string(trace), "(INJECTED)")
 }
 
+// runFaultyNth is runFaulty with the nth of some calls failing, each time after
+// fresh. Strace counts the calls of every thread by itself, and the runtime may
+// move on to another thread between two of them: that none failed is believed
+// only after some tries.
+func runFaultyNth(t *testing.T, fresh func(), dir, name string, args []string, call string, n int) (code int, said string, failed bool) {
+	t.Helper()
+	for range 3 {
+		fresh()
+		code, said, failed = runFaulty(t, dir, name, args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+		if failed || code != 0 {
+			break
+		}
+	}
+	return code, said, failed
+}
+
 // TestFailsTwice is about what cannot be undone either.
 func TestFailsTwice(t *testing.T) {
 	if missing(t, "strace") {
@@ -184,7 +202,8 @@ func TestFailsTwice(t *testing.T) {
 	if c := start(t, dir, nil, "encrypt", "-q", "-o", "c.bulla", "plain"); c.code() != 0 {
 		t.Fatal(c.errs.String())
 	}
-	code, said, _ = runFaulty(t, dir, "back", []string{"decrypt", "--resume", "-o", "back", "c.bulla"}, "fsync:error=EIO:when=2")
+	fresh := func() { os.Remove(filepath.Join(dir, "back")) }
+	code, said, _ = runFaultyNth(t, fresh, dir, "back", []string{"decrypt", "--resume", "-o", "back", "c.bulla"}, "fsync", 2)
 	if code != exitIO || !strings.Contains(said, "error: back is complete, but a power failure now may lose it") || strings.Contains(said, "goes on") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
@@ -228,10 +247,12 @@ func TestEveryPatchCallFails(t *testing.T) {
 	for _, v := range verbs {
 		for _, call := range calls {
 			for n := 1; ; n++ {
-				if err := os.WriteFile(p.path, v.file, 0o600); err != nil {
-					t.Fatal(err)
+				fresh := func() {
+					if err := os.WriteFile(p.path, v.file, 0o600); err != nil {
+						t.Fatal(err)
+					}
 				}
-				code, said, failed := runFaulty(t, p.dir, "f", v.args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+				code, said, failed := runFaultyNth(t, fresh, p.dir, "f", v.args, call, n)
 				about := fmt.Sprintf("%s, %s number %d: exit code %d: %s", strings.Join(v.args[:2], " "), call, n, code, said)
 				if !failed {
 					if n <= v.copies && (call == "pwrite64" || call == "fsync") || code != 0 {

@@ -97,10 +97,10 @@ func (p *Pending) planPath() error {
 	st, err := os.Stat(p.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if _, err := os.Lstat(p.name); err == nil {
+		if st, err := os.Lstat(p.name); err == nil && st.Mode()&fs.ModeSymlink != 0 {
 			return p.fails(Dangling, nil)
 		}
-		p.path = p.name
+		p.path = p.name // what appears there meanwhile, Commit finds
 	case err != nil:
 		return err
 	case st.IsDir():

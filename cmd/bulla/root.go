@@ -97,8 +97,11 @@ func (a *app) run(args []string) int {
 	return a.fail(err)
 }
 
-func (a *app) rootCommand() *cobra.Command {
+func init() {
 	cobra.EnableCommandSorting = false // help lists the verbs in the order in which one needs them
+}
+
+func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bulla VERB",
 		Short: "Encrypt, open and check files of any size",

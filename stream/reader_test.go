@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -245,15 +244,12 @@ type gate struct {
 	before io.Reader
 	open   chan struct{}
 	after  io.Reader
-	waits  chan struct{} // closed when it waits
-	once   sync.Once
 }
 
 func (g *gate) Read(p []byte) (int, error) {
 	if n, err := g.before.Read(p); err == nil {
 		return n, nil
 	}
-	g.once.Do(func() { close(g.waits) })
 	<-g.open
 	return g.after.Read(p)
 }
@@ -266,7 +262,7 @@ func TestReaderCancelledWhileSourceBlocks(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		const at = 3*batch + 12345
-		src := &gate{before: bytes.NewReader(container[:at]), open: make(chan struct{}), after: bytes.NewReader(container[at:]), waits: make(chan struct{})}
+		src := &gate{before: bytes.NewReader(container[:at]), open: make(chan struct{}), after: bytes.NewReader(container[at:])}
 		r, err := stream.NewReader(ctx, src, with(v), &stream.ReaderOptions{Workers: 2})
 		if err != nil {
 			t.Fatal(err)
@@ -310,32 +306,29 @@ func TestReaderClosedWhileSourceBlocks(t *testing.T) {
 	for _, workers := range []int{1, 2} {
 		for _, at := range []int{headSize, headSize + batch, headSize + 3*batch} {
 			t.Run(fmt.Sprintf("%d workers, after %d bytes", workers, at), func(t *testing.T) {
-				after := &countingReader{r: bytes.NewReader(container[at:])}
-				src := &gate{before: bytes.NewReader(container[:at]), open: make(chan struct{}), after: after, waits: make(chan struct{})}
-				r := newReader(t, src, v, workers)
-				read := make(chan error, 1)
-				go func() { read <- copyAll(r) }()
-				<-src.waits
-				var opened atomic.Bool
-				closed := make(chan int, 1)
-				go func() {
-					r.Close()
-					if !opened.Load() {
+				synctest.Test(t, func(t *testing.T) { // fails if a goroutine is left
+					after := &countingReader{r: bytes.NewReader(container[at:])}
+					src := &gate{before: bytes.NewReader(container[:at]), open: make(chan struct{}), after: after}
+					r := newReader(t, src, v, workers)
+					read, closed := make(chan error, 1), make(chan int, 1)
+					go func() { read <- copyAll(r) }()
+					synctest.Wait() // for the source to block
+					go func() {
+						r.Close()
+						closed <- after.n
+					}()
+					synctest.Wait() // for Close to wait
+					if len(closed) > 0 {
 						t.Error("Close returned while the source was in use")
 					}
-					closed <- after.n
-				}()
-				for range 1000 { // a Close that does not wait returns now; one that does may not have begun
-					runtime.Gosched()
-				}
-				opened.Store(true)
-				close(src.open)
-				if err := <-read; !errors.Is(err, stream.ErrClosed) {
-					t.Errorf("Read: %v", err)
-				}
-				if n := <-closed; n < after.n {
-					t.Errorf("%d bytes were read from the source after Close", after.n-n)
-				}
+					close(src.open)
+					if err := <-read; !errors.Is(err, stream.ErrClosed) {
+						t.Errorf("Read: %v", err)
+					}
+					if n := <-closed; n < after.n {
+						t.Errorf("%d bytes were read from the source after Close", after.n-n)
+					}
+				})
 			})
 		}
 	}

@@ -3,7 +3,7 @@ package stream
 import (
 	"context"
 	"io"
-	"os"
+	"io/fs"
 	"sync/atomic"
 	"syscall"
 
@@ -20,10 +20,17 @@ type sink struct {
 func newSink(w io.Writer) *sink {
 	s := &sink{w: w}
 	widenPipe(w)
-	if f, ok := w.(*os.File); ok {
+	if f, ok := w.(file); ok {
 		s.back.start(f)
 	}
 	return s
+}
+
+// A file is an [os.File], or what writes to one and leaves holes.
+type file interface {
+	io.Seeker
+	syscall.Conn
+	Stat() (fs.FileInfo, error)
 }
 
 // Write writes all of p or fails.

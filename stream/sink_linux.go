@@ -2,7 +2,6 @@ package stream
 
 import (
 	"io"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,12 +24,12 @@ func setPipeSize(f syscall.Conn, n int) {
 // A writeback starts the writing of a regular file's dirty pages to the disk
 // while the file grows, so that the fsync at its end has little left to do.
 type writeback struct {
-	f       *os.File // nil: nothing to do
-	started int64    // offset up to which writeback has been started
-	written int64    // offset up to which the file has been written
+	f       file  // nil: nothing to do
+	started int64 // offset up to which writeback has been started
+	written int64 // offset up to which the file has been written
 }
 
-func (b *writeback) start(f *os.File) {
+func (b *writeback) start(f file) {
 	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
 		return
 	}

@@ -2,16 +2,13 @@
 
 package stream
 
-import (
-	"os"
-	"syscall"
-)
+import "syscall"
 
 func setPipeSize(syscall.Conn, int) {}
 
 // A writeback does nothing where there is no sync_file_range.
 type writeback struct{}
 
-func (*writeback) start(*os.File) {}
+func (*writeback) start(file) {}
 
 func (*writeback) wrote(int) {}

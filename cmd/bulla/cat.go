@@ -149,9 +149,6 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	start := time.Now()
 	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
 	dst := out.writer() // of all parts: what is split between two of them may be no text
-	if from.holes && out.Whole() {
-		dst = out.Sparse()
-	}
 	var n int64
 	var err, lost error
 	for i := 0; i < len(parts) && err == nil; i++ {

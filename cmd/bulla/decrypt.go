@@ -38,8 +38,8 @@ You need an identity, the secret half of a public key (-i), a passphrase (-p) or
 symmetric key (--kek). Without these flags, bulla uses identity.txt, which bulla
 keygen --default makes, and asks for a passphrase if the file has one.
 
-An output file appears only when it is complete and authentic. A stream gets what
-is authentic as it comes: if bulla fails, discard what came. In a shell,
+An output file appears only when it is complete and authentic. Long runs of zeros
+become holes in it. A stream gets what is authentic as it comes: if bulla fails, discard what came. In a shell,
 set -o pipefail.
 
 --resume continues a run that was killed, interrupted or out of space: rerun the

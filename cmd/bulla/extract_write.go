@@ -41,11 +41,7 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	}
 	defer e.app.left.Add(out.Abort)()
 	defer out.Abort()
-	dst := out.Writer()
-	if from.holes {
-		dst = out.Sparse()
-	}
-	n, err := from.write(dst, 0, from.size)
+	n, err := from.write(out.Sparse(), 0, from.size)
 	if err == nil {
 		err = out.Commit()
 	}

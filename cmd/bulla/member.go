@@ -128,7 +128,6 @@ type content struct {
 	name   string
 	member safetext.String // whose it is; "" if it is all of a file
 	size   int64           // -1 if the end is missing
-	holes  bool            // it is not in one piece, and may have long parts that are zero
 	from   *randomAccess
 	data   archive.RangeWriter
 }
@@ -160,7 +159,7 @@ func (r *randomAccess) member(in *archive.FS, m *archive.Member) (*content, erro
 	if err != nil {
 		return nil, archiveError(r, err)
 	}
-	return &content{name: name, member: safetext.String(m.Name), size: m.Size, holes: c.Holes, from: r, data: c}, nil
+	return &content{name: name, member: safetext.String(m.Name), size: m.Size, from: r, data: c}, nil
 }
 
 // atOnce is how much is opened without the workers, which take longer to begin.

@@ -165,10 +165,14 @@ func (o *output) create(left *interrupt.Leftovers) error {
 	return nil
 }
 
-// writer is what to write the output to, once it is created.
+// writer is what to write the output to, once it is created. Of plaintext a terminal
+// gets text alone, and zeros become holes in a file.
 func (o *output) writer() io.Writer {
-	if o.plan.text && o.plan.name == "" && o.Terminal() {
+	switch {
+	case o.plan.text && o.plan.name == "" && o.Terminal():
 		return &textOnly{terminal: o.Writer()}
+	case o.plan.text && o.Whole():
+		return o.Sparse()
 	}
 	return o.Writer() // as it is: package stream treats files and pipes well
 }

@@ -17,10 +17,6 @@ type RangeWriter interface {
 // A Content writes ranges of a file's data: from where they lie in the archive's
 // source if they lie there as they are, or else by reading from the beginning.
 type Content struct {
-	// Holes says that the file is not in one piece, and may have long parts that are
-	// zero: a writer with a method Skip(int64) error is told to leave them out.
-	Holes bool
-
 	fs     *FS
 	m      *Member
 	random *RandomFile // nil if the data is not in the source as it is
@@ -35,8 +31,8 @@ func (f *FS) Content(m *Member, src RangeWriter, done *atomic.Int64) (*Content, 
 	if err != nil {
 		return nil, err
 	}
-	random, ok := file.(*RandomFile)
-	return &Content{Holes: !ok || len(random.Pieces()) != 1 || random.Pieces()[0].Length < m.Size, fs: f, m: m, random: random, src: src, done: done}, nil
+	random, _ := file.(*RandomFile)
+	return &Content{fs: f, m: m, random: random, src: src, done: done}, nil
 }
 
 // WriteRange writes a range that ends before the end of the file, or at it. All of a

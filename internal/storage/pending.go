@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -267,27 +268,55 @@ func (p *Pending) Writer() io.Writer { return shared(p.file) }
 
 // Sparse returns what to write the output to so that zeros take no room, where the file
 // system has holes. Only an output that appears whole can be sparse.
-func (p *Pending) Sparse() *Sparse {
-	p.sparse = true
-	return &Sparse{p.file}
-}
+func (p *Pending) Sparse() *Sparse { return &Sparse{p.file, &p.sparse} }
 
 // A Sparse writes to a new output and makes holes of zeros.
-type Sparse struct{ file *os.File }
+type Sparse struct {
+	file    *os.File
+	skipped *bool
+}
 
-// Write writes p, or skips its length if it is all zero.
+// hole is the least that becomes a hole, in bytes: a whole number of blocks in the file
+// systems there are.
+const hole = 64 << 10
+
+var zeros [hole]byte
+
+// Write writes p, but for those of its pieces of 64 KiB that are all zero: these it skips.
 func (s *Sparse) Write(p []byte) (n int, err error) {
-	if bytes.Count(p, []byte{0}) < len(p) {
-		return s.file.Write(p)
+	for n < len(p) && err == nil {
+		end, skip := n, isHole(p[n:])
+		for end < len(p) && isHole(p[end:]) == skip {
+			end += min(hole, len(p)-end)
+		}
+		k := end - n
+		if skip {
+			err = s.Skip(int64(k))
+		} else {
+			k, err = s.file.Write(p[n:end])
+		}
+		n += k
 	}
-	return len(p), s.Skip(int64(len(p)))
+	return n, err
+}
+
+// isHole reports whether p begins with a piece that is all zero.
+func isHole(p []byte) bool {
+	p = p[:min(hole, len(p))]
+	return bytes.Equal(p, zeros[:len(p)])
 }
 
 // Skip makes the next n bytes a hole.
 func (s *Sparse) Skip(n int64) error {
+	*s.skipped = true
 	_, err := s.file.Seek(n, io.SeekCurrent)
 	return err
 }
+
+// Stat, Seek and SyscallConn are the file's, for who starts its writeback early.
+func (s *Sparse) Stat() (fs.FileInfo, error)                   { return s.file.Stat() }
+func (s *Sparse) Seek(offset int64, whence int) (int64, error) { return s.file.Seek(offset, whence) }
+func (s *Sparse) SyscallConn() (syscall.RawConn, error)        { return s.file.SyscallConn() }
 
 // ReadBack makes what was written durable, and returns it to be read from the disk
 // instead of from memory, as far as the system allows. What is not on the disk yet can

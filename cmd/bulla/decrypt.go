@@ -196,7 +196,7 @@ func checkResume(in *input, out *output) error {
 	switch {
 	case !in.regular:
 		return usage("name the file", "--resume needs a regular file as input, and %s is not one", in.name)
-	case !out.Whole():
+	case !out.Whole() || out.InStore():
 		return usage("name a file with -o", "--resume needs an output file, and %s is not one", out.name)
 	}
 	return nil

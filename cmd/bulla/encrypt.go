@@ -295,6 +295,9 @@ type written struct {
 
 // checkReadBack refuses to verify what cannot be read again.
 func (o *output) checkReadBack() error {
+	if o.InStore() {
+		return usage("leave out --verify, and use bulla verify "+safetext.Shell(string(o.given))+" afterwards", "--verify reads the output back before it has its name, which a store cannot do")
+	}
 	if !o.Whole() {
 		return usage("name a file with -o, or leave out --verify", "--verify reads the output back, and %s is written only once", o.name)
 	}

@@ -140,7 +140,7 @@ func TestExtractAfterKill(t *testing.T) {
 func TestRecipientsChangedMeanwhile(t *testing.T) {
 	p := newPatient(t, 2, 100)
 	a := newApp(stdio{os.Stdin, os.Stdout, os.Stderr})
-	patch, err := a.files.Patch(p.path)
+	patch, err := a.files.Patch(p.path, storage.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (a *app) openHeadSource(file, detached string) (*headSource, error) {
 // openForChange opens a file whose head is to be written in place, and keeps
 // others from doing the same.
 func (a *app) openForChange(file, detached string) (*headSource, error) {
-	p, err := a.files.Patch(file)
+	p, err := a.files.Patch(file, storage.PatchOptions{})
 	if errors.Is(err, storage.NotPatchable) {
 		return nil, withHint(err, "make a detached head instead, with -o HEAD: see bulla help head")
 	}
@@ -70,7 +70,7 @@ func (a *app) openForChange(file, detached string) (*headSource, error) {
 		s.close()
 		return nil, usage("name it with --head, and another to be written with -o", "%s is a detached head: it is not changed in place", s.name)
 	}
-	if p.Unlocked != nil {
+	if p.Unlocked != nil && !p.InStore() {
 		a.note("%s cannot be locked (%v): see to it that nobody else changes it meanwhile", s.name, causeOf(p.Unlocked))
 	}
 	return s, s.addDetached(a, detached)

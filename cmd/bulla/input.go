@@ -57,7 +57,7 @@ func unreadable(err error) error {
 }
 
 func (a *app) newInput(b *storage.Blob, name string) *input {
-	in := &input{Blob: b, given: safetext.Name(name), path: b.Path(), size: b.Size(), regular: b.Regular()}
+	in := &input{Blob: b, given: safetext.Name(storage.Shown(name)), path: b.Path(), size: b.Size(), regular: b.Regular()}
 	if a.readsStdin(name) {
 		in.given = stdinName
 	}
@@ -71,6 +71,10 @@ func (in *input) named(name func(path string) (string, error)) func() (string, e
 	switch {
 	case in.path == "":
 		return nil
+	case in.InStore(): // no plaintext lands in a bucket, and no copy of an object here, by default
+		return func() (string, error) {
+			return "", usage("name the output with -o FILE, or -o - for standard output", "what is made of %s has no default name", in.name)
+		}
 	case !in.regular:
 		return func() (string, error) {
 			return "", usage("name the output with -o FILE, or -o - for standard output", "%s is not a regular file: its output has no default name", in.name)

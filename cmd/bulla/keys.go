@@ -114,7 +114,7 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 // warnExposed warns if a file with a secret is not for its owner alone, as ssh
 // wants it.
 func (a *app) warnExposed(f *storage.Blob, name, what string) {
-	if st := f.Info(); st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
+	if st := f.Info(); st != nil && st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
 		a.warn(fmt.Sprintf("the %s %s is readable by %s (mode %04o)", what, safetext.Printable(name), storage.ExposedTo(st), st.Mode().Perm()),
 			"chmod 600 "+safetext.Shell(name))
 	}

@@ -13,6 +13,7 @@ import (
 	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 // memberMark stands between the name of a file and that of a member of the
@@ -23,8 +24,8 @@ const memberMark = "::"
 // is named. Of files whose names it begins with, the longest is meant. That a part
 // is empty comes of a variable in a script that is, like with notEmpty.
 func splitMember(arg string) (file, member string, err error) {
-	file, member, marked := strings.Cut(arg, memberMark)
-	for at := len(arg); at > 0; at = strings.LastIndex(arg[:min(at+1, len(arg))], memberMark) {
+	file, member, marked := cutMember(arg)
+	for at := len(arg); at > 0 && storage.Scheme(arg) == ""; at = strings.LastIndex(arg[:min(at+1, len(arg))], memberMark) {
 		if st, err := os.Stat(arg[:at]); err == nil && !st.IsDir() {
 			file, member, marked = arg[:at], strings.TrimPrefix(arg[at:], memberMark), at < len(arg)
 			break
@@ -37,6 +38,22 @@ func splitMember(arg string) (file, member string, err error) {
 		return "", "", usage("is a variable not set? leave "+memberMark+" out for all of the file", "the name of a member is empty")
 	}
 	return file, member, nil
+}
+
+// cutMember cuts a name at the first mark, of a URL after its authority, which may be
+// an address with colons: https://[::1]/x.
+func cutMember(arg string) (file, member string, marked bool) {
+	authority := len(storage.Scheme(arg))
+	if authority > 0 {
+		authority += len("://")
+		if slash := strings.IndexByte(arg[authority:], '/'); slash >= 0 {
+			authority += slash
+		} else {
+			authority = len(arg)
+		}
+	}
+	file, member, marked = strings.Cut(arg[authority:], memberMark)
+	return arg[:authority] + file, member, marked
 }
 
 // openMembers opens the archive in the file of that name, which is not to name a

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/stream"
 )
 
@@ -58,7 +59,7 @@ func (a *app) commandLine() []safetext.String {
 			arg = flag + "=..."
 		}
 		hide = secret && !given && !hide
-		line = append(line, safetext.String(arg))
+		line = append(line, safetext.String(storage.Shown(arg)))
 	}
 	return line
 }

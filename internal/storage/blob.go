@@ -14,6 +14,7 @@ type Version string
 
 // A Blob is something that is read: a file, a stream, a device.
 type Blob struct {
+	object Object // of a store; nil: a file
 	file   *os.File
 	name   string // as given
 	path   string // "" if it is a descriptor
@@ -21,13 +22,21 @@ type Blob struct {
 	stat   fs.FileInfo
 	size   int64
 	seeks  bool
-	handed int64 // where a descriptor stood
+	handed int64     // where a descriptor stood
+	from   io.Reader // what Read has begun to read of an object
 }
 
 // Open opens a name for reading; "-" is standard input. The caller closes the Blob.
 // Its errors are those of the operating system, and *Error of
 // the kinds IsDirectory, Closed, NoScheme and NoDescriptor.
 func (r *Run) Open(name string) (*Blob, error) {
+	s, err := r.store(name)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		return r.openObject(s, name)
+	}
 	path, fd, err := r.locate(name, 0)
 	if err != nil {
 		return nil, err
@@ -75,35 +84,60 @@ func (r *Run) look(b *Blob) (err error) {
 	return nil
 }
 
-// Path is the path of the file; "" of a descriptor that the caller opened.
+// Path is the path of the file, or the URL of the object without its secrets; "" of a
+// descriptor that the caller opened.
 func (b *Blob) Path() string { return b.path }
+
+// InStore reports whether it is an object of a store.
+func (b *Blob) InStore() bool { return b.object != nil }
 
 // Size is the number of bytes to read; -1 if it is not known before the end.
 func (b *Blob) Size() int64 { return b.size }
 
-// Regular reports whether it is a regular file, from its beginning. Such a file can be
-// read at any place, and has a Version.
+// Regular reports whether it is a regular file, from its beginning, or an object that
+// can be read at any place, as such a file can. It has a Version.
 func (b *Blob) Regular() bool { return b.seeks }
 
 // Stream returns what to read it from to its end: an *os.File where nothing else shares
 // it, which io.Copy and others treat well. Do not close it.
-func (b *Blob) Stream() io.Reader { return shared(b.file) }
+func (b *Blob) Stream() io.Reader {
+	if b.object != nil {
+		return b.object.Stream()
+	}
+	return shared(b.file)
+}
 
 // Read reads it from the beginning to the end.
-func (b *Blob) Read(p []byte) (int, error) { return patient{b.file}.Read(p) }
+func (b *Blob) Read(p []byte) (int, error) {
+	if b.object == nil {
+		return patient{b.file}.Read(p)
+	}
+	if b.from == nil {
+		b.from = b.object.Stream()
+	}
+	return b.from.Read(p)
+}
 
 // At reads it at any place, if it has a size.
-func (b *Blob) At() io.ReaderAt { return b.file }
+func (b *Blob) At() io.ReaderAt {
+	if b.object != nil {
+		return b.object.At()
+	}
+	return b.file
+}
 
-// Info is what it was when it was opened.
+// Info is what it was when it was opened; nil of an object.
 func (b *Blob) Info() fs.FileInfo { return b.stat }
 
 // Terminal reports whether it is a terminal.
-func (b *Blob) Terminal() bool { return term.IsTerminal(int(b.file.Fd())) }
+func (b *Blob) Terminal() bool { return b.file != nil && term.IsTerminal(int(b.file.Fd())) }
 
 // Version is what it was when it was opened.
 func (b *Blob) Version() Version {
-	if !b.seeks {
+	switch {
+	case b.object != nil:
+		return b.object.Version()
+	case !b.seeks:
 		return ""
 	}
 	return versionOf(b.stat)
@@ -117,6 +151,9 @@ func versionOf(st fs.FileInfo) Version {
 // Shrunk, if it is shorter now, and Changed, if it has changed otherwise. A stream
 // always passes.
 func (b *Blob) Recheck() error {
+	if b.object != nil {
+		return b.object.Recheck()
+	}
 	if b.size < 0 || !b.stat.Mode().IsRegular() {
 		return nil
 	}
@@ -136,6 +173,9 @@ func (b *Blob) Recheck() error {
 func (b *Blob) Close() error {
 	if b == nil || !b.ours {
 		return nil
+	}
+	if b.object != nil {
+		return b.object.Close()
 	}
 	return b.file.Close()
 }

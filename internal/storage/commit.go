@@ -13,7 +13,10 @@ import (
 // the kinds Exists, NotRegular, IsInput and Lost; with Undurable and Leftover the
 // output has its name. After Abort it fails.
 func (p *Pending) Commit() error {
-	if p.path == "" {
+	switch {
+	case p.upload != nil:
+		return p.commitUpload()
+	case p.path == "":
 		return p.commitDirect()
 	}
 	err := p.settle()
@@ -118,6 +121,29 @@ func (p *Pending) syncDir() error {
 	return err
 }
 
+// commitUpload has the object appear, unless this run has begun to read it.
+func (p *Pending) commitUpload() (err error) {
+	p.mu.Lock()
+	over := p.over
+	p.mu.Unlock()
+	switch {
+	case over:
+		return errAborted
+	case p.run.isReadURL(p.name):
+		err = p.fails(IsInput, nil)
+	default:
+		err = p.upload.Commit()
+	}
+	if err != nil {
+		p.Abort()
+		return err
+	}
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	return nil
+}
+
 // commitDirect ends an output that was written as the data came.
 func (p *Pending) commitDirect() error {
 	st, err := p.file.Stat()
@@ -162,10 +188,14 @@ func (p *Pending) finished() bool {
 func (p *Pending) end(remove bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.over || p.path == "" || p.file == nil {
+	if p.over || p.upload == nil && (p.path == "" || p.file == nil) {
 		return
 	}
 	p.over = true
+	if p.upload != nil {
+		p.left = p.upload.Abort()
+		return
+	}
 	there, err := isAt(p.at, p.file, p.partial)
 	st, serr := p.file.Stat()
 	p.left = there && err == nil

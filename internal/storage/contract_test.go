@@ -337,7 +337,7 @@ func TestContractPatch(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
 		open := func() *Patch {
 			t.Helper()
-			p, err := b.run.Patch(b.name("f"))
+			p, err := b.run.Patch(b.name("f"), PatchOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -348,7 +348,7 @@ func TestContractPatch(t *testing.T) {
 		b.put("f", "head----tail")
 		p := open()
 		if p.Unlocked == nil {
-			if _, err := b.run.Patch(b.name("f")); !errors.Is(err, Locked) {
+			if _, err := b.run.Patch(b.name("f"), PatchOptions{}); !errors.Is(err, Locked) {
 				t.Errorf("a second patch: %v", err)
 			}
 		}
@@ -401,7 +401,7 @@ func TestContractFails(t *testing.T) {
 	if _, err := r.Create("x", Options{}); err != why {
 		t.Error(err)
 	}
-	if _, err := r.Patch("x"); err != why {
+	if _, err := r.Patch("x", PatchOptions{}); err != why {
 		t.Error(err)
 	}
 }

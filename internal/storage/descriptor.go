@@ -24,6 +24,9 @@ func (r *Run) Descriptor(name string) (n int, ok bool) {
 	if name == "-" {
 		return 0, true
 	}
+	if Scheme(name) != "" {
+		return 0, false
+	}
 	if n, ok := descriptor(name); ok {
 		return n, true
 	}

@@ -11,8 +11,12 @@ import (
 // Reopen is Begin for a run that continues an earlier one. It opens what that run left
 // of the output, or creates it, and returns its size. It does not continue a file that
 // other users could read: the size is 0 then. From then on Abort keeps the unfinished
-// output for the next run, unless another run has made the output meanwhile.
+// output for the next run, unless another run has made the output meanwhile. It fails
+// with [errors.ErrUnsupported] if the output is an object.
 func (p *Pending) Reopen() (there int64, err error) {
+	if p.upload != nil {
+		return 0, errors.ErrUnsupported
+	}
 	f, err := openPartial(p.at, p.partial)
 	switch {
 	case errors.Is(err, errInUse):

@@ -8,13 +8,23 @@ import (
 )
 
 // A Patch is a regular file that is about to be changed in place. It is locked against
-// other runs that would change it.
+// other runs that would change it. An object of a store has no lock and needs none: Apply
+// replaces it in one step, and only what it was when it was opened.
 type Patch struct {
 	*Blob
+	opts PatchOptions
 
 	// Unlocked is why the file has no lock, on a file system without them; nil if it
 	// has one. Without it others may change the file; Apply notices changes before Apply.
 	Unlocked error
+}
+
+// PatchOptions say how an object is changed. The zero value is right, and the only one
+// that files have.
+type PatchOptions struct {
+	Unsafe    bool // also where a change by another program at the same time would be lost
+	Keep      bool // also if its old content stays behind as another version
+	DeleteOld bool // and then delete that
 }
 
 // A Change replaces bytes at one place by as many others.
@@ -27,7 +37,22 @@ type Change struct {
 // Patch opens a file to be changed. The caller closes it. Its errors are those
 // of the operating system, and *Error of the kinds Locked, NotPatchable,
 // IsDirectory, NoScheme and NoDescriptor.
-func (r *Run) Patch(name string) (*Patch, error) {
+func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
+	s, err := r.store(name)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		b, err := r.openObject(s, name)
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := b.object.(Patcher); !ok || !b.seeks {
+			b.Close()
+			return nil, &Error{Kind: NotPatchable, Name: b.path}
+		}
+		return &Patch{Blob: b, opts: opts, Unlocked: errors.ErrUnsupported}, nil
+	}
 	path, fd, err := r.locate(name, 0)
 	switch {
 	case err != nil:
@@ -62,6 +87,9 @@ func (r *Run) Patch(name string) (*Patch, error) {
 // when it was opened. Every other *Error is of kind HalfPatched: the file has
 // some of the changes, or something else has changed it at the same time.
 func (p *Patch) Apply(changes ...Change) error {
+	if p.object != nil {
+		return p.object.(Patcher).Apply(changes, p.opts)
+	}
 	if err := p.check(changes); err != nil {
 		return err
 	}

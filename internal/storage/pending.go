@@ -32,6 +32,7 @@ type Pending struct {
 	run     *Run
 	opts    Options
 	name    string // as given, with its base
+	upload  Upload // to a store; nil: it is a file
 	at      place
 	path    string      // the final path in at, with links followed; "" if written as the data comes
 	partial string      // the path until then
@@ -52,19 +53,29 @@ type Pending struct {
 // of the kinds Exists, Dangling, NotRegular, IsDirectory, NoBase, IsInput,
 // NotAllowed, Closed, NoScheme and NoDescriptor.
 func (r *Run) Plan(name string, opts Options) (*Pending, error) {
-	path, fd, err := r.locate(name, 1)
+	s, err := r.store(name)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pending{run: r, opts: opts, name: name, at: anywhere{}}
-	if path == "" {
-		return p, p.planStream(fd)
+	fd := 0
+	if s == nil {
+		path := ""
+		if path, fd, err = r.locate(name, 1); err != nil {
+			return nil, err
+		}
+		if path == "" {
+			return p, p.planStream(fd)
+		}
 	}
 	if name != "" && os.IsPathSeparator(name[len(name)-1]) {
 		if opts.Base == "" {
 			return nil, p.fails(NoBase, nil)
 		}
 		p.name += opts.Base
+	}
+	if s != nil {
+		return p, p.planObject(s)
 	}
 	return p, p.planPath()
 }
@@ -90,6 +101,15 @@ func (p *Pending) planStream(fd int) (err error) {
 	if err == nil && p.run.isRead(st) {
 		err = p.fails(IsInput, nil)
 	}
+	return err
+}
+
+// planObject plans to create an object of a store.
+func (p *Pending) planObject(s Store) (err error) {
+	if p.run.isReadURL(p.name) {
+		return p.fails(IsInput, nil)
+	}
+	p.upload, err = s.Plan(p.run.context(), p.name, p.opts)
 	return err
 }
 
@@ -157,7 +177,7 @@ func isTerminal(st fs.FileInfo, name string) bool {
 }
 
 func (p *Pending) fails(k Kind, err error) error {
-	e := &Error{Kind: k, Name: p.name, Err: err}
+	e := &Error{Kind: k, Name: Shown(p.name), Err: err}
 	if k == InTheWay {
 		e.Partial = p.partial
 	}
@@ -169,9 +189,13 @@ func (p *Pending) Name() string { return p.name }
 
 // Whole reports whether the output appears whole or not at all. Otherwise it is
 // written as the data comes.
-func (p *Pending) Whole() bool { return p.path != "" }
+func (p *Pending) Whole() bool { return p.path != "" || p.upload != nil }
 
-// Partial is the path of the output until it is complete.
+// InStore reports whether the output is an object of a store. It cannot be reopened, or
+// read back before it is committed.
+func (p *Pending) InStore() bool { return p.upload != nil }
+
+// Partial is the path of the output until it is complete; "" of an object.
 func (p *Pending) Partial() string { return p.partial }
 
 // IsStandardOutput reports whether the output is written to standard output.
@@ -185,6 +209,8 @@ func (p *Pending) Terminal() bool { return p.file != nil && term.IsTerminal(int(
 // InUse, InTheWay and Swapped.
 func (p *Pending) Begin() error {
 	switch {
+	case p.upload != nil:
+		return p.upload.Begin()
 	case p.file != nil:
 		return nil
 	case p.path == "":
@@ -256,18 +282,35 @@ func (p *Pending) claim() error {
 	return err
 }
 
-// Stat describes an output that has begun.
-func (p *Pending) Stat() (fs.FileInfo, error) { return p.file.Stat() }
+// Stat describes an output that has begun. It fails with [errors.ErrUnsupported] if that
+// is an object.
+func (p *Pending) Stat() (fs.FileInfo, error) {
+	if p.upload != nil {
+		return nil, errors.ErrUnsupported
+	}
+	return p.file.Stat()
+}
 
 // Write writes to the output.
-func (p *Pending) Write(b []byte) (int, error) { return patient{p.file}.Write(b) }
+func (p *Pending) Write(b []byte) (int, error) {
+	if p.upload != nil {
+		return p.upload.Write(b)
+	}
+	return patient{p.file}.Write(b)
+}
 
 // Writer returns what to write the output to, after Begin: an *os.File where nothing else
 // shares it, which io.Copy and others treat well. Do not close it.
-func (p *Pending) Writer() io.Writer { return shared(p.file) }
+func (p *Pending) Writer() io.Writer {
+	if p.upload != nil {
+		return p.upload
+	}
+	return shared(p.file)
+}
 
 // Sparse returns what to write the output to so that zeros take no room, where the file
-// system has holes. Only an output that appears whole can be sparse.
+// system has holes. Only a file that appears whole can be sparse, no
+// object.
 func (p *Pending) Sparse() *Sparse { return &Sparse{p.file, &p.sparse} }
 
 // A Sparse writes to a new output and makes holes of zeros.
@@ -320,8 +363,12 @@ func (s *Sparse) SyscallConn() (syscall.RawConn, error)        { return s.file.S
 
 // ReadBack makes what was written durable, and returns it to be read from the disk
 // instead of from memory, as far as the system allows. What is not on the disk yet can
-// only come from memory, so ReadBack waits even with NoSync.
+// only come from memory, so ReadBack waits even with NoSync. It fails with
+// [errors.ErrUnsupported] if the output is an object.
 func (p *Pending) ReadBack() (io.ReaderAt, int64, error) {
+	if p.upload != nil {
+		return nil, 0, errors.ErrUnsupported
+	}
 	if err := p.file.Sync(); err != nil {
 		return nil, 0, err
 	}
@@ -338,6 +385,9 @@ func (p *Pending) ReadBack() (io.ReaderAt, int64, error) {
 func (p *Pending) Same(q *Pending) bool {
 	if p.file != nil && p.file == q.file || p.name == q.name {
 		return true
+	}
+	if p.upload != nil || q.upload != nil {
+		return false
 	}
 	a, errA := p.target()
 	b, errB := q.target()

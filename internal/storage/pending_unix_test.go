@@ -429,7 +429,7 @@ func TestNames(t *testing.T) {
 		if _, err := r.Plan(name, Options{}); !errors.Is(err, NoScheme) {
 			t.Errorf("writing %s: %v", name, err)
 		}
-		if _, err := r.Patch(name); !errors.Is(err, NoScheme) {
+		if _, err := r.Patch(name, PatchOptions{}); !errors.Is(err, NoScheme) {
 			t.Errorf("patching %s: %v", name, err)
 		}
 	}

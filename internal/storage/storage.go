@@ -1,6 +1,6 @@
 // Package storage opens, creates and patches what the program reads and writes:
-// files, standard streams, pipes, descriptors and devices; later also objects in
-// stores. A verb knows names. This package knows what a name means and how to write
+// files, standard streams, pipes, descriptors and devices, and objects in stores, whose
+// backends are packages of their own (see Store). A verb knows names. This package knows what a name means and how to write
 // there. It has three acts.
 //
 // # Open
@@ -78,36 +78,29 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 )
 
 // A Run is what one run of a program reads and writes. Its methods may be called
 // concurrently.
 type Run struct {
-	In, Out, Err *os.File        // the standard streams
-	Context      context.Context // that the run ends with; nil for none
+	In, Out, Err *os.File         // the standard streams
+	Context      context.Context  // that the run ends with; nil for none
+	Stores       map[string]Store // of names that are URLs, by scheme
 
-	mu   sync.Mutex
-	read []fs.FileInfo // the files and block devices that were opened to be read
+	mu       sync.Mutex
+	read     []fs.FileInfo // the files and block devices that were opened to be read
+	readURLs []string      // the objects that were
 }
 
-// locate says what a name means: a path, or if that is "", a descriptor. It fails if the
-// run has ended. Every act begins with it.
+// locate says what a name that is no URL means: a path, or if that is "", a descriptor.
 //
 //	"-"                               descriptor std, which depends on the act
 //	/dev/stdin, /dev/fd/N, and so on  see descriptor
-//	s3://bucket/key, https://…        a URL, in lower case
 //	anything else                     a path: ./s3:, C:\x, S3://x, /dev/sdb
 func (r *Run) locate(name string, std int) (path string, fd int, err error) {
-	if err := r.ended(); err != nil {
-		return "", 0, err
-	}
 	if name == "-" {
 		return "", std, nil
-	}
-	if strings.HasPrefix(name, "s3://") || strings.HasPrefix(name, "https://") {
-		return "", 0, &Error{Kind: NoScheme, Name: name}
 	}
 	if fd, ok := descriptor(name); ok {
 		return "", fd, nil
@@ -141,6 +134,13 @@ func (r *Run) isRead(st fs.FileInfo) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.read, func(in fs.FileInfo) bool { return os.SameFile(in, st) })
+}
+
+// isReadURL reports whether this run reads the object of that name.
+func (r *Run) isReadURL(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(r.readURLs, name)
 }
 
 func isBlockDevice(st fs.FileInfo) bool { return st.Mode().Type() == fs.ModeDevice }

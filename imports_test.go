@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 
 	// Beside the container.
 	"spec":              {},
+	"origin":            {"format", "internal/ring"},
 	"internal/archive":  {},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/safetext"},
@@ -62,6 +63,7 @@ var onlyIn = map[string][]string{
 	"github.com/klauspost/compress": {"internal/zseek"},
 	"github.com/google/go-tpm":      {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
 	"github.com/spf13":              {"cmd/bulla"},
+	"github.com/hiddeco/sshsig":     {"origin"},
 	"testing":                       {"internal/tpmdev/swtpmtest"},
 	"unsafe":                        {},
 }

@@ -1,0 +1,118 @@
+package origin
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
+
+	"bulla/format"
+)
+
+// Namespace keeps a signature of a container from counting as one of anything else
+// (OpenSSH's PROTOCOL.sshsig).
+const Namespace = "bulla"
+
+const (
+	armorEnd = "-----END SSH SIGNATURE-----\n"
+
+	// maxArmor bounds the armoured signature, in bytes: one with an RSA key of 16,384
+	// bits has 6 KiB, one with certificates may have more.
+	maxArmor = 64 << 10
+)
+
+// Sign signs a statement, and writes a signature file to w. The roots are those of
+// the segments, as [Maker.Finish] returns them. RSA keys sign with SHA-512.
+func Sign(w io.Writer, s *Statement, roots []Hash, key ssh.Signer) error {
+	sig, err := sshsig.Sign(bytes.NewReader(s.Text()), key, sshsig.HashSHA512, Namespace)
+	if err != nil {
+		return fmt.Errorf("origin: %w", err)
+	}
+	b := append(sshsig.Armor(sig), s.Text()...)
+	b = append(b, '\n')
+	for i := range roots {
+		b = append(b, roots[i][:]...)
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// A Signed is what somebody has signed of a container.
+type Signed struct {
+	Statement
+	Signer
+
+	roots []Hash // of the segments
+}
+
+// Open reads a signature file from r and checks it: the signature, whether one of the
+// allowed signers has made it, as of the time at (of the check, never the claimed one),
+// and the roots of the segments. Nothing of it counts before that.
+//
+// It fails with an *Error, or one of r. It reads at most MaxSegments*HashSize bytes and
+// a few more, and allocates what it has read.
+func Open(r io.Reader, allowed *Allowed, at time.Time) (*Signed, error) {
+	front, err := io.ReadAll(io.LimitReader(r, maxArmor+maxStatement))
+	if err != nil {
+		return nil, err
+	}
+	armor, rest, ok := bytes.Cut(front, []byte(armorEnd))
+	if !ok || len(armor) > maxArmor {
+		return nil, malformed(ORIGIN1, "the file does not begin with an SSH signature")
+	}
+	text, first, ok := bytes.Cut(rest, []byte("\n\n"))
+	if !ok {
+		return nil, malformed(ORIGIN1, "no statement follows the signature")
+	}
+	text = rest[:len(text)+1]
+	sig, err := sshsig.Unarmor(front[:len(armor)+len(armorEnd)])
+	if err != nil {
+		return nil, malformed(ORIGIN1, "the SSH signature cannot be read")
+	}
+	if err := sshsig.Verify(bytes.NewReader(text), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
+		return nil, forged(ORIGIN4, "the signature does not fit the statement")
+	}
+	signer, err := allowed.find(sig.PublicKey, at)
+	if err != nil {
+		return nil, err
+	}
+	s, err := ParseStatement(text)
+	if err != nil {
+		return nil, err
+	}
+	signed := &Signed{Statement: *s, Signer: *signer}
+	return signed, signed.readRoots(io.MultiReader(bytes.NewReader(first), r))
+}
+
+// readRoots reads the roots of the segments, and nothing must follow them (ORIGIN-1,
+// ORIGIN-6).
+func (s *Signed) readRoots(r io.Reader) error {
+	n := int(s.Segments())
+	b, err := io.ReadAll(io.LimitReader(r, int64(n)*HashSize+1))
+	if err != nil {
+		return err
+	}
+	if len(b) != n*HashSize {
+		return malformed(ORIGIN1, "the file does not have one hash for each of the %d segments", n)
+	}
+	s.roots = make([]Hash, n)
+	for i := range s.roots {
+		s.roots[i] = Hash(b[i*HashSize:])
+	}
+	if root(append([]Hash(nil), s.roots...)) != s.Root {
+		return forged(ORIGIN6, "the segments' hashes are not those that were signed")
+	}
+	return nil
+}
+
+// CheckHead reports whether a copy of a head, its first format.IdentitySize bytes at
+// least, is that of the container that was signed (ORIGIN-7). It fails with an *Error.
+func (s *Signed) CheckHead(encoded []byte) error {
+	if len(encoded) < format.IdentitySize || !bytes.Equal(encoded[:format.IdentitySize], s.Head[:]) {
+		return forged(ORIGIN7, "the signature is of another container")
+	}
+	return nil
+}

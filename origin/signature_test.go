@@ -1,0 +1,356 @@
+package origin
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"bulla/format"
+)
+
+var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// keys are one of each kind that people have.
+func keys(t testing.TB) map[string]crypto.Signer {
+	t.Helper()
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return map[string]crypto.Signer{"ed25519": ed, "ecdsa": ec, "rsa": r}
+}
+
+func signer(t testing.TB, k crypto.Signer) ssh.Signer {
+	t.Helper()
+	s, err := ssh.NewSignerFromSigner(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// allowed is a list of allowed signers with one key in it.
+func allowed(t testing.TB, options string, key ssh.PublicKey) *Allowed {
+	t.Helper()
+	a, err := ParseAllowed(fmt.Appendf(nil, "# the team\n\nalice@example.com,bob %s %s", options, ssh.MarshalAuthorizedKey(key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func signedFile(t testing.TB, c []byte, key ssh.Signer) []byte {
+	t.Helper()
+	s, roots := made(t, c, 1, 1<<20)
+	var b bytes.Buffer
+	if err := Sign(&b, s, roots, key); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func needs(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skip(err)
+	}
+}
+
+// OpenSSH takes what we sign, with every kind of key, and we take what it signs.
+func TestOpenSSH(t *testing.T) {
+	needs(t, "ssh-keygen")
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	c := container(1, 100_000)
+	s, roots := made(t, c, 1, 1<<20)
+	if err := os.WriteFile(path("statement"), s.Text(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, k := range keys(t) {
+		key := signer(t, k)
+		line := fmt.Appendf(nil, "alice@example.com namespaces=\"bulla\" %s", ssh.MarshalAuthorizedKey(key.PublicKey()))
+		if err := errors.Join(os.WriteFile(path("allowed"), line, 0o600), os.WriteFile(path("sig"), signedFile(t, c, key), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		verify := exec.Command("ssh-keygen", "-Y", "verify", "-n", Namespace, "-f", path("allowed"), "-I", "alice@example.com", "-s", path("sig"))
+		verify.Stdin = bytes.NewReader(s.Text())
+		if out, err := verify.CombinedOutput(); err != nil {
+			t.Errorf("%s: ssh-keygen refuses: %v %s", name, err, out)
+		}
+
+		// The other way.
+		block, err := ssh.MarshalPrivateKey(k, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path("key"), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(path("statement.sig"))
+		if out, err := exec.Command("ssh-keygen", "-Y", "sign", "-n", Namespace, "-f", path("key"), path("statement")).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v %s", name, err, out)
+		}
+		armor, err := os.ReadFile(path("statement.sig"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := slices.Concat(armor, s.Text(), []byte("\n"), bytesOf(roots))
+		a, err := ParseAllowed(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Open(bytes.NewReader(file), a, now); err != nil || got.Principal != "alice@example.com" || got.Root != s.Root {
+			t.Errorf("%s: what ssh-keygen signed: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// A key in an agent signs without leaving it, and one of a security key, which adds its
+// flags and its counter to what it signs.
+func TestAgent(t *testing.T) {
+	ours, theirs := net.Pipe()
+	ring := agent.NewKeyring()
+	go agent.ServeAgent(ring, theirs)
+	defer ours.Close()
+	for _, k := range keys(t) {
+		if err := ring.Add(agent.AddedKey{PrivateKey: k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signers, err := agent.NewClient(ours).Signers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers = append(signers, newSecurityKey(t))
+	c := container(1, 1000)
+	for _, key := range signers {
+		if s, err := Open(bytes.NewReader(signedFile(t, c, key)), allowed(t, "", key.PublicKey()), now); err != nil || s.Principal != "alice@example.com,bob" {
+			t.Errorf("%s: %v", key.PublicKey().Type(), err)
+		}
+	}
+}
+
+// A securityKey signs as a FIDO authenticator does (OpenSSH's PROTOCOL.u2f).
+type securityKey struct {
+	public  ssh.PublicKey
+	private ed25519.PrivateKey
+}
+
+func newSecurityKey(t *testing.T) *securityKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := ssh.Marshal(struct{ Type, Key, Application string }{ssh.KeyAlgoSKED25519, string(public), "ssh:"})
+	key, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &securityKey{key, private}
+}
+
+func (k *securityKey) PublicKey() ssh.PublicKey { return k.public }
+
+func (k *securityKey) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
+	app, message := sha256.Sum256([]byte("ssh:")), sha256.Sum256(data)
+	trailer := binary.BigEndian.AppendUint32([]byte{1}, 7) // a person was there; counter
+	sig := ed25519.Sign(k.private, slices.Concat(app[:], trailer, message[:]))
+	return &ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: sig, Rest: trailer}, nil
+}
+
+// Who may sign what, and when.
+func TestAllowed(t *testing.T) {
+	key := signer(t, keys(t)["ed25519"])
+	file := signedFile(t, container(1, 10), key)
+	for options, why := range map[string]string{
+		"":                               "",
+		`namespaces="bulla"`:             "",
+		`namespaces="git,bulla"`:         "",
+		`namespaces="bul*"`:              "",
+		`namespaces="git"`:               "namespaces",
+		`namespaces="*,!bulla"`:          "namespaces",
+		`namespaces="bull"`:              "namespaces",
+		`valid-after="20260501Z"`:        "",
+		`valid-after="202605011200Z"`:    "",
+		`valid-after="20260501120001Z"`:  "not valid yet",
+		`valid-before="20260502Z"`:       "",
+		`valid-before="20260501120000Z"`: "no longer valid",
+		`namespaces="bulla",valid-after="20250101Z",valid-before="20260101Z"`: "no longer valid",
+	} {
+		_, err := Open(bytes.NewReader(file), allowed(t, options, key.PublicKey()), now)
+		if e, ok := errors.AsType[*Error](err); (why != "") != ok || ok && (e.Clause != ORIGIN5 || !strings.Contains(e.Reason, why)) {
+			t.Errorf("%s: %v", options, err)
+		}
+	}
+	other := signer(t, keys(t)["ed25519"])
+	if _, err := Open(bytes.NewReader(file), allowed(t, "", other.PublicKey()), now); !errors.Is(err, format.ErrForged) {
+		t.Errorf("another key: %v", err)
+	}
+	if _, err := Open(bytes.NewReader(file), new(Allowed), now); !errors.Is(err, format.ErrForged) {
+		t.Errorf("nobody is allowed: %v", err)
+	}
+	public := string(ssh.MarshalAuthorizedKey(key.PublicKey()))
+	for _, bad := range []string{"alice", "alice not-a-key", "alice cert-authority " + public, `alice verify-required ` + public, `alice valid-after="yesterday" ` + public, `alice valid-after="" ` + public} {
+		if _, err := ParseAllowed([]byte(bad)); err == nil || !strings.Contains(err.Error(), "line 1") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	two, err := ParseAllowed([]byte(`"a person" valid-before="20200101Z" ` + public + "later@example.com " + public))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(bytes.NewReader(file), two, now); err != nil || s.Principal != "later@example.com" {
+		t.Errorf("the key's second line: %v", err)
+	}
+}
+
+// Every bit of a signature file counts, and every byte of its length.
+func TestOpenRefuses(t *testing.T) {
+	key := signer(t, keys(t)["ed25519"])
+	a := allowed(t, "", key.PublicKey())
+	c := container(1, segment+10)
+	file := signedFile(t, c, key)
+	if _, err := Open(bytes.NewReader(file), a, now); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := made(t, c, 1, 1<<20)
+	for i := range len(file) {
+		for _, bit := range []byte{1, 0x20, 0x80} {
+			bad := slices.Clone(file)
+			bad[i] ^= bit
+			s, err := Open(bytes.NewReader(bad), a, now)
+			if err == nil && s.Statement == *want && bytes.Contains(file[:i+1], []byte("BEGIN SSH")) && !bytes.Contains(file[:i], []byte("END SSH")) {
+				continue // the armour's line ends say nothing
+			}
+			if _, ok := errors.AsType[*Error](err); !ok {
+				t.Errorf("bit %#x of byte %d: %v", bit, i, err)
+			}
+		}
+		if _, err := Open(bytes.NewReader(file[:i]), a, now); !errors.Is(err, format.ErrMalformed) {
+			t.Errorf("cut at %d: %v", i, err)
+		}
+	}
+	if _, err := Open(bytes.NewReader(append(file, 0)), a, now); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("a byte more: %v", err)
+	}
+	if _, err := Open(io.MultiReader(strings.NewReader("x"), bytes.NewReader(file)), a, now); !errors.Is(err, format.ErrMalformed) {
+		t.Errorf("a byte before: %v", err)
+	}
+	s, _ := made(t, c, 1, 1<<20)
+	s.Payload = MaxSegments * sealedSegmentSize
+	s.Chunks = s.Payload / format.SealedChunkSize
+	if err := s.check(); err == nil {
+		t.Error("a payload of whole chunks alone")
+	}
+}
+
+// A signature is of one container: parts of two signed ones never pass for one.
+func TestSplices(t *testing.T) {
+	key := signer(t, keys(t)["ed25519"])
+	a := allowed(t, "", key.PublicKey())
+	x, y := container(1, 2*segment+10), container(1, 2*segment+10)
+	y[40] ^= 1                  // another salt: another container, of the same payload
+	y[4096+sealedSegmentSize]++ // but for one byte
+	signed, err := Open(bytes.NewReader(signedFile(t, x, key)), a, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := signed.CheckHead(x[:4096]); err != nil {
+		t.Error(err)
+	}
+	if err := signed.CheckHead(y[:4096]); !errors.Is(err, format.ErrForged) {
+		t.Errorf("the head of another container: %v", err)
+	}
+	if err := signed.CheckHead(x[:95]); err == nil {
+		t.Error("a part of a head")
+	}
+	spliced := append(slices.Clone(x[:5_000_000]), y[5_000_000:]...)
+	r := signed.Reader(bytes.NewReader(spliced), 2)
+	defer r.Close()
+	if got, err := io.ReadAll(r); !errors.Is(err, format.ErrForged) || len(got) != 4096+sealedSegmentSize {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	// The roots of one under the signature of the other.
+	fx, fy := signedFile(t, x, key), signedFile(t, y, key)
+	at := bytes.Index(fx, []byte("\n\n")) + 2
+	ay := bytes.Index(fy, []byte("\n\n")) + 2
+	if _, err := Open(bytes.NewReader(append(slices.Clone(fx[:at]), fy[ay:]...)), a, now); !errors.Is(err, format.ErrForged) {
+		t.Errorf("the roots of another: %v", err)
+	}
+}
+
+// A file that fails to be read is not a bad signature.
+func TestOpenSourceFails(t *testing.T) {
+	key := signer(t, keys(t)["ed25519"])
+	file := signedFile(t, container(1, 10), key)
+	broken := errors.New("broken")
+	for _, n := range []int{0, 100, len(file) - 10} {
+		r := io.MultiReader(bytes.NewReader(file[:n]), readerFunc(func([]byte) (int, error) { return 0, broken }))
+		if _, err := Open(r, allowed(t, "", key.PublicKey()), now); !errors.Is(err, broken) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func FuzzOpen(f *testing.F) {
+	key := signer(f, keys(f)["ed25519"])
+	a := allowed(f, "", key.PublicKey())
+	c := container(1, 1000)
+	file := signedFile(f, c, key)
+	want, _ := made(f, c, 1, 1<<20)
+	f.Add(file)
+	f.Add(bytes.ReplaceAll(file, []byte("chunks: 1"), []byte("chunks: 2")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := Open(bytes.NewReader(b), a, now); err == nil && s.Statement != *want {
+			t.Errorf("a forgery: %+v", s)
+		}
+	})
+}
+
+func FuzzParseAllowed(f *testing.F) {
+	key := signer(f, keys(f)["ed25519"])
+	f.Add(append([]byte(`alice namespaces="bulla",valid-after="20260501" `), ssh.MarshalAuthorizedKey(key.PublicKey())...))
+	f.Add([]byte(`"a b" x`))
+	f.Fuzz(func(t *testing.T, b []byte) { ParseAllowed(b) })
+}
+
+func bytesOf(hashes []Hash) (b []byte) {
+	for _, h := range hashes {
+		b = append(b, h[:]...)
+	}
+	return b
+}

@@ -1,0 +1,134 @@
+package origin
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// A Signer is who has signed.
+type Signer struct {
+	Principal   string // as the list of allowed signers names it
+	Fingerprint string // SHA256:…, as ssh-keygen -l prints it
+}
+
+// Allowed are the keys whose signatures count: a file of allowed signers, as
+// ssh-keygen(1) describes it under ALLOWED SIGNERS.
+type Allowed struct{ entries []entry }
+
+type entry struct {
+	principals    string // a list with commas, of which none is a pattern for us to match
+	key           ssh.PublicKey
+	namespaces    string // a list of patterns; "" for any
+	after, before time.Time
+}
+
+// ParseAllowed parses a file of allowed signers. The options namespaces, valid-after
+// and valid-before count; a line with another one, cert-authority included, is an error
+// that names it: what it restricts must not be passed over.
+func ParseAllowed(text []byte) (*Allowed, error) {
+	a := new(Allowed)
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		e, err := parseEntry(string(line))
+		if err != nil {
+			return nil, fmt.Errorf("origin: allowed signers, line %d: %w", i+1, err)
+		}
+		a.entries = append(a.entries, e)
+	}
+	return a, nil
+}
+
+func parseEntry(line string) (e entry, err error) {
+	var rest string
+	if strings.HasPrefix(line, `"`) {
+		e.principals, rest, _ = strings.Cut(line[1:], `"`)
+	} else if i := strings.IndexAny(line, " \t"); i > 0 {
+		e.principals, rest = line[:i], line[i:]
+	}
+	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(strings.TrimSpace(rest)))
+	if err != nil {
+		return e, fmt.Errorf("no public key")
+	}
+	e.key = key
+	for _, o := range options {
+		name, value, _ := strings.Cut(o, "=")
+		value = strings.Trim(value, `"`)
+		switch strings.ToLower(name) {
+		case "namespaces":
+			e.namespaces = value
+		case "valid-after":
+			e.after, err = parseTime(value)
+		case "valid-before":
+			e.before, err = parseTime(value)
+		default:
+			err = fmt.Errorf("the option %q is not supported", name)
+		}
+		if err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// parseTime parses a time as ssh-keygen does: YYYYMMDD[HHMM[SS]], in UTC with a Z behind
+// it, else in the system's zone.
+func parseTime(s string) (time.Time, error) {
+	digits, utc := strings.CutSuffix(s, "Z")
+	zone := time.Local
+	if utc {
+		zone = time.UTC
+	}
+	layouts := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}
+	t, err := time.ParseInLocation(layouts[len(digits)], digits, zone)
+	if err != nil || len(digits) == 0 {
+		return t, fmt.Errorf("%q is no time", s)
+	}
+	return t, nil
+}
+
+// find returns the first entry for the key that counts at that time (ORIGIN-5).
+func (a *Allowed) find(key ssh.PublicKey, at time.Time) (*Signer, error) {
+	print := ssh.FingerprintSHA256(key)
+	why := "is not among the allowed signers"
+	for _, e := range a.entries {
+		if !bytes.Equal(e.key.Marshal(), key.Marshal()) {
+			continue
+		}
+		switch {
+		case e.namespaces != "" && !matches(e.namespaces, Namespace):
+			why = "is not allowed to sign containers (namespaces)"
+		case !e.after.IsZero() && at.Before(e.after):
+			why = "is not valid yet"
+		case !e.before.IsZero() && !at.Before(e.before):
+			why = "is no longer valid"
+		default:
+			return &Signer{Principal: e.principals, Fingerprint: print}, nil
+		}
+	}
+	return nil, forged(ORIGIN5, "the key that signed, %s, %s", print, why)
+}
+
+// matches reports whether a list of patterns matches name: as in ssh_config(5), with *, ?
+// and a ! before what is excluded.
+func matches(patterns, name string) bool {
+	found := false
+	for p := range strings.SplitSeq(patterns, ",") {
+		p, not := strings.CutPrefix(strings.TrimSpace(p), "!")
+		if ok, err := path.Match(p, name); !ok || err != nil {
+			continue
+		}
+		if not {
+			return false
+		}
+		found = true
+	}
+	return found
+}

@@ -43,6 +43,10 @@ var mayImport = map[string][]string{
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/safetext"},
 
+	// Stores: what links the network, and the command alone may import.
+	"internal/storage/object": {"internal/storage"},
+	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
+
 	// For tests.
 	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},
 	"internal/vectors":          {"format", "keyslot", "keyslot/agekey"},
@@ -57,7 +61,7 @@ var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest"}
 // Whose affair a package outside of this module is, apart from benchmarks, which
 // measure what they like. It stands for all below it.
 var onlyIn = map[string][]string{
-	"crypto/rand":                   {"entropy"}, // what is random for a key comes from the mixer
+	"crypto/rand":                   {"entropy", "internal/storage/object"}, // what is random for a key comes from the mixer; an upload's name is no key
 	"math/rand":                     {},
 	"filippo.io/age":                {"keyslot/agekey"},
 	"github.com/klauspost/compress": {"internal/zseek"},

@@ -358,7 +358,31 @@ func (r *payloadAt) scan(first, end int64, work func(*batch)) *ring.Puller[batch
 		}
 		work(b)
 	}
+	r.announce(first, end)
 	return ring.NewPuller(r.workers, ringSlots(r.workers), number, read)
+}
+
+// announce tells the source that the chunks first to end-1 are going to be read in order.
+func (r *payloadAt) announce(first, end int64) {
+	if src, ok := r.src.(readAheader); ok && first < end {
+		from, _ := r.chunk(first)
+		last, length := r.chunk(end - 1)
+		src.ReadAhead(from, last+length-from)
+	}
+}
+
+// A readAheader is a source that is better read if it knows what comes: one that is far
+// away.
+type readAheader interface{ ReadAhead(off, n int64) }
+
+// A frameSource is the payload as the source of what decompresses it.
+type frameSource struct{ *payloadAt }
+
+// ReadAhead announces what is going to be read of what was sealed.
+func (r frameSource) ReadAhead(off, n int64) {
+	if end := min(off+n, r.layout.PlainSize); off < end {
+		r.announce(off/format.ChunkSize, (end-1)/format.ChunkSize+1)
+	}
 }
 
 // Close forgets the keys, and the plaintext that it has kept.

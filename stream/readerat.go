@@ -34,7 +34,8 @@ type ReaderAt struct {
 // *TruncatedError, *TrailingError or *ChunkError if the last chunk is not
 // authentic. With opts.AllowTruncated the last three and the size are no
 // errors, unless the payload is compressed, as then the end has the table that
-// ranges are found by. src is never closed.
+// ranges are found by. src is never closed. If it has a method ReadAhead(off, n int64),
+// that is called before n bytes from off on are read in order.
 func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, opts *ReaderAtOptions) (*ReaderAt, error) {
 	o := opts.orDefault()
 	p, err := openPayload(ctx, src, size, identities, &o, false)
@@ -48,7 +49,7 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, identities []
 	if p.partial {
 		err = p.cut
 	} else {
-		r.z, err = zseek.NewReaderAt(p, p.layout.PlainSize, o.workers)
+		r.z, err = zseek.NewReaderAt(frameSource{p}, p.layout.PlainSize, o.workers)
 	}
 	if err != nil {
 		p.Close()

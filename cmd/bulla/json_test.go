@@ -159,10 +159,15 @@ func TestJSON(t *testing.T) {
 			}
 		}
 	}
+	url, cert, stop, err := serveHTTPS(dir, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
 	run := func(exit int, object string, args ...string) {
 		t.Helper()
 		cmd := exec.Command("bulla", append(args, "--json")...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"))
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "SSL_CERT_FILE="+cert)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		cmd.Run()
@@ -176,6 +181,8 @@ func TestJSON(t *testing.T) {
 			of := "error"
 			if bytes.HasPrefix(line, []byte(`{"warning"`)) {
 				of = "warning"
+			} else if bytes.HasPrefix(line, []byte(`{"storage"`)) {
+				of = "storage"
 			}
 			lines(of, args, line)
 		}
@@ -202,6 +209,7 @@ func TestJSON(t *testing.T) {
 	run(0, "verify", "verify", "--hash", "letter.bulla")
 	run(0, "verify", "verify", "--no-key", "letter.bulla")
 	run(0, "verify", "verify", "--sample", "1/2", "letter.bulla")
+	run(0, "verify", "verify", url+"/letter.bulla")
 	run(0, "verify --explain", "verify", "--explain", "CHUNK-1")
 	run(0, "cat", "cat", "-o", "part", "--range", "0-9", "letter.bulla")
 	run(0, "cat", "cat", "-o", "member", "a.tar.bulla::letter")

@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 //	holding FILE           waits until an unfinished FILE is there
 //	tpm WHAT               starts an emulated TPM, or does something to it
 //	loop FILE              makes a block device of a file, $LOOP
+//	https                  serves the folder as $HTTPS
 //
 // and the conditions root, mounts (it may make mounts of its own), loops (it may
 // make block devices) and missing:PROG.
@@ -94,6 +95,7 @@ func TestScript(t *testing.T) {
 			"holding": holdingCmd,
 			"tpm":     tpmCmd(t),
 			"loop":    loopCmd,
+			"https":   httpsCmd,
 		},
 		RequireExplicitExec: false,
 		RequireUniqueNames:  true,

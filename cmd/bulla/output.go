@@ -171,7 +171,7 @@ func (o *output) writer() io.Writer {
 	switch {
 	case o.plan.text && o.plan.name == "" && o.Terminal():
 		return &textOnly{terminal: o.Writer()}
-	case o.plan.text && o.Whole():
+	case o.plan.text && o.Whole() && !o.InStore():
 		return o.Sparse()
 	}
 	return o.Writer() // as it is: package stream treats files and pipes well
@@ -237,13 +237,23 @@ var storageErrors = map[storage.Kind]struct {
 	storage.InTheWay:     {exitRefused, "", "name another output with -o, or remove it if it is not needed"},
 	storage.Lost: {exitRefused, "NAME was not written: its unfinished file was removed, or replaced by another run",
 		"run it again, and no other with the same output meanwhile"},
-	storage.Undurable:    {exitIO, "NAME is complete, but a power failure now may lose it: CAUSE", "check the disk; --no-sync leaves this step out"},
-	storage.Leftover:     {exitIO, "NAME is complete, but PARTIAL could not be removed: CAUSE", "remove PARTIAL yourself"},
-	storage.Changed:      {exitChanged, "", "run it again"},
-	storage.Shrunk:       {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},
-	storage.NoScheme:     {exitUnsupported, "NAME is a URL", "this version reads and writes local files only; ./NAME is a file of that name"},
-	storage.NoDescriptor: {exitUsage, "", "for example /dev/fd/3"},
-	storage.Closed:       {exitIO, "NAME is closed", "name a file, or redirect it; /dev/null opened for reading and writing looks closed, too: use -o /dev/null, or open it for writing only"},
+	storage.Undurable:     {exitIO, "NAME is complete, but a power failure now may lose it: CAUSE", "check the disk; --no-sync leaves this step out"},
+	storage.Leftover:      {exitIO, "NAME is complete, but PARTIAL could not be removed: CAUSE", "remove PARTIAL yourself"},
+	storage.Changed:       {exitChanged, "", "run it again"},
+	storage.Shrunk:        {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},
+	storage.NoScheme:      {exitUnsupported, "", "./NAME is a file of that name"},
+	storage.BadURL:        {exitUsage, "", "for example https://host/backup.tar.bulla or s3://bucket/backup.tar.bulla"},
+	storage.ReadOnly:      {exitUsage, "", "name a file, or an object: s3://bucket/key"},
+	storage.NotFound:      {exitIO, "", "check the name"},
+	storage.Denied:        {exitIO, "NAME may not be accessed: CAUSE", "check the credentials and what they allow"},
+	storage.NoCredentials: {exitIO, "there are no credentials for NAME: CAUSE", "set AWS_PROFILE, or the other variables and files that the aws command uses; --storage-option anonymous does without"},
+	storage.Expired:       {exitIO, "", "renew them, for example with aws sso login"},
+	storage.Skewed:        {exitIO, "", "set this computer's clock"},
+	storage.Untrusted:     {exitIO, "the server of NAME cannot be trusted: CAUSE", "SSL_CERT_FILE names the certificates to trust"},
+	storage.Unavailable:   {exitIO, "NAME cannot be reached: CAUSE", "run it again later"},
+	storage.Refused:       {exitIO, "the server of NAME refuses: CAUSE", ""},
+	storage.NoDescriptor:  {exitUsage, "", "for example /dev/fd/3"},
+	storage.Closed:        {exitIO, "NAME is closed", "name a file, or redirect it; /dev/null opened for reading and writing looks closed, too: use -o /dev/null, or open it for writing only"},
 	storage.HalfPatched: {exitIO, "",
 		"it opens with its old recipients or its new ones; once writing works again, bulla recipients repair makes both copies of its head equal"},
 }

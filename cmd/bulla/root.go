@@ -14,6 +14,7 @@ import (
 	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/internal/storage/object"
 	"bulla/keyslot"
 )
 
@@ -40,6 +41,7 @@ var verbs = []func(*app) *cobra.Command{
 type app struct {
 	stdio
 	files  *storage.Run
+	remote object.Client // that the stores of files have in common
 	con    *console.Console
 	person *console.Terminal
 	left   interrupt.Leftovers
@@ -62,6 +64,7 @@ type app struct {
 func newApp(std stdio) *app {
 	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
 	a.person = a.con.Terminal()
+	a.registerStores()
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it
 	return a
 }
@@ -81,6 +84,7 @@ func (a *app) run(args []string) int {
 		err = context.Cause(ctx) // whatever failed, failed because of that
 	}
 	a.left.Clean()
+	a.tellAsked(&a.remote.Stats)
 	if err == nil {
 		err = a.outErr
 	}

@@ -466,7 +466,7 @@ func TestContractResume(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for k := Exists; k <= Closed; k++ {
+	for k := Exists; k <= Lingers; k++ {
 		if strings.HasPrefix(k.Error(), "storage error") {
 			t.Errorf("kind %d has no text", k)
 		}

@@ -35,6 +35,24 @@ const (
 	NoScheme
 	NoDescriptor
 	Closed
+
+	// Of stores.
+	BadURL
+	ReadOnly
+	NotFound
+	Denied
+	NoCredentials
+	Expired
+	Skewed
+	Untrusted
+	Unavailable
+	Refused
+	PartRefused
+	TooManyParts
+	Unsafe
+	Versioned
+	Retained
+	Lingers
 )
 
 var kindText = [...]string{
@@ -60,6 +78,23 @@ var kindText = [...]string{
 	NoScheme:     "is a URL of a kind that is not supported",
 	NoDescriptor: "is not a file descriptor", // but called like one: /dev/fd/x
 	Closed:       "is closed",                // a standard stream, by the caller
+
+	BadURL:        "is no complete URL",
+	ReadOnly:      "can only be read", // https://
+	NotFound:      "does not exist",
+	Denied:        "may not be accessed with these credentials",
+	NoCredentials: "cannot be accessed: there are no credentials",
+	Expired:       "cannot be accessed: the credentials have expired",
+	Skewed:        "cannot be accessed: the clock differs from the store's",
+	Untrusted:     "lies on a server that cannot be trusted", // its certificate
+	Unavailable:   "cannot be reached",                       // after all attempts
+	Refused:       "was refused by the store",                // for another reason
+	PartRefused:   "was not written: the store takes no more parts",
+	TooManyParts:  "was not written: the given number of parts is too small",
+	Unsafe:        "cannot be changed safely: the store does not keep others from changing it at the same time",
+	Versioned:     "is in a bucket that keeps versions",
+	Retained:      "is locked against changes", // Object Lock
+	Lingers:       "is changed, but its old version could not be deleted",
 }
 
 func (k Kind) Error() string { return kindText[k] }

@@ -120,6 +120,10 @@ func (r *ReaderAt) WriteRange(w io.Writer, off, n int64) (int64, error) {
 		return 0, nil
 	}
 	next, last := off/FrameContent, (end-1)/FrameContent
+	if src, ok := r.table.src.(interface{ ReadAhead(off, n int64) }); ok {
+		from, to := r.table.Frame(next), r.table.Frame(last)
+		src.ReadAhead(from.Offset, to.Offset+int64(to.Size)-from.Offset)
+	}
 	pull := ring.NewPuller(r.workers, ringSlots(r.workers), func(j *job) bool {
 		j.index = next
 		next++

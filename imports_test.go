@@ -32,7 +32,8 @@ var mayImport = map[string][]string{
 	"internal/xwing":     {"entropy"},
 	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},
 	"keyslot/agekey":     {"entropy", "format", "internal/once", "internal/safetext", "keyslot", "slot"},
-	"keyslot/keyfile":    {"format", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
+	"keyslot/epoch":      {"entropy", "format", "internal/once", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
+	"keyslot/keyfile":    {"format", "keyslot", "keyslot/agekey", "keyslot/epoch", "keyslot/tpmkey", "slot"},
 	"keyslot/tpmkey":     {"entropy", "format", "internal/once", "internal/tpmdev", "keyslot", "slot"},
 	"stream":             {"entropy", "format", "internal/fullio", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 

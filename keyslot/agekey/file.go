@@ -93,6 +93,17 @@ func EncryptFile(file, passphrase []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
+// DecryptFile returns what EncryptFile has put under a passphrase, as the caller's. It
+// computes one scrypt, within age's bound. Errors are [ErrWrongPassphrase],
+// [*keyslot.MemoryError] and age's.
+func DecryptFile(file, passphrase []byte) ([]byte, error) {
+	plain, err := decrypt(armor.NewReader(bytes.NewReader(file)), func() ([]byte, error) { return bytes.Clone(passphrase), nil })
+	if err != nil {
+		return nil, err
+	}
+	return keyslot.ReadKeyFile(plain)
+}
+
 // scryptWork is age's default: the binary logarithm of scrypt's N.
 const scryptWork = 18
 
@@ -200,21 +211,32 @@ func (f *encryptedFile) open(ctx context.Context) ([]keyslot.Identity, error) {
 }
 
 func (f *encryptedFile) decrypt(ctx context.Context) ([]keyslot.Identity, error) {
-	var own error
-	plain, err := age.Decrypt(bytes.NewReader(f.file), identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
-		fileKey, own = f.unlock(ctx, stanzas)
-		return fileKey, own
-	}))
+	plain, err := decrypt(bytes.NewReader(f.file), func() ([]byte, error) {
+		return f.ui.Passphrase(ctx, fmt.Sprintf("identity file %q", f.name))
+	})
 	if err != nil {
-		return nil, cmp.Or(own, err)
+		return nil, err
 	}
 	ids, err := keyslot.ParseIdentities(plain, Identities(f.ui))
 	return slot.KeysFirst(ids), err
 }
 
+// decrypt opens a file under the passphrase that ask gives away.
+func decrypt(file io.Reader, ask func() ([]byte, error)) (io.Reader, error) {
+	var own error
+	plain, err := age.Decrypt(file, identityFunc(func(stanzas []*age.Stanza) (fileKey []byte, err error) {
+		fileKey, own = unlock(stanzas, ask)
+		return fileKey, own
+	}))
+	if err != nil {
+		return nil, cmp.Or(own, err)
+	}
+	return plain, nil
+}
+
 // unlock opens the one stanza of a file under a passphrase. What scrypt may cost
 // is bounded by age.
-func (f *encryptedFile) unlock(ctx context.Context, stanzas []*age.Stanza) ([]byte, error) {
+func unlock(stanzas []*age.Stanza, ask func() ([]byte, error)) ([]byte, error) {
 	if len(stanzas) != 1 || stanzas[0].Type != scryptStanza || len(stanzas[0].Args) != 2 {
 		return nil, errors.New("it is encrypted, but not with a passphrase")
 	}
@@ -222,7 +244,7 @@ func (f *encryptedFile) unlock(ctx context.Context, stanzas []*age.Stanza) ([]by
 	if err := checkScrypt(work); err != nil {
 		return nil, err
 	}
-	passphrase, err := f.ui.Passphrase(ctx, fmt.Sprintf("identity file %q", f.name))
+	passphrase, err := ask()
 	if err != nil {
 		return nil, err
 	}

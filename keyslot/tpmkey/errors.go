@@ -30,6 +30,10 @@ var (
 		"get the key file from a backup")
 	ErrNotPinned = tpmdev.NewKind("this is not the TPM that is pinned",
 		"the TPM was cleared or replaced, or something stands between it and the program")
+	ErrCounter = tpmdev.NewKind("the TPM's counter is beyond what was sealed",
+		"this is an old copy; use the newest")
+	ErrNoCounter = tpmdev.NewKind("the TPM's counter is gone: what was sealed under it is lost",
+		"the TPM was cleared, or its owner removed the counter; open the file with another of its keys")
 	ErrMismatch = tpmdev.NewKind("the sealed key is not the recipient's that stands beside it",
 		"the key file was changed; get it from a backup")
 )

@@ -84,31 +84,33 @@ func (i *Identity) open(ctx context.Context) (*keyslot.HPKEIdentity, error) {
 	if i.ask == nil {
 		return nil, ErrNoPINFunc
 	}
-	if err := i.key.preflight(ctx); err != nil {
-		return nil, err
+	id, pin, err := withPIN(ctx, i.key, i.ask, i.key.open)
+	clear(pin)
+	return id, err
+}
+
+// withPIN has ask give PINs until open takes one, which is then the caller's.
+func withPIN[T any](ctx context.Context, k *Key, ask PINFunc, open func(context.Context, []byte) (T, error)) (result T, pin []byte, err error) {
+	if err := k.preflight(ctx); err != nil {
+		return result, nil, err
 	}
 	var wrong error
 	for {
-		pin, err := i.ask(ctx, wrong)
-		if err != nil {
-			return nil, err
+		if pin, err = ask(ctx, wrong); err != nil {
+			return result, nil, err
 		}
-		id, err := i.try(ctx, pin)
+		if err = CheckPIN(pin); err != nil { // no key has it, and the TPM need not count it
+			err = &Error{Kind: ErrWrongPIN, Err: err}
+		} else if err = ctx.Err(); err == nil {
+			result, err = open(ctx, pin)
+		}
+		if err == nil {
+			return result, pin, nil
+		}
+		clear(pin)
 		if !errors.Is(err, ErrWrongPIN) {
-			return id, err
+			return result, nil, err
 		}
 		wrong = err
 	}
-}
-
-// try opens the key with a PIN, which it clears.
-func (i *Identity) try(ctx context.Context, pin []byte) (*keyslot.HPKEIdentity, error) {
-	defer clear(pin)
-	if err := CheckPIN(pin); err != nil { // no key has it, and the TPM need not count it
-		return nil, &Error{Kind: ErrWrongPIN, Err: err}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return i.key.open(ctx, pin)
 }

@@ -95,12 +95,12 @@ func parsePCRPolicy(b []byte) (*pcrPolicy, error) {
 	return p, nil
 }
 
-// digest is the policy digest that the object carries (Part 1, 19.7): of
-// PolicyPCR and, if it takes a PIN, PolicyAuthValue.
-func (p *pcrPolicy) digest(pin bool) []byte {
+// policyDigest is the policy digest that an object carries (Part 1, 19.7): of
+// one command and, if it takes a PIN, PolicyAuthValue.
+func policyDigest(command tpm2.PolicyCommand, pin bool) []byte {
 	c, err := tpm2.NewPolicyCalculator(tpm2.TPMAlgSHA256)
 	if err == nil {
-		err = p.command(0).Update(c)
+		err = command.Update(c)
 	}
 	if err == nil && pin {
 		err = tpm2.PolicyAuthValue{}.Update(c)

@@ -101,7 +101,7 @@ func TestGoldenDER(t *testing.T) {
 			"3036" + "a0040202017f" + "a12e" + "042c" + policy +
 			"300a" + "a0040202016b" + "a102" + "0400",
 		"020440000001", // parent
-		"0450" + "004e" + "0008000b" + "00000012" + "0020" + hex.EncodeToString(k.pcrs.digest(true)) +
+		"0450" + "004e" + "0008000b" + "00000012" + "0020" + hex.EncodeToString(policyDigest(k.pcrs.command(0), true)) +
 			"0010" + "0020" + hex.EncodeToString(k.unique[:]),
 		"0404" + "0002" + "0404",
 	}, "")
@@ -121,10 +121,10 @@ func TestGoldenDER(t *testing.T) {
 		return h.Sum(nil)
 	}
 	state := update(make([]byte, 32), "0000017f", policy[2*(pcrBodyDigest+32):], policy[2*pcrBodyDigest:2*(pcrBodyDigest+32)])
-	if got := k.pcrs.digest(false); !bytes.Equal(got, state) {
+	if got := policyDigest(k.pcrs.command(0), false); !bytes.Equal(got, state) {
 		t.Errorf("PolicyPCR: %x, want %x", got, state)
 	}
-	if got, want := k.pcrs.digest(true), update(state, "0000016b"); !bytes.Equal(got, want) {
+	if got, want := policyDigest(k.pcrs.command(0), true), update(state, "0000016b"); !bytes.Equal(got, want) {
 		t.Errorf("with PolicyAuthValue: %x, want %x", got, want)
 	}
 }

@@ -53,6 +53,7 @@ const (
 type sealed struct {
 	pin     bool       // takes a PIN
 	pcrs    *pcrPolicy // nil if it is bound to no PCRs
+	counted *counted   // nil if it is bound to no counter; no key file has it
 	unique  [uniqueSize]byte
 	private []byte // the content of the TPM2B_PRIVATE
 }
@@ -66,16 +67,22 @@ func (s *sealed) public() tpm2.TPMTPublic {
 		ObjectAttributes: tpm2.TPMAObject{
 			FixedTPM:     true,
 			FixedParent:  true,
-			UserWithAuth: s.pcrs == nil, // otherwise the PIN alone would do
-			NoDA:         !s.pin,        // without a PIN there is nothing to guess
+			UserWithAuth: !s.hasPolicy(), // otherwise the PIN alone would do
+			NoDA:         !s.pin,         // without a PIN there is nothing to guess
 		},
 		Unique: tpm2.NewTPMUPublicID(tpm2.TPMAlgKeyedHash, &tpm2.TPM2BDigest{Buffer: s.unique[:]}),
 	}
-	if s.pcrs != nil {
-		p.AuthPolicy.Buffer = s.pcrs.digest(s.pin)
+	switch {
+	case s.pcrs != nil:
+		p.AuthPolicy.Buffer = policyDigest(s.pcrs.command(0), s.pin)
+	case s.counted != nil:
+		p.AuthPolicy.Buffer = policyDigest(s.counted.command(0, nil), s.pin)
 	}
 	return p
 }
+
+// hasPolicy reports whether s opens in a policy session alone.
+func (s *sealed) hasPolicy() bool { return s.pcrs != nil || s.counted != nil }
 
 // der encodes s.
 func (s *sealed) der() ([]byte, error) {

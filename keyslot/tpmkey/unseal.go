@@ -95,7 +95,7 @@ func (d *device) unseal(ctx context.Context, k *Key, pin []byte) ([]byte, error)
 // when a policy command fails.
 func (d *device) authorize(ctx context.Context, k *Key, pin []byte) (tpm2.Session, error) {
 	start := tpm2.HMACSession
-	if k.pcrs != nil {
+	if k.hasPolicy() {
 		start = tpm2.PolicySession
 	}
 	session, _, err := start(d.With(ctx), tpm2.TPMAlgSHA256, tpmdev.SessionNonce, d.srk.Auth(tpmdev.Out, tpm2.Auth(pin))...)
@@ -108,7 +108,13 @@ func (d *device) authorize(ctx context.Context, k *Key, pin []byte) (tpm2.Sessio
 			err = &Error{Kind: ErrPCR, PCRs: k.PCRs(), Err: d.Err(err)}
 		}
 	}
-	if err == nil && k.pcrs != nil && k.pin {
+	if k.counted != nil {
+		_, err = k.counted.command(session.Handle(), d.session(tpm2.Audit())).Execute(d.With(ctx))
+		if errors.Is(err, tpm2.TPMRCPolicy) {
+			err = &Error{Kind: ErrCounter, Err: d.Err(err)}
+		}
+	}
+	if err == nil && k.hasPolicy() && k.pin {
 		_, err = tpm2.PolicyAuthValue{PolicySession: session.Handle()}.Execute(d.With(ctx))
 	}
 	if err != nil {

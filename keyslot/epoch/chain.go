@@ -1,0 +1,68 @@
+package epoch
+
+import (
+	"crypto/hkdf"
+	"crypto/sha512"
+	"encoding/binary"
+
+	"bulla/keyslot"
+)
+
+// The sizes of a chain's secrets, in bytes.
+const (
+	chainSize = 64 // c(t)
+	seedSize  = 32 // seed(t)
+)
+
+const (
+	labelNext = "bulla/v2 epoch next"
+	labelKey  = "bulla/v2 epoch key"
+)
+
+// A chain is c(t), and t.
+type chain struct {
+	c [chainSize]byte
+	t int
+}
+
+// expand derives n bytes from c(t).
+func (c *chain) expand(label string, n int) []byte {
+	info := binary.BigEndian.AppendUint64([]byte(label), uint64(c.t))
+	out, err := hkdf.Expand(sha512.New, c.c[:], string(info), n)
+	if err != nil { // of lengths that HKDF does not have
+		panic("internal error: " + err.Error())
+	}
+	return out
+}
+
+// to is the chain at a later epoch. c stays as it is (EPOCH-1).
+func (c chain) to(t int) chain {
+	for ; c.t < t; c.t++ {
+		next := c.expand(labelNext, chainSize)
+		copy(c.c[:], next)
+		clear(next)
+	}
+	return c
+}
+
+// identity is the key of epoch t (EPOCH-2).
+func (c *chain) identity() (*keyslot.HPKEIdentity, error) {
+	seed := c.expand(labelKey, seedSize)
+	defer clear(seed)
+	return keyslot.NewHPKEIdentity(seed)
+}
+
+// calendar is the keys of s, whose first epoch is not before t.
+func (c *chain) calendar(s Span) (*Calendar, error) {
+	cal := &Calendar{Span: s}
+	at := c.to(s.From)
+	defer clear(at.c[:])
+	for ; at.t < s.To; at = at.to(at.t + 1) {
+		id, err := at.identity()
+		if err != nil {
+			return nil, err
+		}
+		cal.keys = append(cal.keys, id.Recipient().(*keyslot.HPKERecipient))
+	}
+	return cal, nil
+}

@@ -1,0 +1,103 @@
+package epoch
+
+import (
+	"context"
+	"errors"
+
+	"bulla/keyslot"
+	"bulla/keyslot/agekey"
+	"bulla/keyslot/tpmkey"
+)
+
+// Secrets say where the secret of a protected keeper comes from. The zero value, and nil,
+// ask nobody.
+type Secrets struct {
+	Passphrase func(context.Context) ([]byte, error) // gives its result away
+	PIN        tpmkey.PINFunc                        // nil: there is none
+	TPM        []byte                                // the Name of the only TPM to seal to; nil: any
+}
+
+var errNobody = errors.New("the keeper is protected, and there is nobody to ask")
+
+// Unlock opens the keeper's state, which asks for its passphrase or PIN if it has one.
+// Errors are those of o, [agekey.ErrWrongPassphrase], those of package tpmkey,
+// and [ErrOldCopy].
+func (k *Keeper) Unlock(ctx context.Context, o *Secrets) error {
+	if k.chain != nil {
+		return nil
+	}
+	if o == nil {
+		o = &Secrets{}
+	}
+	if _, err := k.choose(ctx); err != nil {
+		return err
+	}
+	c, err := k.open(ctx, o)
+	defer clear(c)
+	if err != nil {
+		return err
+	}
+	if len(c) != chainSize {
+		return malformed("keeper", "its state has %d bytes", len(c))
+	}
+	k.chain = &chain{[chainSize]byte(c), k.state().epoch}
+	return nil
+}
+
+// open opens the box of the state that counts. The result is the caller's.
+func (k *Keeper) open(ctx context.Context, o *Secrets) (c []byte, err error) {
+	s := k.state()
+	switch k.protection {
+	case Passphrase:
+		if o.Passphrase == nil {
+			return nil, errNobody
+		}
+		if k.secret, err = o.Passphrase(ctx); err != nil {
+			return nil, err
+		}
+		if len(k.secret) == 0 {
+			return nil, keyslot.ErrEmptyPassphrase
+		}
+		return agekey.DecryptFile(s.box, k.secret)
+	case TPM:
+		c, k.secret, err = k.counter.Unseal(ctx, s.box, s.counter, o.PIN)
+		return c, err
+	}
+	return append([]byte(nil), s.box...), nil
+}
+
+// seal protects a chain; with a TPM so that it opens at one value of the counter.
+func (k *Keeper) seal(ctx context.Context, c *chain, at uint64) (box []byte, err error) {
+	switch k.protection {
+	case Passphrase:
+		box, err = agekey.EncryptFile(c.c[:], k.secret)
+	case TPM:
+		box, err = k.counter.Seal(ctx, c.c[:], at, k.secret)
+	default:
+		box = append(box, c.c[:]...)
+	}
+	if err == nil && len(box) > maxBox {
+		err = malformed("keeper", "its state takes %d bytes", len(box))
+	}
+	return box, err
+}
+
+// choose finds the state that counts. Without a TPM that is the newest. With one it is
+// the newest that is sealed for the counter's present value; one for the next value is
+// pending: a run was cut before it incremented the counter (EPOCH-14).
+func (k *Keeper) choose(ctx context.Context) (pending bool, err error) {
+	if k.protection != TPM {
+		return false, nil
+	}
+	value, err := k.counter.Value(ctx)
+	if err != nil {
+		return false, err
+	}
+	at := k.newest(func(s *state) bool { return s.counter == value })
+	if at < 0 {
+		return false, ErrOldCopy
+	}
+	k.at = at
+	other := k.pages[1-at]
+	return other != nil && other.counter == value+1, nil
+}

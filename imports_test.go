@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"spec":              {},
 	"origin":            {"format", "internal/ring"},
 	"internal/archive":  {},
+	"internal/picture":  {"format"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/safetext"},
 

@@ -13,6 +13,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/spec"
 	"bulla/stream"
 )
@@ -25,7 +26,9 @@ type verifyFlags struct {
 	explain string
 	noKey   bool
 	hash    bool
-	lost    *failure // why the default key cannot be looked for
+	page    outputFlags // --report
+	checked []*verdict  // for the page
+	lost    *failure    // why the default key cannot be looked for
 }
 
 func verifyCommand(a *app) *cobra.Command {
@@ -50,7 +53,9 @@ break: passed, failed, not checked, or not applicable. --explain CLAUSE explains
 --explain all explains them all.
 
 --json reports what can be filed: the version of bulla, the time, the command line
-without secrets, the size, and with --hash the SHA-256 of the file.
+without secrets, the size, and with --hash the SHA-256 of the file. --report
+FILE.html writes the same as a page that can be printed, with every clause in words
+and a picture of what is damaged.
 
 With --sample 3/30 the third of thirty parts of the file is authenticated, and its
 end. The parts are always the same: after 1/30 to 30/30 everything has been.
@@ -60,6 +65,7 @@ several files the worst counts: 3, then 1, 7, 4, 0.`,
 		Example: `  bulla verify backup.tar.bulla
   bulla verify -v -i key.txt /mnt/backups/*.bulla
   bulla verify --json --hash -i key.txt backup.tar.bulla
+  bulla verify --report check.html --hash -i key.txt backup.tar.bulla
   bulla verify --no-key /mnt/backups/*.bulla                   structure alone
   bulla verify --sample $(date +%-d)/31 /mnt/backups/*.bulla   each night a part
   bulla verify --explain CHUNK-1
@@ -79,6 +85,8 @@ several files the worst counts: 3, then 1, 7, 4, 0.`,
 	v.headFlag.register(cmd)
 	v.sampleFlag.register(cmd)
 	f.BoolVar(&v.hash, "hash", false, "report the SHA-256 of each file, too")
+	f.StringVar(&v.page.name, "report", "", "write a page to `FILE.html`, for a browser and for paper")
+	f.BoolVar(&v.page.force, "force", false, "replace an existing report")
 	f.StringVar(&v.explain, "explain", "", "explain `CLAUSE` of the specification, or all of them, and check nothing")
 	complete(cmd, "explain", append(spec.Clauses(), "all"))
 	v.workFlags.register(cmd)
@@ -143,12 +151,26 @@ func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 			return err
 		}
 	}
+	var page *output
+	if v.page.name != "" {
+		var err error
+		page, err = a.planOutput(outputPlan{outputFlags: v.page, mode: 0o644})
+		if errors.Is(err, storage.Exists) {
+			err = withHint(err, "--force replaces it; --report names another")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	var errs []error
 	for _, name := range names {
 		errs = append(errs, a.verifyOne(cmd.Context(), v, ids, name))
 		if cmd.Context().Err() != nil {
 			return context.Cause(cmd.Context())
 		}
+	}
+	if page != nil {
+		errs = append(errs, a.writePage(page, v.checked))
 	}
 	return a.worst(errs)
 }
@@ -225,6 +247,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	}
 	hard := err != nil && !isNoKey(err) // the work could not be done
 	if !hard || len(d.Findings) > 0 {
+		v.checked = append(v.checked, d)
 		a.tell(d)
 	}
 	if hard {
@@ -254,14 +277,8 @@ func isNoKey(err error) bool { return errors.As(err, new(*stream.NoKeyError)) }
 
 // failure is the error of a file that does not hold what it should.
 func (d *verdict) failure() error {
-	n := 0
-	for _, f := range d.Findings {
-		if isViolation(f) {
-			n++
-		}
-	}
 	f := &failure{exit: exitBad, hint: orSalvage("get another copy, or encrypt it again from the source", string(d.File)),
-		what: d.File.String() + " is invalid: " + plural(n, "violation")}
+		what: d.File.String() + " is invalid: " + plural(d.violations(), "violation")}
 	switch {
 	case d.Detached:
 		f.what = d.File.String() + " is a head alone: a detached head, or a file that was cut off after its head"
@@ -274,6 +291,16 @@ func (d *verdict) failure() error {
 		}
 	}
 	return f
+}
+
+func (d *verdict) violations() int {
+	n := 0
+	for _, f := range d.Findings {
+		if isViolation(f) {
+			n++
+		}
+	}
+	return n
 }
 
 // onlyCopies reports whether nothing but a copy of the head is wrong: all that a

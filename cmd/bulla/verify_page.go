@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"strings"
+	"time"
+
+	"bulla/format"
+	"bulla/internal/console"
+	"bulla/internal/picture"
+	"bulla/internal/safetext"
+	"bulla/spec"
+)
+
+// The page of verify --report: complete in itself, without a script, to be filed and
+// printed.
+//
+//go:embed verify_page.html
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// writePage writes what was found as a page.
+func (a *app) writePage(out *output, checked []*verdict) error {
+	var b bytes.Buffer
+	if err := page.Execute(&b, checked); err != nil {
+		return err
+	}
+	return a.writeWhole(out, b.Bytes())
+}
+
+// What follows is what the page asks of a verdict.
+
+// Summary is the outcome in a sentence.
+func (d *verdict) Summary() string {
+	switch {
+	case !d.Structure:
+		return "INVALID: " + plural(d.violations(), "violation") + " of the specification"
+	case d.Sample != nil:
+		return "Valid as far as it was checked: " + d.Sample.String()
+	case d.Keyed:
+		return "Valid: all of it is whole and unchanged since it was sealed (" + plural(int(d.Authentic), "chunk") + ")"
+	}
+	return "The structure is valid. The content was NOT checked: there was no key"
+}
+
+func (d *verdict) Name() string  { return d.File.String() }
+func (d *verdict) When() string  { return d.Time.Format(time.RFC3339) }
+func (d *verdict) Large() string { return console.Bytes(d.Size) }
+
+// Repeat is the command that was given, for a shell.
+func (d *verdict) Repeat() string {
+	var words []string
+	for _, w := range d.Command {
+		value := strings.TrimLeft(string(w), "-")
+		flag := string(w[:len(w)-len(value)])
+		if value != "" {
+			flag += safetext.Shell(value)
+		}
+		words = append(words, flag)
+	}
+	return strings.Join(words, " ")
+}
+
+// Picture is the container with what was found marked in it.
+func (d *verdict) Picture() template.HTML {
+	var marks []picture.Mark
+	for _, f := range d.Findings {
+		marks = append(marks, picture.Mark{Offset: f.Offset, Length: f.Length, Label: f.String()})
+	}
+	return picture.Container(d.Size, d.report.Layout.HeadSize, marks)
+}
+
+// Clause is what the specification says under an identifier.
+func (d *verdict) Clause(id format.Clause) spec.Clause {
+	c, _ := spec.Lookup(string(id))
+	return c
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/archive"
 	"bulla/internal/console"
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
@@ -211,9 +212,10 @@ func checkProducer(cmd *cobra.Command, args []string) error {
 // feed has w take the input: a file, or what a command makes. The command's standard
 // input is ours, unless that is taken for something else. However this program ends,
 // it does not before the command has.
-func (a *app) feed(w *stream.Writer, in *input, from *producer.Producer) (n int64, err error) {
+func (a *app) feed(w *stream.Writer, in *input, from *producer.Producer, members *archive.Counter) (n int64, err error) {
+	defer members.End()
 	if from == nil {
-		if n, err = w.ReadFrom(in.Stream()); err == nil {
+		if n, err = w.ReadFrom(watched(in.Stream(), members)); err == nil {
 			err = a.unchanged(in, n)
 		}
 	} else {
@@ -223,7 +225,7 @@ func (a *app) feed(w *stream.Writer, in *input, from *producer.Producer) (n int6
 		}
 		if err = from.Start(stdin, a.err); err == nil {
 			defer a.left.Add(from.Wait)()
-			n, err = w.ReadFrom(from.Out)
+			n, err = w.ReadFrom(watched(from.Out, members))
 			err = from.End(err)
 		}
 	}
@@ -262,7 +264,8 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		a.warnFull(out, in.size)
 	}
 	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
-	n, err := a.feed(sw, in, from)
+	members := archive.NewCounter()
+	n, err := a.feed(sw, in, from, members)
 	if err == nil && e.verify {
 		bar.Finish(nil)
 		bar, err = a.closeVerified(ctx, sw, out, &e.workFlags)
@@ -281,7 +284,13 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		return spoiled(out.fails(err), out)
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	return a.result(out, written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)})
+	done := written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)}
+	if members.IsTar {
+		a.note("%s: a tar of %s with %s of data", in.name, plural(int(members.Members), "member"), console.Bytes(members.Bytes))
+		done.Members, done.MemberBytes = &members.Members, &members.Bytes
+	}
+	a.tellEmpty(in, n, members)
+	return a.result(out, done)
 }
 
 // written is what encrypt, decrypt and cat say with --json.
@@ -289,8 +298,10 @@ type written struct {
 	safetext.InputField
 	Member safetext.String `json:"member,omitempty"`
 	safetext.OutputField
-	Plaintext  int64 `json:"plaintext_bytes"`
-	Recipients int   `json:"recipients,omitempty"`
+	Plaintext   int64  `json:"plaintext_bytes"`
+	Recipients  int    `json:"recipients,omitempty"`
+	Members     *int64 `json:"members,omitempty"` // of a tar
+	MemberBytes *int64 `json:"member_bytes,omitempty"`
 }
 
 // checkReadBack refuses to verify what cannot be read again.

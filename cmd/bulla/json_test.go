@@ -152,6 +152,10 @@ func TestJSON(t *testing.T) {
 			var v any
 			d := json.NewDecoder(bytes.NewReader(line))
 			d.UseNumber()
+			object := object
+			if object == "diff" && bytes.HasPrefix(line, []byte(`{"input"`)) {
+				object = "diff (at its end)"
+			}
 			if err := d.Decode(&v); err != nil {
 				t.Errorf("%q: %v in %s", args, err, line)
 			} else if err := s.check(object, v, seen); err != nil {
@@ -215,6 +219,9 @@ func TestJSON(t *testing.T) {
 	run(0, "cat", "cat", "-o", "member", "a.tar.bulla::letter")
 	run(0, "ls", "ls", "a.tar.bulla")
 	run(0, "extract", "extract", "-C", ".", "--force", "a.tar.bulla", "pass")
+	run(exitDiffers, "diff", "diff", "a.tar.bulla", dir)
+	write("pass", "changed")
+	run(exitDiffers, "diff", "diff", "a.tar.bulla", dir)
 	run(0, "inspect", "inspect", "letter.bulla")
 	run(0, "inspect", "inspect", "p.bulla")
 	run(0, "inspect", "inspect", "age.bulla")
@@ -251,7 +258,7 @@ func TestJSON(t *testing.T) {
 		}
 	})
 	// Not every machine has these, nor every run.
-	rare := []string{"input_base64", "output_base64", "file_base64", "name_base64", "owner", "link", "tpm", "commit", "commit_time", "detail", "reason", "hint"}
+	rare := []string{"input_base64", "output_base64", "file_base64", "name_base64", "path_base64", "owner", "link", "tpm", "commit", "commit_time", "detail", "reason", "hint"}
 	for name, fields := range s {
 		for key := range fields {
 			if !seen[name+"."+key] && !slices.Contains(rare, key) && name != "tpm" && name != "shift" {

@@ -27,6 +27,7 @@ var verbs = []func(*app) *cobra.Command{
 	catCommand,
 	lsCommand,
 	extractCommand,
+	diffCommand,
 	salvageCommand,
 	inspectCommand,
 	recipientsCommand,

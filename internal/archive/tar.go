@@ -305,16 +305,16 @@ func (b tarHeader) number(at, length int) int64 {
 // valid reports whether the block has the checksum that it states: the sum of its
 // bytes, that of the checksum counted as spaces. Some programs take them as signed.
 func (b tarHeader) valid() bool {
-	var unsigned, signed int64
-	for i, c := range b {
-		if 148 <= i && i < 156 {
-			c = ' '
+	var sum, high int64 // high is how many bytes are negative, taken as signed
+	for _, part := range [][]byte{b[:148], b[156:tarBlock]} {
+		for _, c := range part {
+			sum += int64(c)
+			high += int64(c >> 7)
 		}
-		unsigned += int64(c)
-		signed += int64(int8(c))
 	}
+	sum += 8 * ' '
 	stated := b.number(148, 8)
-	return (stated == unsigned || stated == signed) && !b.zero()
+	return (stated == sum || stated == sum-256*high) && !b.zero()
 }
 
 // name is the name, behind the first part of one that is longer than its field. GNU

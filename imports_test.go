@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/salvage":   {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
+	"parity":             {"format"},
 	"internal/xwing":     {"entropy"},
 	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},
 	"keyslot/agekey":     {"entropy", "format", "internal/once", "internal/safetext", "keyslot", "slot"},
@@ -63,15 +64,16 @@ var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest"}
 // Whose affair a package outside of this module is, apart from benchmarks, which
 // measure what they like. It stands for all below it.
 var onlyIn = map[string][]string{
-	"crypto/rand":                   {"entropy", "internal/storage/object"}, // what is random for a key comes from the mixer; an upload's name is no key
-	"math/rand":                     {},
-	"filippo.io/age":                {"keyslot/agekey"},
-	"github.com/klauspost/compress": {"internal/zseek"},
-	"github.com/google/go-tpm":      {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
-	"github.com/spf13":              {"cmd/bulla"},
-	"github.com/hiddeco/sshsig":     {"origin"},
-	"testing":                       {"internal/tpmdev/swtpmtest"},
-	"unsafe":                        {},
+	"crypto/rand":                      {"entropy", "internal/storage/object"}, // what is random for a key comes from the mixer; an upload's name is no key
+	"math/rand":                        {},
+	"filippo.io/age":                   {"keyslot/agekey"},
+	"github.com/klauspost/compress":    {"internal/zseek"},
+	"github.com/klauspost/reedsolomon": {"parity"},
+	"github.com/google/go-tpm":         {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
+	"github.com/spf13":                 {"cmd/bulla"},
+	"github.com/hiddeco/sshsig":        {"origin"},
+	"testing":                          {"internal/tpmdev/swtpmtest"},
+	"unsafe":                           {},
 }
 
 const module = "bulla/"

@@ -1,0 +1,4 @@
+package parity
+
+// NewMakerDepth is NewMaker with another depth: small windows, for tests of several.
+var NewMakerDepth = newMaker

@@ -141,6 +141,7 @@ type opened interface {
 // nothing is released of one that is cut off; total is then the size of the
 // plaintext, and otherwise -1.
 func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
+	ids.near(in)
 	if !in.regular {
 		r, err := stream.NewReader(ctx, in.Stream(), ids.all, opts)
 		return r, -1, ids.explain(err)

@@ -284,7 +284,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		return spoiled(out.fails(err), out)
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	done := written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to)}
+	done := written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}
 	if members.IsTar {
 		a.note("%s: a tar of %s with %s of data", in.name, plural(int(members.Members), "member"), console.Bytes(members.Bytes))
 		done.Members, done.MemberBytes = &members.Members, &members.Bytes
@@ -302,6 +302,7 @@ type written struct {
 	Recipients  int    `json:"recipients,omitempty"`
 	Members     *int64 `json:"members,omitempty"` // of a tar
 	MemberBytes *int64 `json:"member_bytes,omitempty"`
+	Epoch       *days  `json:"epoch,omitempty"` // that it is encrypted to
 }
 
 // checkReadBack refuses to verify what cannot be read again.

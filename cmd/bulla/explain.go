@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/keyslot/epoch"
+	"bulla/keyslot/keyfile"
 	"bulla/stream"
 )
 
@@ -174,8 +178,28 @@ func explainNoKey(name string, e *keysError) *failure {
 	for _, c := range e.Causes {
 		f.what += "; " + firstLine(c.Error())
 	}
+	for _, k := range e.keys.keepers() {
+		f.what += "; " + keeperText(k, e.keys.written)
+	}
 	f.hint = hintNoKey(e, causes, asked)
 	return f
+}
+
+// keeperText is why a keeper opens no file of that time: only a supposition, since slots
+// do not say whose they are.
+func keeperText(k *keyfile.Keeper, written time.Time) string {
+	name, reach := safetext.Printable(k.File), k.Reach()
+	opens := "its epoch has perhaps ended: " + name + " opens what was encrypted from " + reach.String()
+	switch at := epoch.DateOf(written); {
+	case reach.Len() == 0:
+		return "its epoch has perhaps ended: so have all of " + name
+	case written.IsZero():
+		return opens
+	case at >= reach.Next():
+		return fmt.Sprintf("%s opens what was encrypted from %v, and the file is of %v", name, reach, at)
+	default:
+		return fmt.Sprintf("%s, and the file is of %v", opens, at)
+	}
 }
 
 // hintNoKey says what else could open the container.

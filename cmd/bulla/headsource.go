@@ -99,6 +99,7 @@ func (s *headSource) close() {
 // open opens the head with one of the identities. That a copy of it is not good,
 // or the file's end missing, is no error where no more than the head is wanted.
 func (s *headSource) open(ctx context.Context, ids *identities) (h *stream.HeadEditor, err error) {
+	ids.near(s.in)
 	if s.in != nil {
 		h, err = stream.EditHead(ctx, s.in.At(), s.in.size, ids.all, &stream.HeadOptions{Head: s.detached, AllowTruncated: !s.whole, Mend: s.mend})
 	} else {

@@ -171,7 +171,7 @@ func TestJSON(t *testing.T) {
 	run := func(exit int, object string, args ...string) {
 		t.Helper()
 		cmd := exec.Command("bulla", append(args, "--json")...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "SSL_CERT_FILE="+cert)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "TEST_NOW=2027-03-15T00:00:00Z", "SSL_CERT_FILE="+cert)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		cmd.Run()
@@ -202,6 +202,12 @@ func TestJSON(t *testing.T) {
 	run(0, "keygen", "keygen", "-o", "key")
 	run(0, "keygen", "keygen", "--kek", "-o", "kek")
 	run(0, "keygen", "keygen", "-y", "key")
+	run(0, "epoch create", "epoch", "create", "2027", "--every", "month", "-o", "keeper")
+	run(0, "epoch extend", "epoch", "extend", "keeper", "2028")
+	run(0, "epoch show", "epoch", "show", "keeper", "--check", "keeper.calendar")
+	run(0, "encrypt", "encrypt", "-R", "keeper.calendar", "-o", "epoch.bulla", "letter")
+	run(0, "epoch advance", "epoch", "advance", "keeper", "--to", "2027-04-01", "--yes", "--dry-run", "epoch.bulla")
+	run(0, "epoch advance", "epoch", "advance", "keeper", "--to", "2029-01-01", "--yes")
 	run(0, "encrypt", "encrypt", "letter")
 	run(0, "encrypt", "encrypt", "a.tar")
 	run(0, "encrypt", "encrypt", "--passphrase-file", "pass", "-o", "p.bulla", "letter")

@@ -23,6 +23,7 @@ var (
 	toFind    = keyUse{act: "look for the slot of"}
 	toOpen    = keyUse{act: "open it with", passphrase: "the passphrase"}
 	toProtect = keyUse{act: "put the key under", passphrase: "the passphrase of the key"}
+	toKeep    = keyUse{act: "put the keeper under", passphrase: "the passphrase of the keeper"}
 	toEdit    = keyUse{prefix: "open-", act: "open the file with", passphrase: "the passphrase that opens the file"}
 )
 
@@ -62,10 +63,15 @@ func (u keyUse) registerFiles(cmd *cobra.Command, flag keyFlag, to *[]string) {
 // sources.
 func (u keyUse) registerPassphrase(cmd *cobra.Command, p *passphraseFlags) {
 	p.prefix = u.prefix
-	f := cmd.Flags()
 	if u.prefix == "" {
-		f.BoolVarP(&p.ask, passphraseFlag.name, passphraseFlag.letter, false, u.act+" "+passphraseFlag.usage)
+		cmd.Flags().BoolVarP(&p.ask, passphraseFlag.name, passphraseFlag.letter, false, u.act+" "+passphraseFlag.usage)
 	}
+	u.registerSources(cmd, p)
+}
+
+// registerSources registers the flags that say where a passphrase comes from.
+func (u keyUse) registerSources(cmd *cobra.Command, p *passphraseFlags) {
+	f := cmd.Flags()
 	for _, s := range passphraseSources {
 		v := &sourceFlag{p: p, kind: s.kind, name: u.prefix + "passphrase-" + string(s.kind)}
 		f.Var(v, v.name, strings.ReplaceAll(s.usage, "{}", u.passphrase))

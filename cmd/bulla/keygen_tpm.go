@@ -52,16 +52,9 @@ func (t *tpmFlags) check(cmd *cobra.Command) error {
 // make makes a key. That there is a TPM is seen to before anybody thinks of a
 // PIN.
 func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, error) {
-	pin, err := tpmPinPath()
+	pin, o, err := t.available(ctx)
 	if err != nil {
 		return nil, err
-	}
-	o := &tpmkey.Options{NoPIN: t.noPIN, PCRs: t.pcrs}
-	if o.TPM, err = entropy.PinnedTPM(pin); err != nil {
-		return nil, err
-	}
-	if err := tpmkey.Available(ctx, o); err != nil {
-		return nil, sealFailure(pin, err)
 	}
 	if !t.noPIN {
 		o.PIN, err = t.pinFlags.create(ctx)
@@ -79,6 +72,21 @@ func (t *tpmFlags) make(ctx context.Context, m *entropy.Mixer) (*newIdentity, er
 	}
 	file, err := keyfile.Encode(k, time.Now())
 	return &newIdentity{file, k.Recipient()}, err
+}
+
+// available finds the TPM, and returns the path of the pin file, too.
+func (t *tpmFlags) available(ctx context.Context) (pin string, o *tpmkey.Options, err error) {
+	if pin, err = tpmPinPath(); err != nil {
+		return "", nil, err
+	}
+	o = &tpmkey.Options{NoPIN: t.noPIN, PCRs: t.pcrs}
+	if o.TPM, err = entropy.PinnedTPM(pin); err != nil {
+		return "", nil, err
+	}
+	if err := tpmkey.Available(ctx, o); err != nil {
+		return "", nil, sealFailure(pin, err)
+	}
+	return pin, o, nil
 }
 
 // sealFailure says why a TPM sealed no key. pin is the path of the pin file.

@@ -12,6 +12,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/keyslot"
+	"bulla/keyslot/epoch"
 )
 
 // The files that keygen --default makes, and that are used where a command line
@@ -63,6 +64,15 @@ func keyFileError(name string, err error) error {
 		return err
 	}
 	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what key files look like")}
+	if outside, ok := errors.AsType[*epoch.TimeError](err); ok {
+		f.exit, f.hint = exitRefused, "check the clock: it says "+outside.Today.String()
+		if outside.Today >= outside.Calendar.Next() {
+			f.hint = "bulla epoch extend makes a calendar that goes further"
+		}
+	}
+	if errors.Is(err, epoch.ErrMalformed) {
+		f.hint = "get another copy of the file"
+	}
 	if errors.Is(err, keyslot.ErrSecretKey) {
 		f.hint = "a recipients file holds public keys, which keygen -y FILE shows; the secret ones belong where only you can read"
 	}

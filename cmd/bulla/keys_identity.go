@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"bulla/keyslot"
+	"bulla/keyslot/keyfile"
 	"bulla/stream"
 )
 
@@ -32,6 +34,8 @@ func (k *identityFlags) registerFor(a *app, cmd *cobra.Command, use keyUse) {
 type identities struct {
 	all   []stream.Identity
 	named int // how many of them the user named, or keeps in the default place
+
+	written time.Time // when the file was that they are tried on, as far as is known
 
 	phrase bool   // the user asked for a passphrase
 	prefix string // of the flags that name more
@@ -95,6 +99,28 @@ func (a *app) readIdentities(name string, pin *pinFlags) ([]keyslot.Identity, er
 		a.warnExposed(f, name, "identity file")
 	}
 	return ids, err
+}
+
+// near says which file the identities are about to be tried on: a keeper tries the keys of
+// the file's time first.
+func (ids *identities) near(in *input) {
+	if in == nil || !in.regular || in.InStore() {
+		return
+	}
+	ids.written = in.Info().ModTime()
+	for _, k := range ids.keepers() {
+		k.Near(ids.written)
+	}
+}
+
+// keepers are those of the identities that are one.
+func (ids *identities) keepers() (all []*keyfile.Keeper) {
+	for _, id := range ids.all {
+		if k, ok := id.(*keyfile.Keeper); ok {
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // A keysError is a container that none of the keys opens.

@@ -25,6 +25,7 @@ type recipientFlags struct {
 	keks           []string
 	passphrase     passphraseFlags
 	allowClassical bool
+	allEpochs      bool // a calendar stands for all of its keys, not for today's
 }
 
 func (k *recipientFlags) register(a *app, cmd *cobra.Command, use keyUse) {
@@ -77,7 +78,9 @@ func (k *recipientFlags) check() ([]keyslot.Recipient, error) {
 		}
 		to = append(to, kek)
 	}
-	return withoutRepeats(to), nil
+	to = withoutRepeats(to)
+	k.tellEpochs(to)
+	return to, nil
 }
 
 // A namedRecipient is one with the place where it was named.
@@ -96,7 +99,7 @@ func (k *recipientFlags) public(files []string) (all []namedRecipient, err error
 		all = append(all, namedRecipient{r, "-r"})
 	}
 	for _, name := range files {
-		to, err := k.app.readRecipients(name)
+		to, err := k.app.readRecipients(name, k.allEpochs)
 		if err != nil {
 			return nil, err
 		}
@@ -168,13 +171,13 @@ func withoutRepeats(all []keyslot.Recipient) []keyslot.Recipient {
 	return kept
 }
 
-func (a *app) readRecipients(name string) ([]keyslot.Recipient, error) {
+func (a *app) readRecipients(name string, allEpochs bool) ([]keyslot.Recipient, error) {
 	f, err := a.openKeys(name, "the recipients")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	to, err := keyfile.ParseRecipients(f, &keyfile.Options{UI: a.person, PassedOver: func(e *agekey.SSHKindError) {
+	to, err := keyfile.ParseRecipients(f, &keyfile.Options{UI: a.person, Now: a.now(), AllEpochs: allEpochs, PassedOver: func(e *agekey.SSHKindError) {
 		a.warn(safetext.Printable(name)+": passed over a key of type "+e.Kind+": "+e.Error(), e.Hint())
 	}})
 	return to, keyFileError(name, err)

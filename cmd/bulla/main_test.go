@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 			if os.Getenv("TEST_REAL_PASSPHRASE_COST") == "" {
 				a.passphraseCost = &keyslot.PassphraseOptions{KiB: 32, Passes: 1}
 			}
+			if at, err := time.Parse(time.RFC3339, os.Getenv("TEST_NOW")); err == nil {
+				a.now = func() time.Time { return at }
+			}
 			code := a.run(os.Args[1:])
 			if code == exitInterrupted {
 				interrupt.Die()

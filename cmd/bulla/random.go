@@ -74,6 +74,7 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if err != nil {
 		return nil, err
 	}
+	ids.near(r.in)
 	ra, err := stream.NewReaderAt(ctx, r.in.At(), r.in.size, ids.all, &stream.ReaderAtOptions{
 		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
 		AllowTruncated: f.truncated,

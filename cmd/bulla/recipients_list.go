@@ -21,7 +21,7 @@ type listFlags struct {
 }
 
 func recipientsListCommand(a *app) *cobra.Command {
-	l := &listFlags{}
+	l := &listFlags{whom: recipientFlags{allEpochs: true}}
 	cmd := &cobra.Command{
 		Use:   "list [FILE]",
 		Short: "List the recipients of a file",

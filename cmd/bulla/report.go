@@ -90,12 +90,12 @@ func encodeJSON(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// plural is a number of things: "1 key", "2 keys", "3 identities", "4 passes".
+// plural is a number of things: "1 key", "2 days", "3 identities", "4 passes".
 func plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
 	}
-	if stem, ok := strings.CutSuffix(word, "y"); ok && word != "key" {
+	if stem, ok := strings.CutSuffix(word, "y"); ok && word != "key" && word != "day" {
 		word = stem + "ie"
 	} else if strings.HasSuffix(word, "s") {
 		word += "e"

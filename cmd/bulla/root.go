@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,6 +34,7 @@ var verbs = []func(*app) *cobra.Command{
 	recipientsCommand,
 	headCommand,
 	keygenCommand,
+	epochCommand,
 	entropyCommand,
 	completionCommand,
 	versionCommand,
@@ -60,10 +62,12 @@ type app struct {
 	// passphraseCost is what a new passphrase slot costs to open; nil means
 	// what the specification asks for. Tests cannot wait that long.
 	passphraseCost *keyslot.PassphraseOptions
+
+	now func() time.Time // the clock by which epochs are chosen and ended
 }
 
 func newApp(std stdio) *app {
-	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase)}
+	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase), now: time.Now}
 	a.person = a.con.Terminal()
 	a.registerStores()
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it

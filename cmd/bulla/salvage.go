@@ -145,6 +145,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	start := time.Now()
 	s.opts.Workers, s.opts.Done = s.jobs, new(atomic.Int64)
 	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
+	ids.near(in)
 	found, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
 	if err == nil && found.Intact == 0 && !found.Whole() && !(found.Written && found.UncertainBytes > 0) {
 		err = errNothing(in.name, found)

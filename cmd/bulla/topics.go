@@ -46,6 +46,10 @@ var exitsOf = map[string][]int{
 	"recipients repair": {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
 	"head export":       {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"head restore":      {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
+	"epoch create":      {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
+	"epoch extend":      {exitNoKey, exitRefused, exitUnsupported, exitChanged},
+	"epoch advance":     {exitNoKey, exitRefused, exitUnsupported, exitChanged},
+	"epoch show":        {exitNoKey, exitUnsupported, exitDiffers},
 	"keygen":            {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
 	"entropy":           {exitEntropy},
 	"entropy test":      {exitEntropy},
@@ -118,11 +122,15 @@ With --json, an error is one object on standard error:
   ssh-ed25519 ..., ssh-rsa ...   the ssh private key      ssh-keygen
   a passphrase (-p)              the passphrase (-p)
   symmetric key (--kek FILE)     the same file            bulla keygen --kek
+  a calendar (-R FILE)           its keeper (-i FILE)     bulla epoch create
 
 Recipients files (-R) and identity files (-i) have one key on a line; blank lines
 and lines that begin with # are skipped. An identity file may also be an ssh
 private key, a symmetric key, or an age file that is encrypted with a passphrase.
 A symmetric key file has 32 bytes: raw, in hexadecimal digits or in Base64.
+
+A calendar has a key for every day, week, month or quarter; encrypt takes today's.
+Its keeper can give up the keys of the past: bulla help epoch.
 
 Keys that begin with age1pq1 withstand quantum computers, and so do passphrases
 and symmetric keys. The other public keys do not. A file with recipients of both

@@ -223,6 +223,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	if v.hash {
 		src, sum = in.hashed(ctx)
 	}
+	ids.near(in)
 	var report *stream.Report
 	if in.regular {
 		report, err = stream.VerifySlice(ctx, in.At(), in.size, v.slice, ids.all, opts)

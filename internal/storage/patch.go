@@ -110,6 +110,9 @@ func (p *Patch) Apply(changes ...Change) error {
 			return &Error{Kind: HalfPatched, Name: p.name, Err: err}
 		}
 	}
+	if st, err := p.file.Stat(); err == nil { // what the next Apply begins with
+		p.stat = st
+	}
 	return nil
 }
 

@@ -137,8 +137,11 @@ func (s *state) span(e Every) Span { return Span{e, s.epoch, s.end} }
 
 // Parse reads a keeper file, of which it keeps nothing. Its error wraps [ErrMalformed].
 func Parse(file []byte) (*Keeper, error) {
-	if len(file) != FileSize || !IsKeeper(file) {
-		return nil, malformed("keeper", "it has %d bytes, not %d, or another beginning", len(file), FileSize)
+	switch {
+	case !IsKeeper(file):
+		return nil, malformed("keeper", "it does not begin as one does")
+	case len(file) != FileSize:
+		return nil, malformed("keeper", "it has %d bytes, not %d", len(file), FileSize)
 	}
 	k := &Keeper{every: Every(file[offEvery]), protection: Protection(file[offEvery+1])}
 	k.counter.Index = binary.BigEndian.Uint32(file[offCounter:])
@@ -257,9 +260,5 @@ func (k *Keeper) Calendar() (*Calendar, error) {
 }
 
 var errLocked = errors.New("internal error: the keeper is locked")
-
-// ErrOldCopy is what a keeper fails with that is sealed to a TPM whose counter is beyond
-// it: a copy from before the last advance (EPOCH-12).
-var ErrOldCopy = errors.New("this is an old copy of the keeper: the TPM has ended the state that it holds")
 
 func (k *Keeper) String() string { return fmt.Sprintf("keeper of %v", k.Reach()) }

@@ -75,7 +75,7 @@ func TestTPM(t *testing.T) {
 			t.Fatalf("at %d what is reached does not open", to)
 		}
 	}
-	if err := parse(t, versions[0]).Unlock(t.Context(), &Secrets{PIN: pin("1234")}); !errors.Is(err, ErrOldCopy) {
+	if err := parse(t, versions[0]).Unlock(t.Context(), &Secrets{PIN: pin("1234")}); !errors.Is(err, tpmkey.ErrCounter) {
 		t.Errorf("an old copy: %v", err)
 	}
 	if err := parse(t, file).Unlock(t.Context(), &Secrets{PIN: pin("4321")}); !errors.Is(err, tpmkey.ErrWrongPIN) {

@@ -20,8 +20,8 @@ type Secrets struct {
 var errNobody = errors.New("the keeper is protected, and there is nobody to ask")
 
 // Unlock opens the keeper's state, which asks for its passphrase or PIN if it has one.
-// Errors are those of o, [agekey.ErrWrongPassphrase], those of package tpmkey,
-// and [ErrOldCopy].
+// Errors are those of o, [agekey.ErrWrongPassphrase], and those of package tpmkey: of an
+// old copy of a keeper, [tpmkey.ErrCounter].
 func (k *Keeper) Unlock(ctx context.Context, o *Secrets) error {
 	if k.chain != nil {
 		return nil
@@ -95,7 +95,7 @@ func (k *Keeper) choose(ctx context.Context) (pending bool, err error) {
 	}
 	at := k.newest(func(s *state) bool { return s.counter == value })
 	if at < 0 {
-		return false, ErrOldCopy
+		return false, &tpmkey.Error{Kind: tpmkey.ErrCounter} // a copy from before the last advance (EPOCH-12)
 	}
 	k.at = at
 	other := k.pages[1-at]

@@ -9,12 +9,15 @@
 //	PEM         an ssh private key, or an identity sealed to a TPM
 //	key         32 bytes, or as many in hexadecimal digits or Base64: a
 //	            symmetric key (KEK), which also encrypts
+//	keeper      what opens the epochs of a calendar
 //
 // and a file to encrypt to is lines of recipients: age1pq1…, age1…, ssh public
-// keys as in authorized_keys, a plugin's.
+// keys as in authorized_keys, a plugin's; or a calendar, of which the key of today
+// counts.
 package keyfile
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -27,6 +30,7 @@ import (
 	"bulla/format"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/keyslot/epoch"
 	"bulla/keyslot/tpmkey"
 	"bulla/slot"
 )
@@ -44,6 +48,9 @@ type Options struct {
 	// PassedOver is called for each ssh key in a recipients file to which one
 	// cannot encrypt, if there are others. Nil means that there must be none.
 	PassedOver func(*agekey.SSHKindError)
+
+	Now       time.Time // by which a calendar's key is taken; the zero value is the present
+	AllEpochs bool      // take all keys of a calendar: to look for their slots
 }
 
 // ParseIdentities reads a file of identities of any kind. name is for messages,
@@ -51,8 +58,8 @@ type Options struct {
 // Nobody is asked anything yet.
 //
 // It reads at most keyslot.MaxKeyFile bytes of r and one more. Errors are those
-// of [agekey.ParseIdentityFile] and [tpmkey.Parse]. Unwrap of a TPM key that
-// could not be used fails with an [*UnusableError].
+// of [agekey.ParseIdentityFile], [tpmkey.Parse] and [epoch.Parse]. Unwrap of a TPM key,
+// or a keeper, that could not be used fails with an [*UnusableError].
 func ParseIdentities(name string, r io.Reader, o *Options) ([]slot.Identity, error) {
 	o = cmp.Or(o, &Options{})
 	file, err := keyslot.ReadKeyFile(r)
@@ -62,6 +69,16 @@ func ParseIdentities(name string, r io.Reader, o *Options) ([]slot.Identity, err
 	}
 	if kek, err := keyslot.ParseKEK(file); err == nil {
 		return []slot.Identity{kek}, nil
+	}
+	if epoch.IsCalendar(file) {
+		return nil, &keyslot.KeyError{Reason: "this is a calendar, to which one encrypts", Advice: "its keeper opens what was encrypted to it"}
+	}
+	if epoch.IsKeeper(file) {
+		k, err := epoch.Parse(file)
+		if err != nil {
+			return nil, err
+		}
+		return []slot.Identity{&Keeper{k.Identity(o.secrets(name)), name}}, nil
 	}
 	if !tpmkey.IsKeyFile(file) {
 		return agekey.ParseIdentityFile(name, bytes.NewReader(file), o.UI, o.Open)
@@ -80,10 +97,19 @@ func ParseRecipient(s string, o *Options) (slot.Recipient, error) {
 	return keyslot.ParseRecipient(s, agekey.Recipients(o.UI))
 }
 
-// ParseRecipients reads a file of recipients of any kind, one a line. Errors are
-// those of [keyslot.ParseRecipients] and [agekey.ParseRecipient].
+// ParseRecipients reads a file of recipients of any kind, one a line, or a calendar: its
+// recipients are [*epoch.Recipient]. Errors are those of [keyslot.ParseRecipients],
+// [agekey.ParseRecipient], [epoch.ParseCalendar] and [epoch.Calendar.At].
 func ParseRecipients(r io.Reader, o *Options) ([]slot.Recipient, error) {
 	o = cmp.Or(o, &Options{})
+	br := bufio.NewReader(r)
+	switch begin, _ := br.Peek(64); {
+	case epoch.IsCalendar(begin):
+		return o.epochs(br)
+	case epoch.IsKeeper(begin):
+		return nil, keyslot.ErrSecretKey
+	}
+	r = br
 	parse := agekey.Recipients(o.UI)
 	var over []*agekey.SSHKindError
 	to, err := keyslot.ParseRecipients(r, func(s string) (slot.Recipient, error) {
@@ -100,6 +126,50 @@ func ParseRecipients(r io.Reader, o *Options) ([]slot.Recipient, error) {
 		}
 	}
 	return to, err
+}
+
+// epochs reads a calendar.
+func (o *Options) epochs(r io.Reader) (to []slot.Recipient, err error) {
+	c, err := epoch.ParseCalendar(r)
+	if err != nil {
+		return nil, err
+	}
+	if o.AllEpochs {
+		for _, r := range c.All() {
+			to = append(to, r)
+		}
+		return to, nil
+	}
+	now := o.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	today, err := c.At(now)
+	if err != nil {
+		return nil, err
+	}
+	return []slot.Recipient{today}, nil
+}
+
+// secrets says who is asked for the secret of a keeper in a file.
+func (o *Options) secrets(name string) *epoch.Secrets {
+	s := &epoch.Secrets{PIN: o.PIN}
+	if o.UI != nil {
+		s.Passphrase = func(ctx context.Context) ([]byte, error) { return o.UI.Passphrase(ctx, fmt.Sprintf("keeper %q", name)) }
+	}
+	return s
+}
+
+// A Keeper is the identity of a keeper that knows its file.
+type Keeper struct {
+	*epoch.Identity
+	File string // as it was named
+}
+
+// Unwrap implements [slot.Identity].
+func (k *Keeper) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
+	cek, err := k.Identity.Unwrap(ctx, s, p)
+	return cek, unusable(k.File, err)
 }
 
 // Encode returns the file of a new key, which is a [*keyslot.HPKEIdentity], a
@@ -141,7 +211,7 @@ func takes(k *tpmkey.Key) []string {
 }
 
 // An UnusableError is a key that might open a slot and could not be used: a
-// device is missing, a PIN wrong or not given.
+// device is missing, a PIN or a passphrase wrong or not given.
 type UnusableError struct {
 	File string // of the key, as it was named
 	Err  error
@@ -160,9 +230,14 @@ type tpmIdentity struct {
 
 func (i *tpmIdentity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preamble) ([]byte, error) {
 	cek, err := i.Identity.Unwrap(ctx, s, p)
-	_, malformed := errors.AsType[*format.ParseError](err)
-	if err != nil && !errors.Is(err, slot.ErrIncorrectIdentity) && !malformed {
-		err = &UnusableError{i.file, err}
+	return cek, unusable(i.file, err)
+}
+
+// unusable is err with the file of the key that could not be used, if that is what it is
+// about.
+func unusable(file string, err error) error {
+	if err == nil || errors.Is(err, slot.ErrIncorrectIdentity) || errors.As(err, new(*format.ParseError)) {
+		return err
 	}
-	return cek, err
+	return &UnusableError{file, err}
 }

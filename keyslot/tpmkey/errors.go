@@ -30,8 +30,8 @@ var (
 		"get the key file from a backup")
 	ErrNotPinned = tpmdev.NewKind("this is not the TPM that is pinned",
 		"the TPM was cleared or replaced, or something stands between it and the program")
-	ErrCounter = tpmdev.NewKind("the TPM's counter is beyond what was sealed",
-		"this is an old copy; use the newest")
+	ErrCounter = tpmdev.NewKind("this is an old copy: the TPM has ended what it opens",
+		"use the newest copy of the file")
 	ErrNoCounter = tpmdev.NewKind("the TPM's counter is gone: what was sealed under it is lost",
 		"the TPM was cleared, or its owner removed the counter; open the file with another of its keys")
 	ErrMismatch = tpmdev.NewKind("the sealed key is not the recipient's that stands beside it",

@@ -1,0 +1,468 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"bulla/entropy"
+	"bulla/internal/safetext"
+	"bulla/internal/storage"
+	"bulla/keyslot/epoch"
+	"bulla/stream"
+)
+
+// calendarSuffix ends the name of a keeper's calendar.
+const calendarSuffix = ".calendar"
+
+func epochCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "epoch VERB",
+		Short: "Make keys that end on a date, and end them",
+		Long: `An epoch is a day, a week, a month or a quarter, in UTC. A calendar is a public file
+with a key for each of them; encrypt -R CALENDAR takes the key of today. A keeper is
+the secret file that opens what was encrypted to the calendar: -i KEEPER.
+
+bulla epoch advance ends the epochs that are past. From then on the keeper opens
+nothing that was encrypted in them, and nobody else does who gets it later: a
+retention of 90 days is kept by every copy of a file, wherever it lies.
+
+What this does not undo: another recipient of the file, a content key or a plaintext
+that somebody kept, and an old copy of the keeper. So do not back a keeper up where
+you keep the files. With --tpm an old copy opens nothing, either.`,
+		Example: `  bulla epoch create 2027 --every month -o backup.keeper
+  bulla encrypt -R backup.keeper.calendar db.dump
+  bulla decrypt -i backup.keeper db.dump.bulla
+  bulla epoch advance backup.keeper --keep 90d --yes     in a timer, every day`,
+	}
+	return withVerbs(cmd, epochCreateCommand(a), epochExtendCommand(a), epochAdvanceCommand(a), epochShowCommand(a))
+}
+
+// KeeperFlags say where the secret of a keeper comes from.
+type keeperFlags struct {
+	passphrase passphraseFlags
+	pin        pinFlags
+}
+
+func (k *keeperFlags) register(a *app, cmd *cobra.Command) {
+	k.passphrase = passphraseFlags{app: a, prompt: "Passphrase of the keeper", named: true}
+	toKeep.registerSources(cmd, &k.passphrase)
+	k.pin.register(a, cmd)
+}
+
+func (k *keeperFlags) check() error {
+	if err := k.passphrase.check(); err != nil {
+		return err
+	}
+	return k.pin.check()
+}
+
+func (k *keeperFlags) secrets(name string) *epoch.Secrets {
+	return &epoch.Secrets{Passphrase: k.passphrase.open, PIN: k.pin.open(name)}
+}
+
+type epochCreateFlags struct {
+	entropyFlags
+	passphrase passphraseFlags
+	tpm        tpmFlags
+	every      string
+	output     string
+}
+
+func epochCreateCommand(a *app) *cobra.Command {
+	e := &epochCreateFlags{}
+	cmd := &cobra.Command{
+		Use:   "create PERIOD --every day|week|month|quarter -o KEEPER",
+		Short: "Make a keeper and its calendar",
+		Long: `Make a keeper for the epochs of PERIOD, and its calendar, KEEPER.calendar. PERIOD is a
+year, a month, a day, or a range of these: 2027, 2027-03, 2027-03-15..2028. Epochs are
+whole: by weeks, 2027 begins on Monday, 2026-12-28.
+
+The calendar is public; whoever encrypts must get the right one, as with every public
+key: bulla epoch show KEEPER --check CALENDAR compares. The keeper is secret, and what
+is encrypted to the calendar alone is lost without it. -p puts it under a passphrase.
+--tpm seals it to this machine's TPM, under a counter: an old copy of it opens nothing.`,
+		Example: `  bulla epoch create 2027 --every month -o backup.keeper
+  bulla epoch create 2027..2029 --every week -p -o mail.keeper
+  bulla epoch create 2027 --every day --tpm -o laptop.keeper`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usage("for example: bulla epoch create 2027 --every month -o backup.keeper", "create takes one period")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&e.every, "every", "", "how long an epoch is: day, week, month or quarter")
+	complete(cmd, "every", epoch.EveryNames())
+	f.StringVarP(&e.output, "output", "o", "", "write the keeper to `KEEPER`, readable by its owner only, and the calendar to KEEPER"+calendarSuffix)
+	e.passphrase = passphraseFlags{app: a, prompt: "Passphrase of the keeper", named: true}
+	toKeep.registerPassphrase(cmd, &e.passphrase)
+	f.BoolVar(&e.tpm.tpm, "tpm", false, "seal the keeper to this machine's TPM, and ask for a PIN for it")
+	f.BoolVar(&e.tpm.noPIN, "no-pin", false, "with --tpm, open without a PIN")
+	e.tpm.pinFlags.register(a, cmd)
+	e.entropyFlags.register(cmd)
+	return cmd
+}
+
+func (a *app) epochCreate(cmd *cobra.Command, e *epochCreateFlags, period string) error {
+	span, err := a.epochsOf(e.every, period)
+	switch {
+	case err != nil:
+		return err
+	case e.output == "" || e.output == "-":
+		return usage("for example: -o backup.keeper", "create writes a file: name it with -o KEEPER")
+	case e.tpm.tpm && e.passphrase.given():
+		return usage("leave out one of them", "a keeper that is sealed to a TPM has a PIN, and no passphrase")
+	}
+	if err := errors.Join(e.tpm.check(cmd), e.passphrase.check()); err != nil {
+		return err
+	}
+	m, err := e.mixer(a, cmd)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{e.output, e.output + calendarSuffix} { // before anybody is asked
+		if out, err := a.planOutput(keyPlan(name)); err != nil {
+			return withoutForce(err)
+		} else if !out.Whole() || out.InStore() {
+			return usage("name a file", "a keeper is a local file, and %s is not one", out.name)
+		}
+	}
+	k, err := e.make(cmd.Context(), m, span, epoch.DateOf(a.now()))
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	if err := a.writeKey(e.output, k.Encode()); err != nil {
+		if !isComplete(err) {
+			k.Discard(cmd.Context())
+		}
+		return err
+	}
+	if err := a.writeCalendar(e.output, k, false); err != nil {
+		return withHint(err, "the keeper is in "+safetext.Printable(e.output)+"; bulla epoch extend "+safetext.Shell(e.output)+" "+period+" makes the calendar")
+	}
+	if e.tpm.tpm {
+		a.warn("what is encrypted to this calendar alone is lost when the TPM is cleared or the machine breaks", "encrypt to a second key as well, if it must outlive the machine")
+	} else {
+		a.warn("a copy of the keeper still opens what advance ends later", "keep no copy of it with the files, nor in backups that outlive them")
+	}
+	return a.tellKeeper(e.output, k, &keeperReport{Calendar: safetext.Name(e.output + calendarSuffix)})
+}
+
+// epochsOf is the epochs of a period that is not over.
+func (a *app) epochsOf(every, period string) (epoch.Span, error) {
+	const example = "for example: bulla epoch create 2027 --every month -o backup.keeper"
+	e, err := epoch.ParseEvery(every)
+	if err != nil {
+		return epoch.Span{}, usage(example, "--every: %v", err)
+	}
+	first, last, err := epoch.ParsePeriod(period)
+	if err != nil {
+		return epoch.Span{}, usage(example, "%v", err)
+	}
+	span, err := epoch.SpanOf(e, first, last)
+	if err != nil {
+		return epoch.Span{}, usage("choose a shorter period, or longer epochs", "%v", err)
+	}
+	if today := epoch.DateOf(a.now()); span.Next() <= today {
+		return epoch.Span{}, usage("check the period, and the clock", "%s is over: today is %v", safetext.Printable(period), today)
+	}
+	return span, nil
+}
+
+func (e *epochCreateFlags) make(ctx context.Context, m *entropy.Mixer, span epoch.Span, today epoch.Date) (*epoch.Keeper, error) {
+	switch {
+	case e.passphrase.given():
+		return epoch.New(ctx, m, span, today, epoch.Passphrase, &epoch.Secrets{
+			Passphrase: func(ctx context.Context) ([]byte, error) { return e.passphrase.create(ctx, m) }})
+	case !e.tpm.tpm:
+		return epoch.New(ctx, m, span, today, epoch.Plain, nil)
+	}
+	pin, o, err := e.tpm.available(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secrets := &epoch.Secrets{TPM: o.TPM}
+	if !e.tpm.noPIN {
+		secrets.PIN = func(ctx context.Context, _ error) ([]byte, error) { return e.tpm.pinFlags.create(ctx) }
+	}
+	k, err := epoch.New(ctx, m, span, today, epoch.TPM, secrets)
+	if err != nil {
+		return nil, sealFailure(pin, err)
+	}
+	return k, nil
+}
+
+// writeCalendar writes the calendar of a keeper beside it.
+func (a *app) writeCalendar(keeper string, k *epoch.Keeper, again bool) error {
+	cal, err := k.Calendar()
+	if err != nil {
+		return err
+	}
+	out, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: keeper + calendarSuffix, force: again}, mode: 0o644})
+	if err != nil {
+		return withoutForce(err)
+	}
+	return a.writeWhole(out, cal.Encode())
+}
+
+// openKeeper reads a keeper; to change it, it is locked against other runs until patch is
+// closed.
+func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *storage.Patch, err error) {
+	var blob *storage.Blob
+	if change {
+		if patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
+			blob = patch.Blob
+		}
+	} else {
+		blob, err = a.openKeys(name, "the keeper")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !change {
+		defer blob.Close()
+	}
+	b, err := io.ReadAll(io.LimitReader(blob, epoch.FileSize+1))
+	defer clear(b)
+	if err == nil && blob.InStore() {
+		err = &storage.Error{Kind: storage.NotPatchable, Name: name}
+	}
+	if err == nil {
+		k, err = epoch.Parse(b)
+	}
+	if errors.Is(err, epoch.ErrMalformed) {
+		err = &failure{exit: exitUnsupported, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla epoch create makes a keeper"}
+	}
+	if err != nil {
+		blob.Close()
+		return nil, nil, err
+	}
+	a.warnExposed(blob, name, "keeper")
+	return k, patch, nil
+}
+
+// unlock opens the state of a keeper.
+func (a *app) unlock(ctx context.Context, k *epoch.Keeper, f *keeperFlags, name string) error {
+	err := k.Unlock(ctx, f.secrets(name))
+	if err != nil && k.Protection() == epoch.TPM {
+		return tpmFailure(exitNoKey, safetext.Printable(name), err)
+	}
+	return err
+}
+
+// into writes to a keeper that is locked.
+func into(p *storage.Patch) epoch.Write {
+	return func(off int64, b []byte) error { return p.Apply(storage.Change{Offset: off, New: b}) }
+}
+
+func epochExtendCommand(a *app) *cobra.Command {
+	f := &keeperFlags{}
+	cmd := &cobra.Command{
+		Use:   "extend KEEPER PERIOD",
+		Short: "Add epochs to a keeper, up to the end of a period",
+		Long: `Let a keeper go on to the end of PERIOD, and write its calendar anew, from the first
+epoch that the keeper still opens. The keys that the old calendar has stay as they are:
+give the new one to whoever encrypts, before the old one runs out.
+
+If KEEPER.calendar is missing, a PERIOD that the keeper has makes it again.`,
+		Example: `  bulla epoch extend backup.keeper 2028`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 || args[0] == "" || args[1] == "" {
+				return usage("for example: bulla epoch extend backup.keeper 2028", "extend takes a keeper and a period")
+			}
+			return nil
+		},
+		ValidArgsFunction: completeFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.epochExtend(cmd.Context(), f, args[0], args[1])
+		},
+	}
+	f.register(a, cmd)
+	return cmd
+}
+
+func (a *app) epochExtend(ctx context.Context, f *keeperFlags, name, period string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	k, patch, err := a.openKeeper(name, true)
+	if err != nil {
+		return err
+	}
+	defer patch.Close()
+	defer k.Close()
+	span, err := a.epochsOf(k.Reach().Every.String(), period)
+	if err == nil && span.To < k.Reach().To {
+		err = usage("a keeper becomes no shorter", "%s goes to %v already", safetext.Printable(name), k.Reach().Next()-1)
+	}
+	if err == nil {
+		err = a.unlock(ctx, k, f, name)
+	}
+	if err == nil {
+		err = k.Extend(ctx, span.To, into(patch))
+	}
+	if err == nil {
+		err = a.writeCalendar(name, k, true)
+	}
+	if err != nil {
+		return err
+	}
+	return a.tellKeeper(name, k, &keeperReport{Calendar: safetext.Name(name + calendarSuffix)})
+}
+
+type epochShowFlags struct {
+	keeperFlags
+	check string
+}
+
+func epochShowCommand(a *app) *cobra.Command {
+	f := &epochShowFlags{}
+	cmd := &cobra.Command{
+		Use:   "show KEEPER",
+		Short: "Show what a keeper opens",
+		Long: `Show which epochs a keeper opens, how it is protected, and when it was last advanced.
+This takes no passphrase and no TPM.
+
+--check CALENDAR compares the keys of a calendar with the keeper's (exit code 10 if
+they differ). Epochs that the keeper has left cannot be compared any more.`,
+		Example: `  bulla epoch show backup.keeper
+  bulla epoch show backup.keeper --check backup.keeper.calendar`,
+		Args:              exactlyOne,
+		ValidArgsFunction: completeFiles,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.epochShow(cmd.Context(), f, args[0]) },
+	}
+	cmd.Flags().StringVar(&f.check, "check", "", "compare the keys of `CALENDAR` with the keeper's")
+	f.register(a, cmd)
+	return cmd
+}
+
+func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) error {
+	if err := f.keeperFlags.check(); err != nil {
+		return err
+	}
+	k, _, err := a.openKeeper(name, false)
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	r := &keeperReport{}
+	if f.check == "" {
+		return a.tellKeeper(name, k, r)
+	}
+	in, err := a.openFor(f.check, "the calendar")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	theirs, err := epoch.ParseCalendar(in)
+	if err != nil {
+		return keyFileError(f.check, err)
+	}
+	if err := a.unlock(ctx, k, &f.keeperFlags, name); err != nil {
+		return err
+	}
+	ours, err := k.Calendar()
+	if err != nil {
+		return err
+	}
+	at, differs := ours.Conflict(theirs)
+	if differs {
+		return &failure{exit: exitDiffers, what: fmt.Sprintf("%s is not the calendar of %s: it has another key for %v", safetext.Printable(f.check), safetext.Printable(name), at),
+			hint: "do not encrypt to it: whoever made it opens what is; bulla epoch extend makes the right one"}
+	}
+	r.Calendar = safetext.Name(f.check)
+	r.Compared = max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
+	if n := theirs.Len() - r.Compared; n > 0 {
+		a.warn(fmt.Sprintf("%s of %s could not be compared: %s does not open them", plural(n, "epoch"), safetext.Printable(f.check), safetext.Printable(name)), "")
+	}
+	return a.tellKeeper(name, k, r)
+}
+
+// A days is the epochs of a span for reports.
+type days struct {
+	First  string `json:"first"` // dates
+	Last   string `json:"last"`
+	Epochs int    `json:"epochs"`
+}
+
+// daysOf is nil if there are no epochs.
+func daysOf(s epoch.Span) *days {
+	if s.Len() == 0 {
+		return nil
+	}
+	return &days{s.First().String(), (s.Next() - 1).String(), s.Len()}
+}
+
+// A keeperReport is what the verbs of epoch say, in JSON as it stands.
+type keeperReport struct {
+	safetext.FileField
+	Calendar   safetext.Name   `json:"calendar,omitempty"` // that was written, or compared
+	Every      string          `json:"every"`
+	Protection string          `json:"protection"`
+	LastRun    string          `json:"last_run"`
+	Opens      *days           `json:"opens"`              // null: nothing any more
+	Compared   int             `json:"compared,omitempty"` // epochs whose keys are equal
+	DryRun     bool            `json:"dry_run,omitempty"`
+	Ended      *days           `json:"ended,omitempty"`
+	Lost       []safetext.Name `json:"lost,omitempty"` // files that nobody opens any more
+}
+
+// tellKeeper says what there is of a keeper.
+func (a *app) tellKeeper(name string, k *epoch.Keeper, r *keeperReport) error {
+	r.FileField, r.Opens = safetext.Name(name).AsFile(), daysOf(k.Reach())
+	r.Every, r.Protection, r.LastRun = k.Reach().Every.String(), k.Protection().String(), k.LastRun().String()
+	switch {
+	case a.json:
+		return a.printJSON(r)
+	case a.quiet:
+		return nil
+	}
+	line := func(label, text string) { a.printf("  %-11s %s\n", label, text) }
+	a.printf("%s: every %s\n", r.File, r.Every)
+	line("opens", k.Reach().String())
+	if n := k.Reach().Len(); n > 0 {
+		line("", plural(n, "epoch"))
+	}
+	line("protection", r.Protection)
+	line("last run", r.LastRun)
+	if r.Calendar != "" {
+		text := r.Calendar.String()
+		if r.Compared > 0 {
+			text += ": " + plural(r.Compared, "key") + " compared, all equal"
+		}
+		line("calendar", text)
+	}
+	return a.outErr
+}
+
+// parseKeep reads how long to keep: "90d" or "12w". It is in days.
+func parseKeep(s string) (int, error) {
+	number, per := s, 0
+	if n, ok := strings.CutSuffix(s, "d"); ok {
+		number, per = n, 1
+	} else if n, ok := strings.CutSuffix(s, "w"); ok {
+		number, per = n, 7
+	}
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || per == 0 {
+		return 0, usage("for example --keep 90d, or --keep 12w", "--keep takes a number of days or weeks")
+	}
+	return int(n) * per, nil
+}
+
+// epochOf is the days of the epoch that a file is encrypted to; nil if there is none.
+func epochOf(to []stream.Recipient) *days {
+	if e := lastEpoch(to); e != nil {
+		return daysOf(e.Epoch)
+	}
+	return nil
+}

@@ -48,18 +48,20 @@ var mayImport = map[string][]string{
 
 	// Stores: what links the network, and the command alone may import.
 	"internal/storage/object": {"internal/storage"},
+	"internal/storage/s3":     {"internal/storage", "internal/storage/object"},
 	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
 
 	// For tests.
-	"internal/tpmdev/swtpmtest": {"internal/tpmdev"},
-	"internal/vectors":          {"format", "keyslot", "keyslot/agekey"},
+	"internal/storage/s3/s3test": {},
+	"internal/tpmdev/swtpmtest":  {"internal/tpmdev"},
+	"internal/vectors":           {"format", "keyslot", "keyslot/agekey"},
 }
 
 // programs import what they like, and are imported by nobody.
 var programs = []string{"bench", "cmd/bulla", "demo"}
 
 // forTests are imported by tests alone.
-var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest"}
+var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest", "internal/storage/s3/s3test"}
 
 // Whose affair a package outside of this module is, apart from benchmarks, which
 // measure what they like. It stands for all below it.
@@ -67,12 +69,13 @@ var onlyIn = map[string][]string{
 	"crypto/rand":                      {"entropy", "internal/storage/object"}, // what is random for a key comes from the mixer; an upload's name is no key
 	"math/rand":                        {},
 	"filippo.io/age":                   {"keyslot/agekey"},
+	"github.com/aws":                   {"internal/storage/s3"},
 	"github.com/klauspost/compress":    {"internal/zseek"},
 	"github.com/klauspost/reedsolomon": {"parity"},
 	"github.com/google/go-tpm":         {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
 	"github.com/spf13":                 {"cmd/bulla"},
 	"github.com/hiddeco/sshsig":        {"origin"},
-	"testing":                          {"internal/tpmdev/swtpmtest"},
+	"testing":                          {"internal/storage/s3/s3test", "internal/tpmdev/swtpmtest"},
 	"unsafe":                           {},
 }
 

@@ -1,25 +1,32 @@
-package storage
+package storage_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"bulla/internal/storage"
+	"bulla/internal/storage/object"
+	"bulla/internal/storage/s3"
+	"bulla/internal/storage/s3/s3test"
 )
 
 // A backend is a kind of place, as the contract sees it: what a test needs to know of
 // it beside the three acts. Names have one level.
 type backend struct {
-	run    *Run
-	create func(name string, opts Options) (*Pending, error)
+	run    *storage.Run
+	create func(name string, opts storage.Options) (*storage.Pending, error)
 	name   func(name string) string // what Open and Patch take
 
 	// The same things, past the package: what another program does there.
@@ -27,8 +34,8 @@ type backend struct {
 	put     func(name, content string)
 	quietly func(name, content string) // put, so that the Version stays; nil if that cannot be
 	remove  func(name string)
-	list    func() []string  // the names there are, also hidden ones
-	cut     func(p *Pending) // makes all that p does from now on fail
+	list    func() []string          // the names there are, also hidden ones
+	cut     func(p *storage.Pending) // makes all that p does from now on fail
 	isCut   func(err error) bool
 
 	// What a killed writer of "out" leaves, and the next one removes; "" if another
@@ -41,7 +48,7 @@ var backends = map[string]func(t *testing.T) *backend{
 	"paths": func(t *testing.T) *backend {
 		b := inDir(t)
 		b.left = ".out.partial"
-		b.create = func(name string, opts Options) (*Pending, error) {
+		b.create = func(name string, opts storage.Options) (*storage.Pending, error) {
 			return b.run.Create(b.name(name), opts)
 		}
 		return b
@@ -54,16 +61,73 @@ var backends = map[string]func(t *testing.T) *backend{
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { root.Close() })
-		b.create = func(name string, opts Options) (*Pending, error) {
+		b.create = func(name string, opts storage.Options) (*storage.Pending, error) {
 			return b.run.Below(root).Create(name, opts)
 		}
 		return b
 	},
+	"s3": inBucket,
+}
+
+// inBucket is a bucket of a real server.
+func inBucket(t *testing.T) *backend {
+	srv := s3test.Start(t)
+	var down atomic.Bool
+	url := srv.Proxy(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if down.Load() {
+			s3test.Reset(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	for _, v := range s3test.Env(url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	client := &object.Client{Patience: object.Patience{Tries: 2, Wait: time.Millisecond}}
+	b := &backend{run: storage.TestingRun(t)}
+	b.run.Stores = map[string]storage.Store{"s3": s3.New(client, s3.Options{})}
+	dir := filepath.Join(srv.Dir, "bucket")
+	b.name = func(name string) string { return "s3://bucket/" + name }
+	b.create = func(name string, opts storage.Options) (*storage.Pending, error) {
+		return b.run.Create(b.name(name), opts)
+	}
+	b.get = func(name string) (string, bool) {
+		c, err := os.ReadFile(filepath.Join(dir, name))
+		return string(c), err == nil
+	}
+	b.put = func(name, content string) {
+		other := &storage.Run{Stores: map[string]storage.Store{"s3": s3.New(client, s3.Options{})}}
+		p, err := other.Create(b.name(name), storage.Options{Force: true})
+		if err == nil {
+			io.WriteString(p, content)
+			err = p.Commit()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.remove = func(name string) { os.Remove(filepath.Join(dir, name)) }
+	b.list = func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if !e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+		return names
+	}
+	b.cut = func(*storage.Pending) { down.Store(true) }
+	b.isCut = func(err error) bool { return errors.Is(err, storage.Unavailable) }
+	return b
 }
 
 func inDir(t *testing.T) *backend {
 	dir := t.TempDir()
-	b := &backend{run: testRun(t)}
+	b := &backend{run: storage.TestingRun(t)}
 	b.name = func(name string) string { return filepath.Join(dir, name) }
 	b.get = func(name string) (string, bool) {
 		c, err := os.ReadFile(b.name(name))
@@ -83,7 +147,7 @@ func inDir(t *testing.T) *backend {
 		os.Chtimes(b.name(name), time.Time{}, st.ModTime())
 	}
 	b.remove = func(name string) { os.Remove(b.name(name)) }
-	b.cut = func(p *Pending) { p.file.Close() }
+	b.cut = func(p *storage.Pending) { storage.CloseFile(p) }
 	b.isCut = func(err error) bool { return errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EBADF) }
 	b.list = func() (names []string) {
 		entries, err := os.ReadDir(dir)
@@ -96,20 +160,6 @@ func inDir(t *testing.T) *backend {
 		return names
 	}
 	return b
-}
-
-// testRun is a run whose standard streams are empty files.
-func testRun(t *testing.T) *Run {
-	t.Helper()
-	std := func(name string) *os.File {
-		f, err := os.OpenFile(filepath.Join(t.TempDir(), name), os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { f.Close() })
-		return f
-	}
-	return &Run{In: std("in"), Out: std("out"), Err: std("err")}
 }
 
 // contract runs a test of what every backend promises.
@@ -133,7 +183,7 @@ func (b *backend) holds(t *testing.T, want ...string) {
 }
 
 // begin creates out and writes some of it.
-func (b *backend) begin(t *testing.T, opts Options) *Pending {
+func (b *backend) begin(t *testing.T, opts storage.Options) *storage.Pending {
 	t.Helper()
 	opts.Mode = 0o600
 	p, err := b.create("out", opts)
@@ -149,7 +199,7 @@ func (b *backend) begin(t *testing.T, opts Options) *Pending {
 
 func TestContractCommit(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		for _, opts := range []Options{{}, {NoSync: true}, {Force: true}} {
+		for _, opts := range []storage.Options{{}, {NoSync: true}, {Force: true}} {
 			p := b.begin(t, opts)
 			if _, there := b.get("out"); there {
 				t.Error("it has its name before it is complete")
@@ -166,7 +216,7 @@ func TestContractCommit(t *testing.T) {
 
 func TestContractAbort(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		p := b.begin(t, Options{})
+		p := b.begin(t, storage.Options{})
 		p.Abort() // as an interruption does, while another goroutine writes
 		b.holds(t)
 		if err := p.Commit(); err == nil {
@@ -180,14 +230,14 @@ func TestContractAbort(t *testing.T) {
 func TestContractNoClobber(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
 		b.put("out", "theirs")
-		if _, err := b.create("out", Options{}); !errors.Is(err, Exists) {
+		if _, err := b.create("out", storage.Options{}); !errors.Is(err, storage.Exists) {
 			t.Errorf("got %v", err)
 		}
 		b.holds(t, "out:theirs")
 		b.remove("out")
-		p := b.begin(t, Options{})
+		p := b.begin(t, storage.Options{})
 		b.put("out", "theirs") // meanwhile
-		if err := p.Commit(); !errors.Is(err, Exists) {
+		if err := p.Commit(); !errors.Is(err, storage.Exists) {
 			t.Errorf("got %v", err)
 		}
 		b.holds(t, "out:theirs")
@@ -197,7 +247,7 @@ func TestContractNoClobber(t *testing.T) {
 func TestContractForce(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
 		b.put("out", "theirs")
-		p := b.begin(t, Options{Force: true})
+		p := b.begin(t, storage.Options{Force: true})
 		if got, _ := b.get("out"); got != "theirs" {
 			t.Error("it was replaced before its successor was complete")
 		}
@@ -217,7 +267,7 @@ func TestContractWriters(t *testing.T) {
 		errs := make([]error, writers)
 		for i := range writers {
 			all.Go(func() {
-				p, err := b.create("out", Options{Mode: 0o600, NoSync: true})
+				p, err := b.create("out", storage.Options{Mode: 0o600, NoSync: true})
 				if err == nil {
 					fmt.Fprintf(p, "%02d", i)
 					time.Sleep(time.Millisecond)
@@ -235,7 +285,7 @@ func TestContractWriters(t *testing.T) {
 				won = i
 			case err == nil:
 				t.Error("two got it")
-			case !errors.Is(err, Exists) && !errors.Is(err, InUse) && !errors.Is(err, Lost):
+			case !errors.Is(err, storage.Exists) && !errors.Is(err, storage.InUse) && !errors.Is(err, storage.Lost):
 				t.Errorf("%d: %v", i, err)
 			}
 		}
@@ -252,7 +302,7 @@ func TestContractStale(t *testing.T) {
 			t.Skip("nothing to be seen")
 		}
 		b.put(b.left, "what a killed run left")
-		if err := b.begin(t, Options{}).Commit(); err != nil {
+		if err := b.begin(t, storage.Options{}).Commit(); err != nil {
 			t.Fatal(err)
 		}
 		b.holds(t, "out:new")
@@ -272,22 +322,24 @@ func TestContractInputs(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer in.Close()
-			_, err = b.create("out", Options{Force: true})
-			if !errors.Is(err, IsInput) && !errors.Is(err, InTheWay) {
+			_, err = b.create("out", storage.Options{Force: true})
+			if !errors.Is(err, storage.IsInput) && !errors.Is(err, storage.InTheWay) {
 				t.Errorf("%s: got %v", name, err)
 			}
 			b.holds(t, name+":the input")
 			b.remove(name)
 		}
-		// Opened after the output was begun.
+		// Opened after the output was begun, by another run: an object is known by its name.
+		run := storage.TestingRun(t)
+		run.Stores, b.run = b.run.Stores, run
 		b.put("out", "the input")
-		p := b.begin(t, Options{Force: true})
+		p := b.begin(t, storage.Options{Force: true})
 		in, err := b.run.Open(b.name("out"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer in.Close()
-		if err := p.Commit(); !errors.Is(err, IsInput) {
+		if err := p.Commit(); !errors.Is(err, storage.IsInput) {
 			t.Errorf("got %v", err)
 		}
 		b.holds(t, "out:the input")
@@ -296,7 +348,7 @@ func TestContractInputs(t *testing.T) {
 
 func TestContractVersion(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		version := func() Version {
+		version := func() storage.Version {
 			t.Helper()
 			in, err := b.run.Open(b.name("f"))
 			if err != nil {
@@ -323,11 +375,11 @@ func TestContractVersion(t *testing.T) {
 		}
 		defer in.Close()
 		b.put("f", "longer")
-		if err := in.Recheck(); !errors.Is(err, Changed) {
+		if err := in.Recheck(); !errors.Is(err, storage.Changed) {
 			t.Errorf("longer: %v", err)
 		}
 		b.put("f", "mor")
-		if err := in.Recheck(); !errors.Is(err, Shrunk) {
+		if err := in.Recheck(); !errors.Is(err, storage.Shrunk) {
 			t.Errorf("shorter: %v", err)
 		}
 	})
@@ -335,20 +387,20 @@ func TestContractVersion(t *testing.T) {
 
 func TestContractPatch(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		open := func() *Patch {
+		open := func() *storage.Patch {
 			t.Helper()
-			p, err := b.run.Patch(b.name("f"), PatchOptions{})
+			p, err := b.run.Patch(b.name("f"), storage.PatchOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { p.Close() })
 			return p
 		}
-		edit := []Change{{0, []byte("head"), []byte("HEAD")}, {8, []byte("tail"), []byte("TAIL")}}
+		edit := []storage.Change{{0, []byte("head"), []byte("HEAD")}, {8, []byte("tail"), []byte("TAIL")}}
 		b.put("f", "head----tail")
 		p := open()
 		if p.Unlocked == nil {
-			if _, err := b.run.Patch(b.name("f"), PatchOptions{}); !errors.Is(err, Locked) {
+			if _, err := b.run.Patch(b.name("f"), storage.PatchOptions{}); !errors.Is(err, storage.Locked) {
 				t.Errorf("a second patch: %v", err)
 			}
 		}
@@ -369,7 +421,7 @@ func TestContractPatch(t *testing.T) {
 				b.put("f", between)
 			}
 			err := p.Apply(edit...)
-			if !errors.Is(err, Changed) {
+			if !errors.Is(err, storage.Changed) {
 				t.Errorf("%s: %v", between, err)
 			}
 			p.Close()
@@ -381,7 +433,7 @@ func TestContractPatch(t *testing.T) {
 // A failing call has its own error, and leaves nothing.
 func TestContractFails(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		p := b.begin(t, Options{})
+		p := b.begin(t, storage.Options{})
 		b.cut(p)
 		if err := p.Commit(); !b.isCut(err) {
 			t.Errorf("got %v", err)
@@ -393,23 +445,23 @@ func TestContractFails(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the reason")
 	cancel(why)
-	r := testRun(t)
+	r := storage.TestingRun(t)
 	r.Context = ctx
 	if _, err := r.Open("x"); err != why {
 		t.Error(err)
 	}
-	if _, err := r.Create("x", Options{}); err != why {
+	if _, err := r.Create("x", storage.Options{}); err != why {
 		t.Error(err)
 	}
-	if _, err := r.Patch("x", PatchOptions{}); err != why {
+	if _, err := r.Patch("x", storage.PatchOptions{}); err != why {
 		t.Error(err)
 	}
 }
 
 func TestContractResume(t *testing.T) {
 	b := backends["paths"](t)
-	reopen := func() (*Pending, int64, error) {
-		p, err := b.run.Plan(b.name("out"), Options{Mode: 0o600, NoSync: true})
+	reopen := func() (*storage.Pending, int64, error) {
+		p, err := b.run.Plan(b.name("out"), storage.Options{Mode: 0o600, NoSync: true})
 		if err != nil {
 			return nil, 0, err
 		}
@@ -429,7 +481,7 @@ func TestContractResume(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	kept := p.Kept()
-	if n, err := io.WriteString(kept, "half and half"); n != 4 || !errors.Is(err, ErrDiffers) || kept.Same != 4 {
+	if n, err := io.WriteString(kept, "half and half"); n != 4 || !errors.Is(err, storage.ErrDiffers) || kept.Same != 4 {
 		t.Errorf("%d of %d are the same, %v", n, kept.Same, err)
 	}
 	if err := kept.Cut(); err != nil {
@@ -448,34 +500,34 @@ func TestContractResume(t *testing.T) {
 	}
 	io.WriteString(p, "late")
 	b.put("out", "theirs")
-	if err := p.Commit(); !errors.Is(err, Exists) {
+	if err := p.Commit(); !errors.Is(err, storage.Exists) {
 		t.Error(err)
 	}
 	b.holds(t, "out:theirs")
 	b.remove("out")
-	late, err := b.run.Plan(b.name("out"), Options{Mode: 0o600})
+	late, err := b.run.Plan(b.name("out"), storage.Options{Mode: 0o600})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.put("out", "theirs")
 	b.put(".out.partial", "of a run that was killed")
-	if _, err := late.Reopen(); !errors.Is(err, Exists) {
+	if _, err := late.Reopen(); !errors.Is(err, storage.Exists) {
 		t.Error(err)
 	}
 	b.holds(t, "out:theirs")
 }
 
 func TestErrors(t *testing.T) {
-	for k := Exists; k <= Lingers; k++ {
+	for k := storage.Exists; k <= storage.Lingers; k++ {
 		if strings.HasPrefix(k.Error(), "storage error") {
 			t.Errorf("kind %d has no text", k)
 		}
 	}
-	e := &Error{Kind: Undurable, Name: "a\x1bb", Err: io.ErrShortWrite}
+	e := &storage.Error{Kind: storage.Undurable, Name: "a\x1bb", Err: io.ErrShortWrite}
 	if want := `"a\x1bb" is complete, but its directory could not be synchronized: short write`; e.Error() != want {
 		t.Error(e)
 	}
-	if !errors.Is(e, Undurable) || errors.Is(e, Exists) || !errors.Is(e, io.ErrShortWrite) {
+	if !errors.Is(e, storage.Undurable) || errors.Is(e, storage.Exists) || !errors.Is(e, io.ErrShortWrite) {
 		t.Error("errors.Is does not tell its kind and cause")
 	}
 }

@@ -48,7 +48,7 @@ const (
 	Unavailable
 	Refused
 	PartRefused
-	TooManyParts
+	TooLarge
 	Unsafe
 	Versioned
 	Retained
@@ -90,7 +90,7 @@ var kindText = [...]string{
 	Unavailable:   "cannot be reached",                       // after all attempts
 	Refused:       "was refused by the store",                // for another reason
 	PartRefused:   "was not written: the store takes no more parts",
-	TooManyParts:  "was not written: the given number of parts is too small",
+	TooLarge:      "is too large for the parts that it may have",
 	Unsafe:        "cannot be changed safely: the store does not keep others from changing it at the same time",
 	Versioned:     "is in a bucket that keeps versions",
 	Retained:      "is locked against changes", // Object Lock

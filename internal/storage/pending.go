@@ -23,6 +23,7 @@ type Options struct {
 	Device  bool        // write to a device, over whatever it holds
 	Mode    fs.FileMode // of a new file, before the umask
 	ModTime time.Time   // of the file, if it is not zero and the file system can hold it
+	Size    int64       // of what is going to be written, if it is known; a store plans its parts by it
 	Base    string      // the name that DIR/ gets; "" if there is none
 }
 

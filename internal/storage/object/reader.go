@@ -73,10 +73,7 @@ func (c *Client) Open(ctx context.Context, name string, src Source) (*Reader, er
 	p := &piece{data: make([]byte, minPiece), ready: make(chan struct{}), in: &run{next: minPiece}}
 	err := r.fetch(p)
 	if errors.Is(err, storage.Shrunk) { // there is no first byte
-		err = c.try(ctx, name, false, func(ctx context.Context, _ func(int)) (err error) {
-			r.info, err = src.Stat(ctx)
-			return err
-		})
+		r.info, err = c.stat(ctx, name, src)
 	}
 	if err != nil {
 		r.cancel()
@@ -110,18 +107,16 @@ func (r *Reader) Close() error {
 
 // Recheck implements [storage.Object].
 func (r *Reader) Recheck() error {
-	return r.client.try(r.ctx, r.name, false, func(ctx context.Context, _ func(int)) error {
-		now, err := r.src.Stat(ctx)
-		switch {
-		case err != nil:
-			return err
-		case now.Size < r.info.Size:
-			return failed(r.name, storage.Shrunk, nil)
-		case !now.same(r.info):
-			return failed(r.name, storage.Changed, nil)
-		}
-		return nil
-	})
+	now, err := r.client.stat(r.ctx, r.name, r.src)
+	switch {
+	case err != nil:
+		return err
+	case now.Size < r.info.Size:
+		return failed(r.name, storage.Shrunk, nil)
+	case !now.same(r.info):
+		return failed(r.name, storage.Changed, nil)
+	}
+	return nil
 }
 
 // ReadAhead announces that n bytes from off on are going to be read in order.

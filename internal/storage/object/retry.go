@@ -98,6 +98,11 @@ func (c *Client) try(ctx context.Context, name string, long bool, attempt func(c
 	}
 }
 
+// Try makes attempts of a small request.
+func (c *Client) Try(ctx context.Context, name string, request func(ctx context.Context) error) error {
+	return c.try(ctx, name, false, func(ctx context.Context, _ func(int)) error { return request(ctx) })
+}
+
 // once makes an attempt, which ends when nothing moves for too long.
 func once(ctx context.Context, silence, most time.Duration, attempt func(context.Context, func(int)) error) (n int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)

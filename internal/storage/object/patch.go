@@ -1,0 +1,223 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"bulla/internal/storage"
+)
+
+// A Patchable is an object that is read and can be changed where it lies, by a
+// [storage.Patcher]'s method: a new upload whose first part has the new head, whose last
+// part has the new tail, and whose others the store copies itself.
+//
+//	old   | head |           payload            | tail |
+//	new   |  sent, 5 MiB  |  copied, 1 GiB each |  sent |
+//
+// So about 10 MiB move, whatever the size. The object is replaced in one step, on the
+// condition that it is what was read.
+type Patchable struct {
+	*Reader
+	To Target
+}
+
+const (
+	whole    = 4 * minPart // what is smaller is sent whole
+	copyPart = 1 << 30
+	copies   = 8 // at a time
+)
+
+// Apply implements [storage.Patcher].
+func (p *Patchable) Apply(changes []storage.Change, opts storage.PatchOptions) error {
+	if err := p.may(opts); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := p.holds(c.Offset, c.Old, p.Reader); err != nil {
+			return err
+		}
+	}
+	as := &Making{ID: NewID(), Instead: p.info}
+	if err := p.replace(changes, as); err != nil {
+		return err
+	}
+	now, err := p.client.Open(p.ctx, p.name, p.To)
+	if err != nil {
+		return failed(p.name, storage.HalfPatched, err)
+	}
+	defer now.Close()
+	for _, c := range changes {
+		if err := p.holds(c.Offset, c.New, now); err != nil {
+			return failed(p.name, storage.HalfPatched, err)
+		}
+	}
+	return p.old(opts)
+}
+
+// may refuses what the options do not allow.
+func (p *Patchable) may(opts storage.PatchOptions) error {
+	if p.info.Retained {
+		return failed(p.name, storage.Retained, nil)
+	}
+	if p.info.Version != "" && !opts.Keep && !opts.DeleteOld {
+		return failed(p.name, storage.Versioned, nil)
+	}
+	profile, err := p.To.Profile(p.ctx)
+	if err != nil {
+		return err
+	}
+	if !opts.Unsafe && (!profile.Instead || !profile.Copy && p.info.Version == "" || !p.info.Strong()) {
+		return failed(p.name, storage.Unsafe, nil)
+	}
+	return nil
+}
+
+// old deletes the version that was replaced, or names it.
+func (p *Patchable) old(opts storage.PatchOptions) error {
+	version := p.info.Version
+	switch {
+	case version == "":
+	case opts.DeleteOld:
+		if err := p.client.Try(p.ctx, p.name, func(ctx context.Context) error { return p.To.Delete(ctx, version) }); err != nil {
+			return failed(p.name, storage.Lingers, fmt.Errorf("version %s: %w", version, err))
+		}
+	default:
+		p.client.Tell(fmt.Sprintf("version %s of %s stays, %d bytes: who could open it still can", version, p.name, p.info.Size), "delete it, or use --delete-old-version the next time")
+	}
+	return nil
+}
+
+func (p *Patchable) holds(off int64, want []byte, r io.ReaderAt) error {
+	if want == nil {
+		return nil
+	}
+	got := make([]byte, len(want))
+	n, err := r.ReadAt(got, off)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if !bytes.Equal(got[:n], want) {
+		return failed(p.name, storage.Changed, nil)
+	}
+	return nil
+}
+
+// A piece of the new object: bytes that are sent, or a range that the store copies.
+type segment struct {
+	off, n int64
+	sent   []byte
+}
+
+// segments cuts the object up. Every part but the last has at least 5 MiB.
+func (p *Patchable) segments(changes []storage.Change) (all []segment, err error) {
+	size := p.info.Size
+	head, tail := int64(minPart), size
+	for _, c := range changes {
+		if end := c.Offset + int64(len(c.New)); end <= minPart {
+			continue
+		}
+		tail = min(tail, c.Offset)
+	}
+	if size <= whole || tail < 2*minPart || size-tail > maxPiece {
+		head, tail = size, size
+		if size > whole {
+			return nil, failed(p.name, storage.NotPatchable, nil)
+		}
+	}
+	all = append(all, segment{0, head, nil})
+	if middle := tail - head; middle > 0 {
+		n := (middle + copyPart - 1) / copyPart
+		each := min(max((middle+n-1)/n, (middle+9_000)/9_000), maxPart)
+		for off := head; off < tail; off += each {
+			all = append(all, segment{off: off, n: min(each, tail-off)})
+		}
+	}
+	if tail < size {
+		all = append(all, segment{tail, size - tail, nil})
+	}
+	for i := range all {
+		s := &all[i]
+		if i > 0 && s.off < tail {
+			continue
+		}
+		s.sent = make([]byte, s.n)
+		if _, err := p.ReadAt(s.sent, s.off); err != nil && err != io.EOF {
+			return nil, err
+		}
+		for _, c := range changes {
+			if c.Offset >= s.off && c.Offset < s.off+s.n {
+				copy(s.sent[c.Offset-s.off:], c.New)
+			}
+		}
+	}
+	return all, nil
+}
+
+// replace makes the new object in the place of the old.
+func (p *Patchable) replace(changes []storage.Change, as *Making) error {
+	all, err := p.segments(changes)
+	if err != nil {
+		return err
+	}
+	upload := ""
+	err = p.client.Try(context.WithoutCancel(p.ctx), p.name, func(ctx context.Context) (err error) {
+		upload, err = p.To.Begin(ctx, as)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	etags, err := p.parts(upload, all)
+	if err == nil {
+		err = p.client.try(p.ctx, p.name, true, func(ctx context.Context, _ func(int)) error {
+			return p.To.Complete(ctx, upload, etags, as)
+		})
+	}
+	if err == nil {
+		return nil
+	}
+	if p.ctx.Err() == nil {
+		if info, serr := p.client.stat(p.ctx, p.name, p.To); serr == nil && info.ID == as.ID {
+			return nil // the answer got lost
+		}
+	}
+	if aerr := p.client.abort(p.ctx, p.name, p.To, upload); aerr != nil {
+		p.client.Tell("an unfinished upload of "+p.name+" could not be removed", "bulla storage uploads --abort "+p.name+" removes it")
+	}
+	if errors.Is(err, storage.NotFound) { // the object, or the upload
+		return failed(p.name, storage.Changed, err)
+	}
+	return err
+}
+
+// parts has all parts made, several at a time.
+func (p *Patchable) parts(upload string, all []segment) (etags []string, err error) {
+	ctx, cancel := context.WithCancelCause(p.ctx)
+	defer cancel(nil)
+	etags = make([]string, len(all))
+	now := make(chan struct{}, copies)
+	var wait sync.WaitGroup
+	for i, s := range all {
+		now <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-now }()
+			err := p.client.try(ctx, p.name, s.sent == nil, func(ctx context.Context, moved func(int)) (err error) {
+				if s.sent != nil {
+					etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(s.sent), moved), s.n)
+				} else {
+					etags[i], err = p.To.Copy(ctx, upload, i+1, s.off, s.n, p.info)
+				}
+				return err
+			})
+			if err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	return etags, context.Cause(ctx)
+}

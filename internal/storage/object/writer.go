@@ -1,0 +1,395 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"bulla/internal/storage"
+)
+
+// A Writer writes a stream of unknown length to an object, and is a [storage.Upload]. What
+// fits into one part is sent as one request, when it is complete. More goes up in parts,
+// several at a time. A part is kept, in memory or if it is large in a temporary file
+// without a name, until the store has acknowledged it: what has to be sent again is there.
+// At most 160 MiB are kept in memory.
+//
+// Only Commit has the object appear. It sends no part of a stream as if that were all.
+type Writer struct {
+	client *Client
+	name   string
+	to     Target
+	plan   Plan
+	as     Making
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	written int64
+	now     *part // being filled; nil: none yet
+	number  int   // of it
+	sending chan struct{}
+	wait    sync.WaitGroup
+
+	mu     sync.Mutex
+	upload string // "" until there is more than one part
+	etags  map[int]string
+	free   [][]byte
+	err    error // the first, or of the part refused first
+	bad    int   // the part that was refused; 0: none was
+	over   bool
+}
+
+const (
+	inMemory = 32 << 20 // a larger part is kept in a file
+	parallel = 4        // parts in memory that are sent at a time, and half as many others
+)
+
+var errOver = errors.New("the upload was ended")
+
+// Create plans to write an object, of size bytes or -1.
+func (c *Client) Create(ctx context.Context, name string, to Target, opts storage.Options) (*Writer, error) {
+	w := &Writer{client: c, name: name, to: to, plan: to.Plan().For(opts.Size), etags: make(map[int]string),
+		as: Making{ID: NewID(), New: !opts.Force}, sending: make(chan struct{}, parallel)}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	if room := w.plan.Room(); opts.Size > room {
+		return nil, failed(name, storage.TooLarge, fmt.Errorf("%d bytes, and %d parts have room for %d", opts.Size, w.plan.Parts, room))
+	} else if w.plan.Parts < DefaultPlan.Parts {
+		c.Tell(fmt.Sprintf("%s can get no more than %d bytes in %d parts", storage.Shown(name), room, w.plan.Parts), "")
+	}
+	if !opts.Force {
+		switch _, err := c.stat(w.ctx, name, to); {
+		case err == nil:
+			return nil, failed(name, storage.Exists, nil)
+		case errors.Is(err, storage.NotFound), errors.Is(err, storage.Denied): // who may only write is not told
+		default:
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+func (c *Client) stat(ctx context.Context, name string, src Source) (info *Info, err error) {
+	err = c.Try(ctx, name, func(ctx context.Context) (err error) {
+		info, err = src.Stat(ctx)
+		return err
+	})
+	return info, err
+}
+
+// Begin implements [storage.Upload].
+func (w *Writer) Begin() error { return nil }
+
+// A part is being filled, or sent.
+type part struct {
+	number int
+	size   int64 // how much it has
+	room   int64
+	mem    []byte
+	file   *os.File // instead of mem
+}
+
+// Write implements [storage.Upload].
+func (w *Writer) Write(b []byte) (n int, err error) {
+	for n < len(b) {
+		if err := w.failure(); err != nil {
+			return n, err
+		}
+		if w.now == nil {
+			if w.now, err = w.newPart(); err != nil {
+				return n, err
+			}
+		}
+		p := w.now
+		chunk := b[n:min(int64(len(b)), int64(n)+p.room-p.size)]
+		if p.file != nil {
+			_, err = p.file.Write(chunk)
+		} else {
+			copy(p.mem[p.size:p.room], chunk)
+		}
+		if err != nil {
+			return n, err
+		}
+		p.size += int64(len(chunk))
+		n += len(chunk)
+		w.written += int64(len(chunk))
+		if p.size == p.room {
+			if err := w.dispatch(); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+func (w *Writer) newPart() (*part, error) {
+	w.number++
+	if w.number > w.plan.Parts {
+		return nil, failed(w.name, storage.TooLarge, fmt.Errorf("%d bytes are in %d parts, and there is more", w.written, w.plan.Parts))
+	}
+	p := &part{number: w.number, room: w.plan.size(w.number)}
+	if p.room > inMemory {
+		f, err := os.CreateTemp("", ".bulla-part-")
+		if err != nil {
+			return nil, err
+		}
+		os.Remove(f.Name()) // it goes with the program, however that ends
+		p.file = f
+		return p, nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if k := len(w.free); k > 0 && int64(cap(w.free[k-1])) >= p.room {
+		p.mem, w.free = w.free[k-1], w.free[:k-1]
+	} else {
+		p.mem, w.free = make([]byte, p.room), nil
+	}
+	return p, nil
+}
+
+func (p *part) reader() io.ReadSeeker {
+	if p.file != nil {
+		return io.NewSectionReader(p.file, 0, p.size)
+	}
+	return bytes.NewReader(p.mem[:p.size])
+}
+
+// dispatch sends the part that is full in the background.
+func (w *Writer) dispatch() error {
+	p := w.now
+	w.now = nil
+	if err := w.start(); err != nil {
+		w.drop(p)
+		return w.fail(0, err)
+	}
+	places := 1
+	if p.file != nil {
+		places = 2
+	}
+	for range places {
+		select {
+		case w.sending <- struct{}{}:
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over {
+		return errOver
+	}
+	w.wait.Go(func() {
+		etag, err := w.send(p)
+		if err != nil {
+			w.fail(p.number, err)
+		}
+		w.mu.Lock()
+		w.etags[p.number] = etag
+		w.mu.Unlock()
+		w.drop(p)
+		for range places {
+			<-w.sending
+		}
+	})
+	return nil
+}
+
+// drop forgets a part.
+func (w *Writer) drop(p *part) {
+	if p.file != nil {
+		p.file.Close()
+		return
+	}
+	w.mu.Lock()
+	w.free = append(w.free, p.mem)
+	w.mu.Unlock()
+}
+
+// start begins the upload if it has not begun. It is not cut off: what the store begins
+// has to be known, to be aborted.
+func (w *Writer) start() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.over:
+		return errOver
+	case w.upload != "":
+		return nil
+	}
+	return w.client.Try(context.WithoutCancel(w.ctx), w.name, func(ctx context.Context) (err error) {
+		if w.ctx.Err() != nil {
+			return failed(w.name, storage.Unavailable, context.Cause(w.ctx))
+		}
+		w.upload, err = w.to.Begin(ctx, &w.as)
+		return err
+	})
+}
+
+func (w *Writer) send(p *part) (etag string, err error) {
+	err = w.client.try(w.ctx, w.name, false, func(ctx context.Context, moved func(int)) (err error) {
+		etag, err = w.to.Send(ctx, w.upload, p.number, w.client.metered(p.reader(), moved), p.size)
+		return err
+	})
+	return etag, err
+}
+
+// metered counts what is sent of a body.
+func (c *Client) metered(body io.ReadSeeker, moved func(int)) io.ReadSeeker {
+	return &meter{body, c, moved}
+}
+
+type meter struct {
+	io.ReadSeeker
+	client *Client
+	moved  func(int)
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.ReadSeeker.Read(p)
+	m.client.Sent.Add(int64(n))
+	m.moved(n)
+	return n, err
+}
+
+// fail remembers why no more is sent. Of several parts that a store refuses because they
+// are too many, the first says how many it takes.
+func (w *Writer) fail(number int, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if errors.Is(err, storage.Refused) && number > 1 && (w.bad == 0 || number < w.bad) {
+		w.bad = number
+		cause := err
+		if e, ok := errors.AsType[*storage.Error](err); ok {
+			cause = e.Err
+		}
+		w.err = failed(w.name, storage.PartRefused, fmt.Errorf("it takes %d parts, and refuses the next: %w", number-1, cause))
+	} else if w.err == nil {
+		w.err = err
+	}
+	return w.err
+}
+
+func (w *Writer) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over && w.err == nil {
+		return errOver
+	}
+	return w.err
+}
+
+// Commit implements [storage.Upload].
+func (w *Writer) Commit() error {
+	if err := w.failure(); err != nil {
+		w.wait.Wait()
+		return w.failure() // perhaps of an earlier part
+	}
+	if w.upload == "" {
+		return w.commitSmall()
+	}
+	if w.now != nil {
+		if err := w.dispatch(); err != nil {
+			return err
+		}
+	}
+	w.wait.Wait()
+	if err := w.failure(); err != nil {
+		return err
+	}
+	if err := w.checkNew(); err != nil {
+		return err
+	}
+	etags := make([]string, w.number)
+	for i := range etags {
+		etags[i] = w.etags[i+1]
+	}
+	return w.finish(func(ctx context.Context, _ func(int)) error {
+		return w.to.Complete(ctx, w.upload, etags, &w.as)
+	})
+}
+
+// commitSmall sends what one request has room for.
+func (w *Writer) commitSmall() error {
+	p := w.now
+	if p == nil {
+		p = &part{}
+	}
+	defer w.drop(p)
+	return w.finish(func(ctx context.Context, moved func(int)) error {
+		return w.to.Put(ctx, w.client.metered(p.reader(), moved), p.size, &w.as)
+	})
+}
+
+// checkNew looks for an object of that name, where the store does not.
+func (w *Writer) checkNew() error {
+	if !w.as.New {
+		return nil
+	}
+	if p, err := w.to.Profile(w.ctx); err != nil || p.New {
+		return err
+	}
+	switch _, err := w.client.stat(w.ctx, w.name, w.to); {
+	case err == nil:
+		return failed(w.name, storage.Exists, nil)
+	case errors.Is(err, storage.NotFound):
+		w.client.Tell("the store of "+w.name+" ignores If-None-Match: an object that another program makes under that name at this moment would be replaced", "")
+		return nil
+	default:
+		return err
+	}
+}
+
+// finish makes the last request, and looks what came of it: the object is there and ours,
+// whatever the answer was, or if it got lost.
+func (w *Writer) finish(last func(context.Context, func(int)) error) error {
+	err := w.client.try(w.ctx, w.name, true, last)
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	info, serr := w.client.stat(w.ctx, w.name, w.to)
+	switch {
+	case serr == nil && info.ID == w.as.ID && info.Size == w.written:
+		return nil
+	case serr == nil && info.ID == w.as.ID:
+		return failed(w.name, storage.Refused, fmt.Errorf("the store has %d of %d bytes", info.Size, w.written))
+	case err == nil && serr == nil: // replaced since
+		return failed(w.name, storage.Lost, nil)
+	case err == nil && errors.Is(serr, storage.Denied): // who may only write
+		return nil
+	case err == nil:
+		return serr
+	case errors.Is(err, storage.Changed) && w.as.New:
+		return failed(w.name, storage.Exists, nil)
+	case errors.Is(err, storage.NotFound) && w.upload != "":
+		return failed(w.name, storage.Lost, nil)
+	}
+	return err
+}
+
+// Abort implements [storage.Upload].
+func (w *Writer) Abort() (left bool) {
+	w.cancel(errOver)
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
+	w.wait.Wait()
+	if w.now != nil && w.now.file != nil {
+		w.now.file.Close()
+	}
+	return w.client.abort(w.ctx, w.name, w.to, w.upload) != nil
+}
+
+// abort ends an upload, also after its context did. One that is not there has ended.
+func (c *Client) abort(ctx context.Context, name string, to Target, upload string) error {
+	if upload == "" {
+		return nil
+	}
+	err := c.Try(context.WithoutCancel(ctx), name, func(ctx context.Context) error { return to.Abort(ctx, upload) })
+	if errors.Is(err, storage.NotFound) {
+		return nil
+	}
+	return err
+}

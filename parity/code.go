@@ -8,42 +8,39 @@ import (
 	"github.com/klauspost/reedsolomon"
 )
 
-// A code is the Reed–Solomon code of groups with m cells: the Cauchy matrix
-// K(j, p) = 1 / ((128 + j) xor p) over GF(2^8) mod 0x11D (spec/parity.md, section 1).
+// A code is the Reed–Solomon code of a group: the Cauchy matrix K(j, p) = 1 / ((128 + j)
+// xor p) over GF(2^8) mod 0x11D (spec/parity.md, section 1).
 type code struct {
 	reedsolomon.Encoder
-	m, rows int
+	rows int
 
-	// blocks codes some chunks at once: blocks[b] those at the positions b·rows and
-	// after. The cells then travel through memory once for all of them.
+	// blocks[b] codes chunks at the positions b·rows and after, rows of them at once:
+	// the cells then travel through memory once for all of these.
 	blocks []reedsolomon.Encoder
 }
 
-// newCode returns the code for m cells, that takes up to so many rows at once.
-func newCode(m, rows int) (*code, error) {
-	enc, err := reedsolomon.New(groupChunks, m, reedsolomon.WithCauchyMatrix(), reedsolomon.WithMaxGoroutines(1))
-	if err != nil {
-		return nil, err
+// newCode returns the code for so many cells, which takes up to so many rows at once.
+func newCode(cells, rows int) (*code, error) {
+	enc, err := reedsolomon.New(groupChunks, cells, reedsolomon.WithCauchyMatrix(), reedsolomon.WithMaxGoroutines(1))
+	if err != nil || rows == 1 {
+		return &code{Encoder: enc, rows: rows}, err
 	}
-	c := &code{Encoder: enc, m: m, rows: rows}
-	if rows == 1 {
-		return c, nil
-	}
+	c := &code{Encoder: enc, rows: rows}
 	for b := range groupChunks / rows {
-		matrix := make([][]byte, m)
+		matrix := make([][]byte, cells)
 		for j := range matrix {
 			matrix[j] = make([]byte, rows)
 		}
-		for i := range rows { // the columns: what a chunk that is 1 adds to the cells
-			unit := make([][]byte, m)
-			for j := range unit {
-				unit[j] = matrix[j][i : i+1]
+		for i := range rows { // a column is what a chunk that is 1 adds to the cells
+			column := make([][]byte, cells)
+			for j := range column {
+				column[j] = matrix[j][i : i+1]
 			}
-			if err := enc.EncodeIdx([]byte{1}, b*rows+i, unit); err != nil {
+			if err := enc.EncodeIdx([]byte{1}, b*rows+i, column); err != nil {
 				return nil, err
 			}
 		}
-		block, err := reedsolomon.New(rows, m, reedsolomon.WithCustomMatrix(matrix), reedsolomon.WithMaxGoroutines(1))
+		block, err := reedsolomon.New(rows, cells, reedsolomon.WithCustomMatrix(matrix), reedsolomon.WithMaxGoroutines(1))
 		if err != nil {
 			return nil, err
 		}
@@ -52,9 +49,8 @@ func newCode(m, rows int) (*code, error) {
 	return c, nil
 }
 
-// add adds chunks of one group to its cells, as long as they. chunks[i] stands at the
-// position that at gives for i; where all rows are there, these are a block. scratch
-// has room for a chunk and a cell for each.
+// add adds chunks of one group to its cells; at gives their positions, which are those of
+// a block if all rows are there.
 func (c *code) add(cells, chunks [][]byte, at func(i int) int, scratch [][]byte) error {
 	if len(chunks) < c.rows || c.rows == 1 {
 		for i, chunk := range chunks {
@@ -64,52 +60,46 @@ func (c *code) add(cells, chunks [][]byte, at func(i int) int, scratch [][]byte)
 		}
 		return nil
 	}
-	in, sums := scratch[:c.rows], scratch[c.rows:]
 	for i, chunk := range chunks {
-		in[at(i)%c.rows] = chunk
+		scratch[at(i)%c.rows] = chunk
 	}
 	if err := c.blocks[at(0)/c.rows].Encode(scratch); err != nil {
 		return err
 	}
-	for j, sum := range sums {
+	for j, sum := range scratch[c.rows:] {
 		subtle.XORBytes(cells[j], cells[j], sum)
 	}
 	return nil
 }
 
-// newScratch is room for add.
-func (c *code) newScratch() [][]byte {
-	s := make([][]byte, c.rows+c.m)
-	for j := range c.m {
-		s[c.rows+j] = make([]byte, chunkSize)
+// newScratch is what add needs: a place for each row, and room for each cell.
+func newScratch(rows, cells int) [][]byte {
+	s := make([][]byte, rows+cells)
+	for j := range cells {
+		s[rows+j] = make([]byte, chunkSize)
 	}
 	return s
 }
 
-// parallel calls do for 0..n-1, on up to so many goroutines, the workers 0..workers-1.
+// parallel calls do for 0..n-1, on up to so many goroutines: the workers 0..workers-1.
 // It returns the first error, after which it begins nothing new.
 func parallel(workers, n int, do func(worker, i int) error) error {
 	var (
-		next   atomic.Int64
-		failed atomic.Pointer[error]
-		wg     sync.WaitGroup
+		next  atomic.Int64
+		once  sync.Once
+		wg    sync.WaitGroup
+		first error
 	)
 	for worker := range min(workers, n) {
 		wg.Go(func() {
-			for failed.Load() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				if err := do(worker, i); err != nil {
-					failed.CompareAndSwap(nil, &err)
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := do(worker, int(i)); err != nil {
+					once.Do(func() { first = err })
+					next.Store(int64(n))
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
+	return first
 }

@@ -4,22 +4,17 @@
 //
 //	container ──▶ Maker ──▶ NAME.bulla.parity     in one pass, of any length
 //	container, parity file ──▶ Scrub  ──▶ Report  what is damaged, and can it be repaired
-//	                       ──▶ Repair ──▶ the container, in place or written anew
+//	                       ──▶ Repair ──▶ the container, in place or in a copy
 //
 // Chunk i of a window of 128·D chunks is in group i mod D, so that a hole takes one
 // chunk of every group before it takes a second of any:
 //
-//	chunk   0   1   2  …  D-1
-//	        D  D+1 …      2D-1     128 chunks, downwards, are a group; under it
-//	        …                      stand its m parity cells. Any m of these
-//	       127D …                  128+m may be lost.
-//
-// Scrub and Repair read only what their limits bound, whatever a parity file says:
-// at most 300 KiB of tables a window. Maker holds m cells of 64 KiB a lane and up to
-// 64 MiB of chunks; Repair 64 KiB for each chunk that it recovers in a window, and
-// for the groups that it works on.
+//	  0    1  …  D-1
+//	  D  D+1  … 2D-1     the 128 chunks of a column are a group, and under it
+//	  …                  stand its m parity cells: any m of these 128+m may be lost
+//	127D      …
 //
 // The checksums find what media do to files; they authenticate nothing. A repair
-// without a key believes the parity file. So [Repair] in place saves what it
-// overwrites first, and takes an [Opener] where a key is at hand.
+// without a key believes the parity file. So [Repair] saves what it overwrites first,
+// and takes an [Opener] where a key is at hand.
 package parity

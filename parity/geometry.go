@@ -11,13 +11,12 @@ import (
 // Limits (spec/parity.md, section 1).
 const (
 	groupChunks = 128               // chunks of a group
-	MaxParity   = 256 - groupChunks // parity cells of a group: there are 256 elements in GF(2^8)
-	minDepth    = 16                // lanes
-	maxDepth    = 256               //
-	maxCells    = 4096              // m·D: 256 MiB of them in a window
-	minGroups   = 2
+	MaxParity   = 256 - groupChunks // parity cells of a group: GF(2^8) has 256 elements
+	minDepth    = 16
+	maxDepth    = 256
+	maxCells    = 4096 // m·D: 256 MiB in a window
 	chunkSize   = format.SealedChunkSize
-	usualCells  = maxCells / 2 // what a Maker keeps to, for its memory
+	offPages    = 14 // in the identity, of every version
 )
 
 // A geometry says which chunk is in which group, and where everything of a parity
@@ -29,36 +28,50 @@ type geometry struct {
 	last     int64 // bytes of the last chunk
 }
 
-// headSize is H, by the pages in the identity.
+// valid reports whether the limits are kept (PAR-3).
+func (g *geometry) valid() bool {
+	h := g.headSize()
+	return g.m >= 1 && g.m <= MaxParity && g.depth >= minDepth && g.depth <= maxDepth && g.depth&(g.depth-1) == 0 &&
+		g.m*g.depth <= maxCells && h >= format.PageSize && h <= format.MaxHeadSize
+}
+
+// Of the container:
+
 func (g *geometry) headSize() int64 {
 	return int64(binary.BigEndian.Uint16(g.identity[offPages:])) * format.PageSize
 }
+func (g *geometry) chunkAt(i int64) int64 { return format.ChunkOffset(g.headSize(), i) }
+func (g *geometry) tailAt() int64         { return g.chunkAt(g.chunks-1) + g.last }
+func (g *geometry) size() int64           { return g.tailAt() + g.headSize() }
+func (g *geometry) chunkLen(i int64) int {
+	if i == g.chunks-1 {
+		return int(g.last)
+	}
+	return chunkSize
+}
 
-const offPages = 14 // in every version of a head
+// Of windows and groups:
 
-// window is W, the chunks of a full window.
-func (g *geometry) window() int64 { return groupChunks * int64(g.depth) }
+func (g *geometry) window() int64        { return groupChunks * int64(g.depth) } // W
+func (g *geometry) windows() int64       { return (g.chunks + g.window() - 1) / g.window() }
+func (g *geometry) chunksIn(w int64) int { return int(min(g.window(), g.chunks-w*g.window())) } // n
+func (g *geometry) groupsIn(w int64) int { return min(g.groups(g.chunks), g.chunksIn(w)) }
+func (g *geometry) cellsIn(w int64) int  { return g.groupsIn(w) * g.m }
+func (g *geometry) position(r int) int   { return r/g.depth ^ groupChunks*(r%g.depth)/g.depth } // in its group, of chunk r of a window
+func (g *geometry) kindOf(w int64) kind {
+	if w == g.windows()-1 {
+		return lastWindow
+	}
+	return fullWindow
+}
 
-func (g *geometry) windows() int64 { return (g.chunks + g.window() - 1) / g.window() }
-
-// chunksIn is n, the number of chunks of window w.
-func (g *geometry) chunksIn(w int64) int { return int(min(g.window(), g.chunks-w*g.window())) }
-
-// groups is G: how many groups there are for n chunks in all.
+// groups is G, for n chunks in all.
 func (g *geometry) groups(n int64) int {
-	groups := minGroups
+	groups := 2
 	for groups < g.depth && groupChunks*int64(groups) < n {
 		groups *= 2
 	}
 	return groups
-}
-
-// groupsIn is how many groups window w has.
-func (g *geometry) groupsIn(w int64) int { return min(g.groups(g.chunks), g.chunksIn(w)) }
-
-// position is that of chunk r of a window in its group.
-func (g *geometry) position(r int) int {
-	return r/g.depth ^ groupChunks*(r%g.depth)/g.depth
 }
 
 // cellSize is c: no chunk is longer.
@@ -69,65 +82,33 @@ func (g *geometry) cellSize() int {
 	return chunkSize
 }
 
-// chunkLen is the length of chunk i in bytes.
-func (g *geometry) chunkLen(i int64) int {
-	if i == g.chunks-1 {
-		return int(g.last)
-	}
-	return chunkSize
+// Of the parity file: a window is a header, a table, cells, the table and the header.
+
+func (g *geometry) tableSize(w int64) int64 { // 512 T
+	return int64((g.chunksIn(w)+g.cellsIn(w)+blockEntries-1)/blockEntries) * blockSize
 }
-
-// chunkAt is where chunk i of the container stands.
-func (g *geometry) chunkAt(i int64) int64 { return format.ChunkOffset(g.headSize(), i) }
-
-// size is that of the container.
-func (g *geometry) size() int64 { return g.tailAt() + g.headSize() }
-
-// tailAt is where the tail of the container stands.
-func (g *geometry) tailAt() int64 { return g.chunkAt(g.chunks-1) + g.last }
-
-// cellsIn is how many parity cells window w has.
-func (g *geometry) cellsIn(w int64) int { return g.groupsIn(w) * g.m }
-
-// blocksIn is T: how many blocks the table of window w has.
-func (g *geometry) blocksIn(w int64) int {
-	return (g.chunksIn(w) + g.cellsIn(w) + blockEntries - 1) / blockEntries
+func (g *geometry) windowAt(w int64) int64 {
+	full := geometry{m: g.m, depth: g.depth, chunks: 2 * g.window()} // S is that of any window but the last
+	return blockSize + g.headSize() + w*(2*blockSize+2*full.tableSize(0)+int64(full.cellsIn(0))*chunkSize)
 }
-
-// fullWindow is S, the size of every window but the last.
-func (g *geometry) fullWindow() int64 {
-	cells := g.depth * g.m
-	blocks := (int(g.window()) + cells + blockEntries - 1) / blockEntries
-	return int64(2*(1+blocks)*blockSize + cells*chunkSize)
-}
-
-// windowAt is where window w stands.
-func (g *geometry) windowAt(w int64) int64 { return blockSize + g.headSize() + w*g.fullWindow() }
-
-// tablesAt is where the two tables of window w stand.
-func (g *geometry) tablesAt(w int64) [2]int64 {
-	first := g.windowAt(w) + blockSize
-	return [2]int64{first, g.cellAt(w, g.cellsIn(w))}
-}
-
-// cellAt is where cell k of window w stands.
 func (g *geometry) cellAt(w int64, k int) int64 {
-	return g.windowAt(w) + int64((1+g.blocksIn(w))*blockSize+k*g.cellSize())
+	return g.windowAt(w) + blockSize + g.tableSize(w) + int64(k*g.cellSize())
+}
+func (g *geometry) tablesAt(w int64) [2]int64 {
+	return [2]int64{g.windowAt(w) + blockSize, g.cellAt(w, g.cellsIn(w))}
+}
+func (g *geometry) headersAt(w int64) [2]int64 {
+	return [2]int64{g.windowAt(w), g.cellAt(w, g.cellsIn(w)) + g.tableSize(w)}
 }
 
-// windowEnd is where window w ends.
-func (g *geometry) windowEnd(w int64) int64 {
-	return g.cellAt(w, g.cellsIn(w)) + int64((1+g.blocksIn(w))*blockSize)
-}
-
-// A Strength says what a container with its parity file survives.
+// A Strength says what a container survives with its parity file.
 type Strength struct {
 	Parity int   `json:"chunks_per_group"` // how many may be lost of every group, parity cells counted
 	Groups int   `json:"groups"`           // that consecutive chunks are spread over
-	Hole   int64 `json:"hole_bytes"`       // any hole of so many bytes may be torn into the payload
+	Hole   int64 `json:"hole_bytes"`       // any hole of so many bytes may be torn into the content
 }
 
-// strength is what may be lost if every group can lose k more chunks.
+// strength is what may be lost if every group can lose k more chunks (PAR-17).
 func (g *geometry) strength(k int) Strength {
 	s := Strength{Parity: k, Groups: g.groups(g.chunks)}
 	if k > 0 {
@@ -136,9 +117,8 @@ func (g *geometry) strength(k int) Strength {
 	return s
 }
 
-// Cells is how many parity cells a group needs for so many percent of parity, 0 <
-// percent <= 100. What the file takes is that of the container and up to twice as
-// much for one of a few chunks.
+// Cells is how many parity cells a group needs for so many percent, more than 0 and
+// at most 100. A container of few chunks gets up to twice as much parity.
 func Cells(percent float64) (int, error) {
 	if !(percent > 0 && percent <= 100) {
 		return 0, fmt.Errorf("%v %% is not more than 0 and at most 100", percent)
@@ -146,18 +126,12 @@ func Cells(percent float64) (int, error) {
 	return int(math.Ceil(percent * groupChunks / 100)), nil
 }
 
-// depthFor is the depth that a Maker chooses: the greatest that its memory allows.
+// depthFor is the depth that a Maker chooses: the greatest of which the cells of a
+// window take at most 128 MiB.
 func depthFor(m int) int {
 	d := maxDepth
-	for d > minDepth && m*d > usualCells {
+	for d > minDepth && m*d > maxCells/2 {
 		d /= 2
 	}
 	return d
-}
-
-// valid reports whether a geometry is within its limits (PAR-3).
-func (g *geometry) valid() bool {
-	h := g.headSize()
-	return g.m >= 1 && g.m <= MaxParity && g.depth >= minDepth && g.depth <= maxDepth && g.depth&(g.depth-1) == 0 &&
-		g.m*g.depth <= maxCells && h >= format.MinPages*format.PageSize && h <= format.MaxHeadSize
 }

@@ -11,80 +11,59 @@ import (
 	"bulla/format"
 )
 
-// MakerOptions say how a parity file is made.
-type MakerOptions struct {
-	Cells int // parity cells of a group, 1 to MaxParity; see [Cells]
-
-	// Chunks is a number of chunks that the container has no more than. It saves
-	// memory: m·64 KiB for every lane that is not needed. 0 if there is none.
-	Chunks int64
-
-	Workers int // 0 for as many as there are processors
-}
-
-// A Maker makes the parity file of the container that is written to it, in one pass.
-// It is for one goroutine. It holds no more than 128 MiB of cells (256 MiB for more
-// than 64 cells a group), and up to 64 MiB of chunks.
+// A Maker makes the parity file of the container that is written to it, in one pass. It
+// is for one goroutine. It holds up to 64 MiB of chunks, and 64 KiB for each of up to
+// 2048 cells (4096 if a group has more than 64).
 type Maker struct {
 	geometry
 	dst     io.Writer
 	code    *code
 	workers int
-	most    int64 // chunks that there are lanes for
-	lanes   int   // how many accumulators; the lane of a chunk modulo this
-
-	head []byte // of the container, as far as it has come
+	head    []byte // of the container, as far as it has come
 
 	// What has come since: chunks that are not coded yet, and perhaps the tail.
 	slots  [][]byte
-	filled int
-	batch  int // how many chunks are coded at once
+	filled int // bytes
+	batch  int // chunks that are coded at once
 	coded  int64
 
-	cells   [][][]byte // by lane: the sums so far; nil for an empty lane
-	entries []entry    // of the chunks of the window so far
+	// Of the window so far. A lane is the chunks r with one r mod D: it becomes a group,
+	// or a part of one if the whole container is less than a window.
+	cells   [][][]byte // by lane: their sums; nil for an empty one
+	entries []byte
 	scratch [][][]byte // by worker
 	err     error
 }
 
-// batchSlots is how many chunks wait to be coded at once, for all lanes, of which a
-// batch takes as many rows as that gives.
+// batchSlots is how many chunks are coded at once, at most.
 const batchSlots = 1024
 
-// NewMaker returns a Maker that writes to dst, which it does not close.
-func NewMaker(dst io.Writer, opts MakerOptions) (*Maker, error) {
-	return newMaker(dst, opts, depthFor(opts.Cells))
+// NewMaker returns a Maker of so many cells a group, 1 to MaxParity (see [Cells]), with
+// so many workers, or 0 for as many as there are processors. It does not close dst.
+func NewMaker(dst io.Writer, cells, workers int) (*Maker, error) {
+	return newMaker(dst, cells, workers, depthFor(cells))
 }
 
-func newMaker(dst io.Writer, opts MakerOptions, depth int) (*Maker, error) {
-	if opts.Cells < 1 || opts.Cells > MaxParity {
-		return nil, fmt.Errorf("parity: %d cells a group, not 1 to %d", opts.Cells, MaxParity)
+func newMaker(dst io.Writer, cells, workers, depth int) (_ *Maker, err error) {
+	if cells < 1 || cells > MaxParity {
+		return nil, fmt.Errorf("parity: %d cells a group, not 1 to %d", cells, MaxParity)
 	}
-	m := &Maker{dst: dst, workers: opts.Workers, most: opts.Chunks}
-	if m.workers <= 0 {
-		m.workers = runtime.GOMAXPROCS(0)
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
 	}
-	m.m, m.depth = opts.Cells, depth
-	m.lanes = m.depth
-	if m.most > 0 {
-		m.lanes = m.groups(m.most)
+	m := &Maker{geometry: geometry{m: cells, depth: depth}, dst: dst, workers: workers, cells: make([][][]byte, depth)}
+	rows := min(batchSlots/depth, groupChunks/8)
+	m.batch = rows * depth
+	for range workers {
+		m.scratch = append(m.scratch, newScratch(rows, cells))
 	}
-	rows := min(batchSlots/m.depth, groupChunks/8)
-	m.batch = rows * m.depth
-	var err error
-	if m.code, err = newCode(m.m, rows); err != nil {
-		return nil, err
-	}
-	m.cells = make([][][]byte, m.lanes)
-	for range m.workers {
-		m.scratch = append(m.scratch, m.code.newScratch())
-	}
-	return m, nil
+	m.code, err = newCode(cells, rows)
+	return m, err
 }
 
-// Write takes the next bytes of the container. It keeps nothing of p. Its errors are
-// those of the destination, a [*format.ParseError] if the input does not begin with
-// a head that can be read, and [ErrLonger]. They stick.
+// Write takes the next bytes of the container and keeps nothing of p. Its errors are
+// those of the destination, and a [*format.ParseError] if the input does not begin with
+// a head that can be read. They stick.
 func (m *Maker) Write(p []byte) (n int, err error) {
 	for n < len(p) && m.err == nil {
 		if want := format.CopySize(m.head); len(m.head) < want {
@@ -95,19 +74,22 @@ func (m *Maker) Write(p []byte) (n int, err error) {
 			}
 			continue
 		}
-		k := m.put(p[n:])
-		n += k
-		if m.filled == m.batch*chunkSize+len(m.head) { // what follows a chunk is at least the tail
+		full := m.batch*chunkSize + len(m.head) // what follows a chunk is at least the tail
+		slot := &m.slots[m.filled/chunkSize]
+		if *slot == nil {
+			*slot = make([]byte, chunkSize)
+		}
+		k := copy((*slot)[m.filled%chunkSize:], p[n:min(len(p), n+full-m.filled)])
+		n, m.filled = n+k, m.filled+k
+		if m.filled == full {
 			if m.err = m.codeBatch(m.batch); m.err == nil && m.coded%m.window() == 0 {
-				m.err = m.endWindow(windowHeader, m.coded/m.window()-1)
+				m.chunks = m.coded + m.window() // at least: this window is not the last
+				m.err = m.endWindow(m.coded/m.window() - 1)
 			}
 		}
 	}
 	return n, m.err
 }
-
-// ErrLonger is the error for a container of more chunks than MakerOptions say.
-var ErrLonger = errors.New("the container is longer than it was said to be")
 
 // begin writes what comes before the first window.
 func (m *Maker) begin() error {
@@ -115,60 +97,42 @@ func (m *Maker) begin() error {
 		return err
 	}
 	m.identity = [format.IdentitySize]byte(m.head)
-	if int64(len(m.head)) != m.headSize() {
-		return &format.ParseError{Clause: format.HEAD4, Field: "head", Kind: format.ErrMalformed, Reason: "it is not as long as the container's"}
-	}
 	m.slots = make([][]byte, m.batch+len(m.head)/chunkSize+2)
-	return m.write(m.header(startHeader, 0), m.head)
+	return m.write(m.header(start, 0), m.head)
 }
 
 func (m *Maker) write(all ...[]byte) error {
 	for _, b := range all {
-		n, err := m.dst.Write(b)
-		if err == nil && n < len(b) {
-			err = io.ErrShortWrite
-		}
-		if err != nil {
+		if n, err := m.dst.Write(b); err != nil {
 			return err
+		} else if n < len(b) {
+			return io.ErrShortWrite
 		}
 	}
 	return nil
 }
 
-// put takes the beginning of p and returns how much that was.
-func (m *Maker) put(p []byte) int {
-	slot := &m.slots[m.filled/chunkSize]
-	if *slot == nil {
-		*slot = make([]byte, chunkSize)
-	}
-	k := copy((*slot)[m.filled%chunkSize:], p[:min(len(p), m.batch*chunkSize+len(m.head)-m.filled)])
-	m.filled += k
-	return k
-}
-
-// take returns a copy of what came last, n bytes of it.
-func (m *Maker) take(n int) []byte {
-	b := make([]byte, 0, n)
-	for at := m.filled - n; at < m.filled; {
-		slot := m.slots[at/chunkSize][at%chunkSize:]
-		slot = slot[:min(len(slot), m.filled-at)]
-		b = append(b, slot...)
-		at += len(slot)
-	}
-	m.filled -= n
-	return b
-}
-
-// codeBatch adds the first n chunks that wait to the cells of the window, of which
-// they are whole rows but at its end.
+// codeBatch adds the first n chunks that wait to the cells of the window. They are whole
+// rows, but for the container's last.
 func (m *Maker) codeBatch(n int) error {
-	if m.most > 0 && m.coded+int64(n) > m.most {
-		return ErrLonger
-	}
 	first := int(m.coded % m.window())
-	m.entries = append(m.entries, make([]entry, n)...)
-	if err := parallel(m.workers, min(m.lanes, n), func(worker, lane int) error {
-		return m.codeLane(lane, first, n, m.scratch[worker])
+	m.entries = append(m.entries, make([]byte, n*entrySize)...)
+	if err := parallel(m.workers, min(m.depth, n), func(worker, lane int) error {
+		if m.cells[lane] == nil {
+			m.cells[lane] = make([][]byte, m.m)
+			for j := range m.cells[lane] {
+				m.cells[lane][j] = make([]byte, chunkSize)
+			}
+		}
+		var chunks [batchSlots / minDepth][]byte
+		rows := 0
+		for i := lane; i < n; i += m.depth {
+			chunks[rows] = m.slots[i]
+			putEntry(m.entries[(first+i)*entrySize:], m.slots[i][:min(chunkSize, m.filled-i*chunkSize)])
+			rows++
+		}
+		at := func(row int) int { return m.position(first + lane + row*m.depth) }
+		return m.code.add(m.cells[lane], chunks[:rows], at, m.scratch[worker])
 	}); err != nil {
 		return err
 	}
@@ -178,90 +142,68 @@ func (m *Maker) codeBatch(n int) error {
 	return nil
 }
 
-// codeLane is codeBatch for the chunks of one lane. Where there are fewer lanes than
-// D it has those of several, each with a block of positions of its own.
-func (m *Maker) codeLane(lane, first, n int, scratch [][]byte) error {
-	if m.cells[lane] == nil {
-		m.cells[lane] = make([][]byte, m.m)
-		for j := range m.cells[lane] {
-			m.cells[lane][j] = make([]byte, chunkSize)
-		}
-	}
-	chunks := make([][]byte, 0, m.code.rows)
-	for l := lane; l < min(m.depth, n); l += m.lanes {
-		chunks = chunks[:0]
-		for i := l; i < n; i += m.depth {
-			chunk := m.slots[i]
-			m.entries[first+i] = entryOf(chunk[:min(chunkSize, m.filled-i*chunkSize)])
-			chunks = append(chunks, chunk)
-		}
-		at := func(i int) int { return m.position(first + l + i*m.depth) }
-		if err := m.code.add(m.cells[lane], chunks, at, scratch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // endWindow writes window w and makes room for the next.
-func (m *Maker) endWindow(k kind, w int64) error {
-	g := m.geometry
-	if k == windowHeader {
-		g.chunks = (w + 2) * g.window() // at least: it is not the last
-	}
-	groups := g.groupsIn(w)
-	for lane := groups; lane < m.lanes; lane++ { // the whole is less than they were made for
+func (m *Maker) endWindow(w int64) error {
+	groups := m.groupsIn(w)
+	for lane := groups; lane < m.depth; lane++ { // all lanes are groups, but in a container of less than a window
 		for j, cell := range m.cells[lane] {
-			into := m.cells[lane%groups][j]
-			subtle.XORBytes(into, into, cell)
+			subtle.XORBytes(m.cells[lane%groups][j], m.cells[lane%groups][j], cell)
 		}
 	}
+	var cells [][]byte
 	for j := range m.m {
 		for _, lane := range m.cells[:groups] {
-			m.entries = append(m.entries, entryOf(lane[j][:g.cellSize()]))
+			cell := lane[j][:m.cellSize()]
+			cells = append(cells, cell)
+			m.entries = append(m.entries, make([]byte, entrySize)...)
+			putEntry(m.entries[len(m.entries)-entrySize:], cell)
 		}
 	}
-	header, table := g.header(k, w), g.appendTable(nil, w, m.entries)
-	err := m.write(header, table)
-	for j := 0; j < m.m && err == nil; j++ {
-		for _, lane := range m.cells[:groups] {
-			if err = m.write(lane[j][:g.cellSize()]); err != nil {
-				break
-			}
-			clear(lane[j])
-		}
-	}
-	if err == nil {
-		err = m.write(table, header)
-	}
+	header, table := m.header(m.kindOf(w), w), m.appendTable(nil, w, m.entries)
 	m.entries = m.entries[:0]
-	return err
+	if err := m.write(header, table); err != nil {
+		return err
+	}
+	if err := m.write(cells...); err != nil {
+		return err
+	}
+	for _, cell := range cells {
+		clear(cell)
+	}
+	return m.write(table, header)
 }
 
-// Close ends the container, and writes what is left of the parity file. It fails with
-// a [*format.ParseError] if what was written is no container whose head and tail are
-// equal, and with what Write failed with. It says what the parity file is good for.
+// Close ends the container, and writes what is left of the parity file. It says what the
+// parity file is good for. It fails with a [*format.ParseError] if what was written is no
+// container whose head and tail are equal, and with what Write failed with.
 func (m *Maker) Close() (Strength, error) {
 	if m.err == nil {
 		m.err = m.end()
 	}
-	s, err := m.strength(m.m), m.err
+	err := m.err
 	if err == nil {
 		m.err = errors.New("parity: closed")
 	}
-	return s, err
+	return m.strength(m.m), err
 }
 
 func (m *Maker) end() error {
-	cut := &format.ParseError{Clause: format.FILE1, Field: "container", Kind: format.ErrTruncated, Reason: "the input ends inside it"}
 	size := m.coded*chunkSize + int64(m.filled+len(m.head))
+	_, err := format.NewLayout(size, int64(len(m.head)))
 	if m.slots == nil {
-		return cut
+		_, err = format.ParseHead(m.head)
 	}
-	if _, err := format.NewLayout(size, int64(len(m.head))); err != nil {
+	if err != nil {
 		return err
 	}
-	if tail := m.take(len(m.head)); !bytes.Equal(tail, m.head) { // PAR-11
+	tail := make([]byte, 0, len(m.head))
+	m.filled -= len(m.head)
+	for at := m.filled; len(tail) < len(m.head); {
+		slot := m.slots[at/chunkSize][at%chunkSize:]
+		tail = append(tail, slot[:min(len(slot), len(m.head)-len(tail))]...)
+		at += len(slot)
+	}
+	if !bytes.Equal(tail, m.head) { // PAR-11
 		return &format.ParseError{Clause: format.TAIL2, Field: "tail", Offset: size - int64(len(tail)), Kind: format.ErrMalformed,
 			Reason: "the head and the tail differ"}
 	}
@@ -272,5 +214,5 @@ func (m *Maker) end() error {
 		return err
 	}
 	m.chunks = m.coded
-	return m.endWindow(lastHeader, m.windows()-1)
+	return m.endWindow(m.windows() - 1)
 }

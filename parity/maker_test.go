@@ -13,14 +13,14 @@ import (
 )
 
 // made is the parity file that the package makes of a container that comes in pieces.
-func made(t testing.TB, container []byte, cells int, chunks int64, piece int) ([]byte, parity.Strength) {
-	return madeDeep(t, container, cells, depth(cells), chunks, piece)
+func made(t testing.TB, container []byte, cells, piece int) ([]byte, parity.Strength) {
+	return madeDeep(t, container, cells, depth(cells), piece)
 }
 
-func madeDeep(t testing.TB, container []byte, cells, depth int, chunks int64, piece int) ([]byte, parity.Strength) {
+func madeDeep(t testing.TB, container []byte, cells, depth, piece int) ([]byte, parity.Strength) {
 	t.Helper()
 	var out bytes.Buffer
-	m, err := parity.NewMakerDepth(&out, parity.MakerOptions{Cells: cells, Chunks: chunks}, depth)
+	m, err := parity.NewMakerDepth(&out, cells, 0, depth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,8 +47,8 @@ func depth(cells int) int {
 	}
 }
 
-// A Maker makes what the text says, byte for byte, whatever the length, however the
-// container comes, and whether its length was known or not.
+// A Maker makes what the text says, byte for byte, whatever the length, and however
+// the container comes.
 func TestMaker(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []struct{ cells, n, pages int }{
@@ -61,18 +61,13 @@ func TestMaker(t *testing.T) {
 			container := newContainer(t, rng, c.n, c.pages)
 			want := slow(container, c.cells, depth(c.cells))
 			chunks := int64(c.n/L + 1)
-			for _, known := range []int64{0, chunks, 2 * chunks} {
-				for _, piece := range []int{len(container), 256<<10 + 64, 4097} {
-					if known > 0 && c.n > 100*L && piece < L {
-						continue
-					}
-					got, s := made(t, container, c.cells, known, piece)
-					if !bytes.Equal(got, want) {
-						t.Fatalf("known %d, in pieces of %d: %d bytes, not the %d of the text", known, piece, len(got), len(want))
-					}
-					if g := s.Groups; s.Parity != c.cells || s.Hole != int64(c.cells*g-1)*L+1 || int64(128*g) < chunks || g > 2 && int64(64*g) >= chunks {
-						t.Errorf("strength %+v", s)
-					}
+			for _, piece := range []int{len(container), 256<<10 + 64, 4097} {
+				got, s := made(t, container, c.cells, piece)
+				if !bytes.Equal(got, want) {
+					t.Fatalf("in pieces of %d: %d bytes, not the %d of the text", piece, len(got), len(want))
+				}
+				if g := s.Groups; s.Parity != c.cells || s.Hole != int64(c.cells*g-1)*L+1 || int64(128*g) < chunks || g > 2 && int64(64*g) >= chunks {
+					t.Errorf("strength %+v", s)
 				}
 			}
 		})
@@ -85,7 +80,7 @@ func TestMakerWindows(t *testing.T) {
 	const window = 128 * 16
 	for _, n := range []int{window*L - 1, window*L + 16, (window+5)*L + 300, (2*window-1)*L + 16} {
 		container := newContainer(t, rng, n, 1)
-		if got, _ := madeDeep(t, container, 1, 16, 0, 1<<20); !bytes.Equal(got, slow(container, 1, 16)) {
+		if got, _ := madeDeep(t, container, 1, 16, 1<<20); !bytes.Equal(got, slow(container, 1, 16)) {
 			t.Errorf("%d bytes of payload: not what the text says", n)
 		}
 		if testing.Short() {
@@ -110,7 +105,7 @@ func TestMakerRefuses(t *testing.T) {
 		"cut": good[:len(good)-1], "cut in the payload": good[:100_000], "longer": append(bytes.Clone(good), 0),
 		"stale tail": stale, "a damaged head": append([]byte{0}, good[1:]...),
 	} {
-		m, err := parity.NewMaker(io.Discard, parity.MakerOptions{Cells: 1})
+		m, err := parity.NewMaker(io.Discard, 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,17 +115,13 @@ func TestMakerRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v, %v", name, werr, err, pe)
 		}
 	}
-	m, _ := parity.NewMaker(io.Discard, parity.MakerOptions{Cells: 1, Chunks: 300})
-	if _, err := m.Write(newContainer(t, rng, 1100*L, 1)); err != parity.ErrLonger {
-		t.Errorf("more than was said: %v", err)
-	}
 	for _, cells := range []int{-1, 0, 129} {
-		if _, err := parity.NewMaker(io.Discard, parity.MakerOptions{Cells: cells}); err == nil {
+		if _, err := parity.NewMaker(io.Discard, cells, 0); err == nil {
 			t.Errorf("%d cells", cells)
 		}
 	}
 	for _, fail := range []int{0, 1, 600, 5000, 80_000} { // a destination that is full after so many bytes
-		m, _ := parity.NewMaker(&full{fail}, parity.MakerOptions{Cells: 1})
+		m, _ := parity.NewMaker(&full{fail}, 1, 0)
 		m.Write(good)
 		if _, err := m.Close(); !errors.Is(err, errFull) {
 			t.Errorf("full after %d: %v", fail, err)

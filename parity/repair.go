@@ -2,7 +2,9 @@ package parity
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync/atomic"
@@ -18,105 +20,106 @@ type Place interface {
 	Sync() error
 }
 
-// RepairOptions say how a container is repaired. Nil means the zero value.
+// RepairOptions say how a container is repaired.
 type RepairOptions struct {
 	Opener  Opener        // tells which chunks are authentic; nil without a key
 	Workers int           // 0 for as many as there are processors
 	Done    *atomic.Int64 // counts the bytes of the container that were read; may be nil
 
-	// What an earlier repair has saved, finished or not; nil if there is none.
+	// Undo is what an earlier repair has saved, finished or not; nil if there is none.
 	Undo *Undo
 
-	// Save has write write an undo file, makes that durable, whole, in the place of an
-	// earlier one, and reads it. It is not called where Source is given.
+	// Save has write write an undo file, makes that durable, whole, and reads it.
 	Save func(write func(io.Writer) error) (*Undo, error)
 
 	// Source is what the container is a new copy of, with zeros for what cannot be read
-	// there. Then nothing needs to be saved. Nil if there is none.
+	// there: then nothing is saved. Nil if it is no copy.
 	Source io.ReaderAt
 }
+
+// ErrUndo is the error for a container that was repaired, and is damaged at other places:
+// the earlier repair has to be accepted or undone first.
+var ErrUndo = errors.New("an earlier repair was neither accepted nor undone")
 
 // A Result is what became of a container.
 type Result struct {
 	*Report           // of what was found before
 	Repaired    int64 `json:"chunks_repaired"`     // that were written
-	Unrepaired  int64 `json:"chunks_not_repaired"` // that stay as they were: lost, or what was computed for them is not what they should be
+	Unrepaired  int64 `json:"chunks_not_repaired"` // that stay as they were
 	CopyWritten bool  `json:"head_restored"`       // head or tail were
 }
 
-// Whole reports whether nothing is damaged any more.
-func (r *Result) Whole() bool {
-	return r.Unrepaired == 0 && (r.Head && r.Tail || r.CopyWritten)
-}
+// Complete reports whether nothing of the container is damaged any more.
+func (r *Result) Complete() bool { return r.Unrepaired == 0 && (r.Head && r.Tail || r.CopyWritten) }
 
-// SavedHead returns the copy of the head that came out of the parity file, or nil if it
-// was not needed. Nothing tells whether it is the newest: its generation and for whom it
-// is are to be told (PAR-21).
-func (r *Result) SavedHead() *format.Head {
-	if r.CopyWritten && !r.Head && !r.Tail {
-		return r.copy
+// Saved returns the head that was restored from the parity file, as the container had no
+// other; else nil. Nothing tells whether it is the newest: its generation, and for whom
+// it is, are to be told (PAR-21).
+func (r *Result) Saved() *format.Head {
+	if r.alone && r.CopyWritten {
+		return r.saved.Head
 	}
 	return nil
 }
 
-// Repair repairs a container of size bytes in place, as far as its parity file serves.
+// Repair repairs a container of size bytes in place, as far as its parity file of length
+// bytes serves.
 //
 // It first saves every byte that it is going to overwrite, with opts.Save. Whenever it is
 // interrupted, the next Repair, which is given the [Undo], finishes. It never changes a
-// chunk that is good, nor one that opens with a key that is at hand; what it cannot repair
-// stays as it is. Its errors are those of [Scrub] and of reading and writing.
-func Repair(ctx context.Context, place Place, size int64, parity io.ReaderAt, paritySize int64, opts *RepairOptions) (*Result, error) {
-	c, err := inspect(ctx, place, size, parity, paritySize, opts.Workers, opts.Done)
+// chunk that is good, or that opens with a key that is at hand; what it cannot repair
+// stays as it is. Its errors are those of [Scrub], of Save, and of writing.
+func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, length int64, opts *RepairOptions) (*Result, error) {
+	c, err := inspect(ctx, place, size, par, length, opts.Workers, opts.Done)
 	if err != nil {
 		return nil, err
 	}
 	c.opener = opts.Opener
-	if u := opts.Undo; u != nil {
-		if u.identity != c.identity {
-			return nil, ErrOther
-		}
+	switch u := opts.Undo; {
+	case u != nil && u.identity != c.identity:
+		return nil, ErrOther
+	case u != nil:
 		c.before, c.was = &past{u, place}, u.Size
-	} else if opts.Source != nil {
+	case opts.Source != nil:
 		c.before = opts.Source
 	}
-	var windows []int64
-	var ranges []Range
-	r, err := c.scan(0, c.chunks, func(s *survey) error {
-		if these := c.toWrite(s); len(these) > 0 {
-			windows, ranges = append(windows, s.w), append(ranges, these...)
+	var windows []int64 // where something is amiss
+	var ranges []Range  // that are going to be overwritten
+	r, err := c.scan(0, c.chunks, func(s *survey) {
+		for r, good := range s.good {
+			i := s.first + int64(r)
+			if !good && !slices.Contains(windows[max(0, len(windows)-1):], s.w) {
+				windows = append(windows, s.w)
+			}
+			if !good && (s.found(r) || s.group(r) >= 0) {
+				ranges = appendRange(ranges, Range{c.chunkAt(i), int64(c.chunkLen(i))})
+			}
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Report: r, Unrepaired: r.Lost}
-	copies := r.copiesToWrite(c)
-	if r.Whole < c.was {
-		ranges = append(ranges, Range{r.Whole, c.was - r.Whole})
-	}
-	for _, at := range copies {
+	res := &Result{Report: r}
+	ends := r.endsToWrite(c)
+	for _, at := range ends {
 		ranges = append(ranges, Range{at, int64(len(r.head))})
 	}
-	if len(ranges) == 0 && r.Whole == size {
-		return res, nil
-	}
-	if opts.Source == nil {
-		if err := c.save(ranges, opts); err != nil {
-			return nil, err
-		}
+	ranges = append(ranges, Range{r.Whole, c.was - r.Whole}) // cut off
+	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.Offset, b.Offset) })
+	if err := c.save(ranges, opts); err != nil {
+		return nil, err
 	}
 	for _, w := range windows {
 		s, err := c.survey(w, 0, c.chunksIn(w))
+		if err == nil {
+			err = c.fix(s, place, res)
+		}
 		if err != nil {
 			return res, err
 		}
-		if err := c.fix(s, place, res); err != nil {
-			return res, err
-		}
 	}
-	for _, at := range copies {
-		if err := writeAt(place, r.head, at); err != nil {
+	for _, at := range ends {
+		if _, err := place.WriteAt(r.head, at); err != nil {
 			return res, err
 		}
 		res.CopyWritten = true
@@ -129,19 +132,8 @@ func Repair(ctx context.Context, place Place, size int64, parity io.ReaderAt, pa
 	return res, place.Sync()
 }
 
-// toWrite is where chunks of a window are going to be written.
-func (c *inspector) toWrite(s *survey) (ranges []Range) {
-	left := c.short(s)
-	for r := range s.shift {
-		if i := s.first + int64(r); !s.good[r] && (s.has(r) || left[r%len(left)] >= 0) {
-			ranges = appendRange(ranges, Range{c.chunkAt(i), int64(c.chunkLen(i))})
-		}
-	}
-	return ranges
-}
-
-// copiesToWrite is where the head is going to be written: never over an intact copy.
-func (r *Report) copiesToWrite(c *inspector) (at []int64) {
+// endsToWrite is where the head is going to be written: never over an intact copy.
+func (r *Report) endsToWrite(c *inspector) (at []int64) {
 	if r.head != nil && !r.Head {
 		at = append(at, 0)
 	}
@@ -151,17 +143,19 @@ func (r *Report) copiesToWrite(c *inspector) (at []int64) {
 	return at
 }
 
-// save saves what stands in the ranges, and has the inspector see it from then on.
+// save saves what stands in the ranges, and has the inspector see it from then on (PAR-19).
 func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
-	if u := opts.Undo; u != nil {
-		ranges = append(ranges, u.extents...)
-	}
-	ranges = union(ranges)
 	for i := range ranges { // what is after the end is not there
 		ranges[i].Length = min(ranges[i].Length, c.was-ranges[i].Offset)
 	}
 	ranges = slices.DeleteFunc(ranges, func(r Range) bool { return r.Length <= 0 })
-	if u := opts.Undo; u != nil && !slices.ContainsFunc(ranges, func(r Range) bool { return !u.covers(r) }) {
+	if len(ranges) == 0 || opts.Source != nil {
+		return nil
+	}
+	if opts.Undo != nil {
+		if slices.ContainsFunc(ranges, func(r Range) bool { return !opts.Undo.covers(r) }) {
+			return ErrUndo
+		}
 		return nil
 	}
 	u, err := opts.Save(func(w io.Writer) error { return writeUndo(w, c.identity, c.before, c.was, ranges) })
@@ -171,36 +165,31 @@ func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
 	return err
 }
 
-// fix writes what can be repaired of a window.
+// fix writes what can be repaired of a window (PAR-18).
 func (c *inspector) fix(s *survey, place Place, res *Result) error {
 	got, err := c.recover(s)
 	if err != nil {
 		return err
 	}
-	left := c.short(s)
-	buf := make([]byte, chunkSize)
-	for r := range s.shift {
+	buf, there := make([]byte, chunkSize), make([]byte, chunkSize)
+	for r, good := range s.good {
 		i := s.first + int64(r)
 		chunk := got[r]
-		switch {
-		case s.good[r]:
-			continue
-		case s.has(r):
-			if err := c.read(s, r, buf); err != nil {
-				return err
-			}
+		if !good && s.found(r) && c.at(s, r, s.shift[r], buf) {
 			chunk = buf[:c.chunkLen(i)]
-		case chunk == nil:
-			if left[r%len(left)] >= 0 { // else it is counted as lost
-				res.Unrepaired++
-			}
-			continue
-		case s.shift[r] == unknown:
-			if readWhole(place, buf, c.chunkAt(i), blockSize); bytes.Equal(buf[:len(chunk)], chunk) {
-				continue
-			}
 		}
-		if err := writeAt(place, chunk, c.chunkAt(i)); err != nil {
+		switch {
+		case good:
+			continue
+		case chunk == nil:
+			res.Unrepaired++
+			continue
+		}
+		readAt(place, there[:len(chunk)], c.chunkAt(i), blockSize)
+		if bytes.Equal(there[:len(chunk)], chunk) { // only its entry was lost
+			continue
+		}
+		if _, err := place.WriteAt(chunk, c.chunkAt(i)); err != nil {
 			return err
 		}
 		res.Repaired++
@@ -208,10 +197,92 @@ func (c *inspector) fix(s *survey, place Place, res *Result) error {
 	return nil
 }
 
-func writeAt(w io.WriterAt, b []byte, off int64) error {
-	n, err := w.WriteAt(b, off)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
+// batchGroups is how many groups are recovered at a time; all of their chunks are held,
+// 8 MiB of each.
+const batchGroups = 8
+
+// recover computes the chunks of a window that were not found, as far as their groups
+// have cells enough. It returns, by their numbers, those that are what they should be.
+func (c *inspector) recover(s *survey) (got map[int][]byte, err error) {
+	var todo []int
+	for q, left := range s.margin {
+		for r := q; r < len(s.good) && left >= 0; r += len(s.margin) {
+			if !s.found(r) {
+				todo = append(todo, q)
+				break
+			}
+		}
 	}
-	return err
+	if len(todo) == 0 {
+		return nil, nil
+	}
+	code, err := newCode(c.m, 1)
+	if err != nil {
+		return nil, err
+	}
+	got = make(map[int][]byte)
+	one := (groupChunks + 1) * c.cellSize()
+	room := make([]byte, min(batchGroups, len(todo))*one)
+	for batch := range slices.Chunk(todo, batchGroups) {
+		shards := make([][][]byte, len(batch))
+		for b := range shards {
+			shards[b] = make([][]byte, groupChunks+c.m)
+		}
+		if err := parallel(c.workers, len(batch), func(_, b int) error {
+			c.load(s, batch[b], shards[b], room[b*one:][:one])
+			return code.ReconstructData(shards[b])
+		}); err != nil {
+			return nil, err
+		}
+		for b, q := range batch {
+			for r := q; r < len(s.good); r += len(s.margin) {
+				i := s.first + int64(r)
+				chunk := shards[b][c.position(r)][:c.chunkLen(i)]
+				if !s.found(r) && (s.fits(r, chunk) || !s.knows(r)) && c.opens(i, chunk) { // PAR-20
+					got[r] = chunk
+				}
+			}
+		}
+		if err := context.Cause(c.ctx); err != nil {
+			return nil, err
+		}
+	}
+	return got, nil
+}
+
+// load reads a group: its chunks by their positions, nil for what is lost, and as many
+// cells as are needed. All fit into room.
+func (c *inspector) load(s *survey, q int, shards [][]byte, room []byte) {
+	size := c.cellSize()
+	next := func() (b []byte) {
+		b, room = room[:size:size], room[size:]
+		clear(b)
+		return b
+	}
+	missing := 0
+	absent := next()
+	for p := range groupChunks {
+		shards[p] = absent
+	}
+	for r := q; r < len(s.good); r += len(s.margin) {
+		i := s.first + int64(r)
+		switch p := c.position(r); {
+		case s.good[r]:
+			shards[p] = next()
+			readAt(c.src, shards[p][:c.chunkLen(i)], c.chunkAt(i), chunkSize)
+		case s.found(r):
+			shards[p] = next()
+			c.at(s, r, s.shift[r], shards[p])
+		default:
+			shards[p] = nil
+			missing++
+		}
+	}
+	for j := 0; missing > 0; j++ {
+		if k := j*len(s.margin) + q; s.cell[k] {
+			shards[groupChunks+j] = next()
+			readAt(c.par, shards[groupChunks+j], c.cellAt(s.w, k), chunkSize)
+			missing--
+		}
+	}
 }

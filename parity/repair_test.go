@@ -128,7 +128,7 @@ func newPatient(t testing.TB, seed uint64, size int) *patient {
 	}
 	p.whole = newContainer(t, p.rng, n, pages)
 	var s parity.Strength
-	p.par, s = made(t, p.whole, p.m, 0, 1<<20)
+	p.par, s = made(t, p.whole, p.m, 1<<20)
 	p.container = bytes.Clone(p.whole)
 	p.head, p.chunks, p.groups = 4096*pages, n/L+1, s.Groups
 	return p
@@ -295,7 +295,7 @@ func (p *patient) check(t *testing.T, name string) {
 		t.Errorf("%s: scrub: %v", name, err)
 		return
 	}
-	if report.Intact() || !report.Repairable() || report.Lost != 0 {
+	if report.Sound() && report.ParitySound() || !report.Repairable() || report.Lost != 0 {
 		t.Errorf("%s: scrub says %s", name, told(report))
 	}
 	d := &disk{b: bytes.Clone(p.container), writes: -1}
@@ -308,7 +308,7 @@ func (p *patient) check(t *testing.T, name string) {
 		d.writes = -1
 	}
 	res, err := repair(d, p.par, &undo, nil)
-	if err != nil || !res.Whole() || !bytes.Equal(d.b, p.whole) {
+	if err != nil || !res.Complete() || !bytes.Equal(d.b, p.whole) {
 		t.Errorf("%s: in place: %v, %s", name, err, told(res))
 		return
 	}
@@ -319,7 +319,7 @@ func (p *patient) check(t *testing.T, name string) {
 	d = &disk{b: bytes.Clone(p.container), writes: -1}
 	res, err = parity.Repair(context.Background(), d, int64(len(d.b)), bytes.NewReader(p.par), int64(len(p.par)),
 		&parity.RepairOptions{Source: bytes.NewReader(p.container)})
-	if err != nil || !res.Whole() || !bytes.Equal(d.b, p.whole) {
+	if err != nil || !res.Complete() || !bytes.Equal(d.b, p.whole) {
 		t.Errorf("%s: into a copy: %v, %s", name, err, told(res))
 	}
 }
@@ -348,7 +348,7 @@ func TestAboveTheBound(t *testing.T) {
 		d := &disk{b: bytes.Clone(p.container), writes: -1}
 		var undo []byte
 		res, err := repair(d, p.par, &undo, nil)
-		if err != nil || res.Whole() {
+		if err != nil || res.Complete() {
 			t.Fatal(i, err, told(res))
 		}
 		var losses []parity.Range

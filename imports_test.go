@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"origin":            {"format", "internal/ring"},
 	"internal/archive":  {},
 	"internal/picture":  {"format"},
+	"internal/mount":    {"internal/archive"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/safetext"},
 
@@ -70,6 +71,7 @@ var onlyIn = map[string][]string{
 	"math/rand":                        {},
 	"filippo.io/age":                   {"keyslot/agekey"},
 	"github.com/aws":                   {"internal/storage/s3"},
+	"github.com/hanwen/go-fuse":        {"internal/mount"},
 	"github.com/klauspost/compress":    {"internal/zseek"},
 	"github.com/klauspost/reedsolomon": {"parity"},
 	"github.com/google/go-tpm":         {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},

@@ -29,6 +29,7 @@ var verbs = []func(*app) *cobra.Command{
 	lsCommand,
 	extractCommand,
 	diffCommand,
+	mountCommand,
 	salvageCommand,
 	inspectCommand,
 	recipientsCommand,

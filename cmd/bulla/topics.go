@@ -38,6 +38,7 @@ var exitsOf = map[string][]int{
 	"ls":                {exitBad, exitNoKey, exitLoss, exitUnsupported},
 	"extract":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"diff":              {exitBad, exitNoKey, exitLoss, exitUnsupported, exitDiffers},
+	"mount":             {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"salvage":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"inspect":           {exitBad, exitRefused, exitUnsupported},
 	"recipients list":   {exitBad, exitNoKey, exitUnsupported},

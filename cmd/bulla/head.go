@@ -132,25 +132,30 @@ It is opened like for decrypt: with -i, -p, --kek, or the default identity.`,
 // RepairFlags are those of recipients repair and head restore.
 type repairFlags struct {
 	identityFlags
+	patchFlags
 	head   string
 	dryRun bool
 }
 
 func (r *repairFlags) register(a *app, cmd *cobra.Command) {
 	r.identityFlags.register(a, cmd)
+	allow := &allowFlag{only: []string{unsafeStore}}
+	allow.register(cmd)
+	r.patchFlags.register(cmd, allow)
 	cmd.Flags().BoolVarP(&r.dryRun, "dry-run", "n", false, "say what is wrong, and write nothing")
 }
 
 // A repaired file is what repair says of it, in JSON as it stands.
 type repaired struct {
 	safetext.FileField
-	DryRun     bool             `json:"dry_run,omitempty"`
-	Repaired   bool             `json:"repaired"` // something was written
-	Generation uint32           `json:"generation"`
-	Recipients int              `json:"recipients"`
-	Added      []changedSlot    `json:"added,omitempty"`   // slots of the detached head that the file did not have
-	Removed    []changedSlot    `json:"removed,omitempty"` // slots of the file that the detached head does not have
-	Findings   []format.Finding `json:"findings"`          // what was wrong
+	safetext.OutputField                  // the head of an object that may not be changed
+	DryRun               bool             `json:"dry_run,omitempty"`
+	Repaired             bool             `json:"repaired"` // something was written
+	Generation           uint32           `json:"generation"`
+	Recipients           int              `json:"recipients"`
+	Added                []changedSlot    `json:"added,omitempty"`   // slots of the detached head that the file did not have
+	Removed              []changedSlot    `json:"removed,omitempty"` // slots of the file that the detached head does not have
+	Findings             []format.Finding `json:"findings"`          // what was wrong
 }
 
 // repair makes both copies of a file's head the one that counts.
@@ -159,11 +164,12 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	open := a.openForChange
+	var src *headSource
 	if r.dryRun {
-		open = a.openHeadSource
+		src, err = a.openHeadSource(file, r.head)
+	} else {
+		src, err = a.openForChange(file, r.head, r.options())
 	}
-	src, err := open(file, r.head)
 	readOnly := err // a medium that cannot be written: what is sound needs no repair
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		src, err = a.openHeadSource(file, r.head)
@@ -196,10 +202,13 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	case readOnly != nil:
 		return readOnly
 	default:
-		if err := src.save(heads); err != nil {
+		beside, err := a.save(src, heads)
+		if err != nil {
 			return err
 		}
-		done.Repaired = true
+		if done.Repaired = beside == nil; !done.Repaired {
+			done.OutputField = beside.given.AsOutput()
+		}
 	}
 	return a.tellRepaired(done)
 }
@@ -257,6 +266,7 @@ func (a *app) tellRepaired(d *repaired) error {
 	case a.quiet:
 	case len(d.Findings) == 0:
 		a.printf("%s: nothing to repair: both copies of its head are good and equal\n", d.File)
+	case !d.Repaired && !d.DryRun: // which was said
 	case d.DryRun:
 		a.printf("%s: not repaired: this was a dry run\n", d.File)
 	default:

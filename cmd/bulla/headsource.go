@@ -56,8 +56,8 @@ func (a *app) openHeadSource(file, detached string) (*headSource, error) {
 
 // openForChange opens a file whose head is to be written in place, and keeps
 // others from doing the same.
-func (a *app) openForChange(file, detached string) (*headSource, error) {
-	p, err := a.files.Patch(file, storage.PatchOptions{})
+func (a *app) openForChange(file, detached string, opts storage.PatchOptions) (*headSource, error) {
+	p, err := a.files.Patch(file, opts)
 	if errors.Is(err, storage.NotPatchable) {
 		return nil, withHint(err, "make a detached head instead, with -o HEAD: see bulla help head")
 	}

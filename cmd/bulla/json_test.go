@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"bulla/internal/storage/s3/s3test"
 )
 
 // A schema is the objects in docs/json.md by their names.
@@ -168,10 +170,12 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer stop()
+	env := append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "TEST_NOW=2027-03-15T00:00:00Z", "SSL_CERT_FILE="+cert)
+	env = append(env, s3test.Env(s3test.Start(t).URL)...)
 	run := func(exit int, object string, args ...string) {
 		t.Helper()
 		cmd := exec.Command("bulla", append(args, "--json")...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "TEST_NOW=2027-03-15T00:00:00Z", "SSL_CERT_FILE="+cert)
+		cmd.Dir, cmd.Env = dir, env
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr
 		cmd.Run()
@@ -254,6 +258,9 @@ func TestJSON(t *testing.T) {
 	run(0, "head restore", "head", "restore", "--head", "letter.head", "letter.bulla")
 	damage("letter.bulla", -40_000)
 	run(exitLoss, "salvage", "salvage", "-o", "saved", "letter.bulla")
+	killedUpload(t, dir, env, "s3://bucket/killed.bulla")
+	run(0, "storage uploads", "storage", "uploads", "s3://bucket")
+	run(0, "storage uploads", "storage", "uploads", "--abort", "s3://bucket")
 	run(0, "entropy", "entropy")
 	run(0, "entropy test", "entropy", "test", "os")
 	run(0, "version", "version")

@@ -58,6 +58,7 @@ func TestMain(m *testing.M) {
 //	tpm WHAT               starts an emulated TPM, or does something to it
 //	loop FILE              makes a block device of a file, $LOOP
 //	https                  serves the folder as $HTTPS
+//	s3 [FLAG…]             starts an S3 server with the bucket s3://bucket, a folder in $S3DIR
 //
 // and the conditions root, mounts (it may make mounts of its own), loops (it may
 // make block devices) and missing:PROG.
@@ -99,6 +100,7 @@ func TestScript(t *testing.T) {
 			"tpm":     tpmCmd(t),
 			"loop":    loopCmd,
 			"https":   httpsCmd,
+			"s3":      s3Cmd(t),
 		},
 		RequireExplicitExec: false,
 		RequireUniqueNames:  true,

@@ -31,16 +31,26 @@ func (o *outputFlags) register(cmd *cobra.Command, usage string) {
 	f.StringVarP(&o.name, "output", "o", "", usage)
 	f.BoolVar(&o.force, "force", false, "replace an existing output")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the output is safe on the disk")
-	f.Var(&o.allow, "allow", "do what --force does not cover: `WHAT` is "+strings.Join(o.allow.known(), " or "))
+	o.allow.register(cmd)
 }
 
 // An allowFlag is what is too risky for --force to cover.
 type allowFlag struct {
 	words []string
 	other []string // the words that the verb knows beside "device"
+	only  []string // those that it knows, where it writes to no device
 }
 
-func (a *allowFlag) known() []string { return append([]string{"device"}, a.other...) }
+func (a *allowFlag) register(cmd *cobra.Command) {
+	cmd.Flags().Var(a, "allow", "do what --force does not cover: `WHAT` is "+strings.Join(a.known(), " or "))
+}
+
+func (a *allowFlag) known() []string {
+	if a.only != nil {
+		return a.only
+	}
+	return append([]string{"device"}, a.other...)
+}
 
 func (a *allowFlag) allows(word string) bool { return slices.Contains(a.words, word) }
 
@@ -252,6 +262,12 @@ var storageErrors = map[storage.Kind]struct {
 	storage.Untrusted:     {exitIO, "the server of NAME cannot be trusted: CAUSE", "SSL_CERT_FILE names the certificates to trust"},
 	storage.Unavailable:   {exitIO, "NAME cannot be reached: CAUSE", "run it again later"},
 	storage.Refused:       {exitIO, "the server of NAME refuses: CAUSE", ""},
+	storage.PartRefused:   {exitIO, "NAME was not written: the store takes no more parts: CAUSE", "--storage-option max-parts=N has it written in N parts, which grow"},
+	storage.TooLarge:      {exitRefused, "NAME was not written: CAUSE", "give a larger --storage-option max-parts=N, or write a set of volumes"},
+	storage.Unsafe:        {exitRefused, "the store of NAME does not heed conditions: a change by another program at the same time would be lost", "--allow unsafe-store changes it all the same; -o HEAD makes a detached head instead"},
+	storage.Versioned:     {exitRefused, "NAME is in a bucket that keeps versions: changing it adds one, CAUSE", "--yes adds it; --delete-old-version deletes the old one afterwards, which whoever was removed could still open"},
+	storage.Retained:      {exitRefused, "NAME is locked against changes", ""},
+	storage.Lingers:       {exitIO, "NAME is changed, but its old version could not be deleted: CAUSE", "delete it yourself: whoever was removed can still open it"},
 	storage.NoDescriptor:  {exitUsage, "", "for example /dev/fd/3"},
 	storage.Closed:        {exitIO, "NAME is closed", "name a file, or redirect it; /dev/null opened for reading and writing looks closed, too: use -o /dev/null, or open it for writing only"},
 	storage.HalfPatched: {exitIO, "",

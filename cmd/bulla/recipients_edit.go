@@ -20,6 +20,7 @@ import (
 type editFlags struct {
 	recipientFlags
 	entropyFlags
+	patchFlags
 	opener identityFlags
 	output outputFlags
 	head   string // a detached one
@@ -98,6 +99,8 @@ func (e *editFlags) registerRest(a *app, cmd *cobra.Command) {
 	e.opener.registerFor(a, cmd, toEdit)
 	e.opener.passphrase.prompt = "Passphrase that opens the file now"
 	f.StringVar(&e.head, "head", "", "use the detached head in `FILE`, if it is newer than the file's own")
+	e.output.allow.other = []string{unsafeStore}
+	e.patchFlags.register(cmd, &e.output.allow)
 	e.output.register(cmd, "write the result to the detached head `FILE`, not to the file")
 	reword(cmd, "force", "replace an existing detached head")
 }
@@ -143,13 +146,15 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	switch {
 	case e.dryRun:
 	case out == nil:
-		err = src.save(heads)
+		out, err = a.save(src, heads)
 	default:
-		c.OutputField = out.given.AsOutput()
 		err = a.writeWhole(out, heads.Encoded())
 	}
 	if err != nil {
 		return err
+	}
+	if out != nil {
+		c.OutputField = out.given.AsOutput()
 	}
 	return a.tellChange(c, heads)
 }
@@ -195,7 +200,7 @@ func (e *editFlags) check(cmd *cobra.Command, edit *stream.Edit, file string) (w
 // to be written to, if any.
 func (a *app) editPlaces(e *editFlags, file string) (src *headSource, out *output, err error) {
 	if e.output.name == "" && !e.dryRun {
-		src, err = a.openForChange(file, e.head)
+		src, err = a.openForChange(file, e.head, e.options())
 		return src, nil, err
 	}
 	if src, err = a.openHeadSource(file, e.head); err != nil {

@@ -16,6 +16,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/internal/storage/object"
+	"bulla/internal/storage/s3"
 	"bulla/keyslot"
 )
 
@@ -36,6 +37,7 @@ var verbs = []func(*app) *cobra.Command{
 	headCommand,
 	keygenCommand,
 	epochCommand,
+	storageCommand,
 	entropyCommand,
 	completionCommand,
 	versionCommand,
@@ -46,6 +48,7 @@ type app struct {
 	stdio
 	files  *storage.Run
 	remote object.Client // that the stores of files have in common
+	s3     *s3.Store
 	con    *console.Console
 	person *console.Terminal
 	left   interrupt.Leftovers
@@ -152,6 +155,8 @@ is overwritten without --force, and no input is deleted.`,
 	f.SortFlags = false
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "print errors only")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "print what was done")
+	f.Var(&storageOption{Options: &a.s3.Options}, "storage-option", "bulla help stores lists them")
+	f.MarkHidden("storage-option")
 	f.BoolVar(&a.json, "json", false, "write JSON: results to stdout, errors and warnings to stderr")
 	for _, verb := range verbs {
 		root.AddCommand(verb(a))

@@ -9,9 +9,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"bulla/internal/storage/s3/s3test"
 )
 
 // serveHTTPS serves a folder, with ETags, and returns its URL and a file with the server's
@@ -40,4 +46,45 @@ func httpsCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(stop)
 	ts.Setenv("HTTPS", url)
 	ts.Setenv("SSL_CERT_FILE", cert)
+}
+
+// s3Cmd starts an S3 server, with arguments of its own, whose buckets are folders in $S3DIR,
+// and of which one is s3://bucket.
+func s3Cmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		srv := s3test.Start(t, args...)
+		ts.Setenv("S3DIR", srv.Dir)
+		for _, v := range s3test.Env(srv.URL) {
+			name, value, _ := strings.Cut(v, "=")
+			ts.Setenv(name, value)
+		}
+	}
+}
+
+// killedUpload has a run killed that has begun to upload an object.
+func killedUpload(t *testing.T, dir string, env []string, name string) {
+	t.Helper()
+	cmd := exec.Command("bulla", "encrypt", "-o", name)
+	cmd.Dir, cmd.Env = dir, env
+	in, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err == nil {
+		_, err = in.Write(make([]byte, 40<<20))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	for range 200 {
+		list := exec.Command("bulla", "storage", "uploads", name)
+		list.Env = env
+		if out, err := list.Output(); err == nil && len(out) > 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Fatal("it does not upload")
 }

@@ -116,6 +116,7 @@ func kindOf(f *pflag.Flag) string {
 	return orElse(map[string]string{
 		"int":        "a number",
 		"intSlice":   "numbers, with commas between them",
+		"storage":    "anonymous, max-parts=N, conditions=honoured or conditions=ignored",
 		"descriptor": "the number of a file descriptor",
 		"bool":       "no value, or true or false",
 	}[f.Value.Type()], "a value of another kind")

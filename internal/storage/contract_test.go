@@ -86,7 +86,7 @@ func inBucket(t *testing.T) *backend {
 	}
 	client := &object.Client{Patience: object.Patience{Tries: 2, Wait: time.Millisecond}}
 	b := &backend{run: storage.TestingRun(t)}
-	b.run.Stores = map[string]storage.Store{"s3": s3.New(client, s3.Options{})}
+	b.run.Stores = map[string]storage.Store{"s3": s3.New(client)}
 	dir := filepath.Join(srv.Dir, "bucket")
 	b.name = func(name string) string { return "s3://bucket/" + name }
 	b.create = func(name string, opts storage.Options) (*storage.Pending, error) {
@@ -97,7 +97,7 @@ func inBucket(t *testing.T) *backend {
 		return string(c), err == nil
 	}
 	b.put = func(name, content string) {
-		other := &storage.Run{Stores: map[string]storage.Store{"s3": s3.New(client, s3.Options{})}}
+		other := &storage.Run{Stores: map[string]storage.Store{"s3": s3.New(client)}}
 		p, err := other.Create(b.name(name), storage.Options{Force: true})
 		if err == nil {
 			io.WriteString(p, content)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 )
 
 // A Patch is a regular file that is about to be changed in place. It is locked against
@@ -13,6 +14,7 @@ import (
 type Patch struct {
 	*Blob
 	opts PatchOptions
+	busy sync.Mutex // while Apply runs
 
 	// Unlocked is why the file has no lock, on a file system without them; nil if it
 	// has one. Without it others may change the file; Apply notices changes before Apply.
@@ -87,6 +89,8 @@ func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
 // when it was opened. Every other *Error is of kind HalfPatched: the file has
 // some of the changes, or something else has changed it at the same time.
 func (p *Patch) Apply(changes ...Change) error {
+	p.busy.Lock()
+	defer p.busy.Unlock()
 	if p.object != nil {
 		return p.object.(Patcher).Apply(changes, p.opts)
 	}
@@ -114,6 +118,12 @@ func (p *Patch) Apply(changes ...Change) error {
 		p.stat = st
 	}
 	return nil
+}
+
+// Wait returns when no Apply is under way.
+func (p *Patch) Wait() {
+	p.busy.Lock()
+	defer p.busy.Unlock()
 }
 
 // check refuses changes of what has changed.

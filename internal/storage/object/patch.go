@@ -64,7 +64,7 @@ func (p *Patchable) may(opts storage.PatchOptions) error {
 		return failed(p.name, storage.Retained, nil)
 	}
 	if p.info.Version != "" && !opts.Keep && !opts.DeleteOld {
-		return failed(p.name, storage.Versioned, nil)
+		return failed(p.name, storage.Versioned, fmt.Errorf("another %d bytes", p.info.Size))
 	}
 	profile, err := p.To.Profile(p.ctx)
 	if err != nil {

@@ -62,8 +62,11 @@ const (
 	maxPart = 5 << 30
 )
 
+// MaxParts is how many parts an upload may have. Some stores take fewer.
+const MaxParts = 10_000
+
 // DefaultPlan takes 4.9 TiB.
-var DefaultPlan = Plan{First: 16 << 20, Parts: 10_000}
+var DefaultPlan = Plan{First: 16 << 20, Parts: MaxParts}
 
 // size is the size of a part, from number 1 on.
 func (p Plan) size(number int) int64 {

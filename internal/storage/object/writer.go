@@ -57,7 +57,7 @@ func (c *Client) Create(ctx context.Context, name string, to Target, opts storag
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	if room := w.plan.Room(); opts.Size > room {
 		return nil, failed(name, storage.TooLarge, fmt.Errorf("%d bytes, and %d parts have room for %d", opts.Size, w.plan.Parts, room))
-	} else if w.plan.Parts < DefaultPlan.Parts {
+	} else if w.plan.Parts < MaxParts {
 		c.Tell(fmt.Sprintf("%s can get no more than %d bytes in %d parts", storage.Shown(name), room, w.plan.Parts), "")
 	}
 	if !opts.Force {

@@ -200,8 +200,8 @@ func (p *place) Delete(ctx context.Context, version string) error {
 // Plan implements [object.Target].
 func (p *place) Plan() object.Plan {
 	plan := object.DefaultPlan
-	if p.opts.MaxParts > 0 {
-		plan.Parts = p.opts.MaxParts
+	if p.MaxParts > 0 {
+		plan.Parts = p.MaxParts
 	}
 	if u, err := url.Parse(p.endpoint()); err == nil && strings.HasSuffix(u.Hostname(), ".r2.cloudflarestorage.com") {
 		plan.Even, plan.First = true, 128<<20 // Cloudflare R2 takes parts of one size only

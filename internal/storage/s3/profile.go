@@ -2,10 +2,7 @@ package s3
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"bulla/internal/storage"
@@ -22,8 +19,8 @@ import (
 //	complete  under If-None-Match: *, where there is an object
 //	complete  under If-Match with an ETag that nothing has
 //
-// Each of the last three is to fail. That takes about ten requests, once for an endpoint
-// and bucket: the answer is kept in a file. AWS itself is not tried.
+// Each of the last three is to fail. That takes about ten requests, once for a bucket
+// in a run that needs to know. AWS itself is not tried.
 
 // absent is an ETag that nothing has.
 const absent = `"00000000000000000000000000000000"`
@@ -31,31 +28,25 @@ const absent = `"00000000000000000000000000000000"`
 // Profile implements [object.Target].
 func (p *place) Profile(ctx context.Context) (*object.Profile, error) {
 	switch {
-	case p.opts.Trust, p.endpoint() == "" && !p.opts.Distrust:
+	case p.Options.Profile != nil:
+		return p.Options.Profile, nil
+	case p.endpoint() == "":
 		return &object.Honest, nil
-	case p.opts.Distrust:
-		return &object.Profile{}, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	id := p.endpoint() + " " + p.bucket
-	if p.profiles[id] != nil {
-		return p.profiles[id], nil
-	}
-	kept := p.readProfiles()
-	profile, ok := kept[id]
-	if !ok {
-		var err error
-		if profile, err = p.probe(ctx); errors.Is(err, storage.Denied) || errors.Is(err, storage.Refused) {
+	if p.profiles[p.bucket] == nil {
+		got, err := p.probe(ctx)
+		switch {
+		case errors.Is(err, storage.Denied), errors.Is(err, storage.Refused):
 			p.client.Tell("it could not be found out whether the store of "+p.name+" honours conditions: "+err.Error(), "--storage-option conditions=honoured says that it does")
-			return &object.Profile{}, nil
-		} else if err != nil {
+			got = object.Profile{}
+		case err != nil:
 			return nil, err
 		}
-		p.keepProfile(id, profile)
+		p.profiles[p.bucket] = &got
 	}
-	p.profiles[id] = &profile
-	return &profile, nil
+	return p.profiles[p.bucket], nil
 }
 
 // probe tries what the store does.
@@ -116,29 +107,5 @@ func (p *place) clean(ctx context.Context, upload string, there *object.Info) {
 			return
 		}
 		there, _ = p.Stat(ctx)
-	}
-}
-
-func (p *place) readProfiles() map[string]object.Profile {
-	all := make(map[string]object.Profile)
-	if b, err := os.ReadFile(p.opts.Profiles); err == nil {
-		json.Unmarshal(b, &all)
-	}
-	return all
-}
-
-// keepProfile keeps a profile for later runs, if there is a place for it.
-func (p *place) keepProfile(id string, profile object.Profile) {
-	if p.opts.Profiles == "" {
-		return
-	}
-	all := p.readProfiles()
-	all[id] = profile
-	b, err := json.Marshal(all)
-	if err == nil && os.MkdirAll(filepath.Dir(p.opts.Profiles), 0o700) == nil {
-		if f, err := new(storage.Run).Create(p.opts.Profiles, storage.Options{Force: true, Mode: 0o600}); err == nil {
-			f.Write(b)
-			f.Commit()
-		}
 	}
 }

@@ -32,17 +32,16 @@ import (
 
 // Options are what the environment of the aws command has no word for.
 type Options struct {
-	Anonymous bool   // without credentials
-	MaxParts  int    // of an upload; 0: 10,000
-	Trust     bool   // the store honours all conditions: it is not tried
-	Distrust  bool   // it honours none
-	Profiles  string // the file in which profiles are kept; "": they are not
+	Anonymous bool            // without credentials
+	MaxParts  int             // of an upload; 0: object.MaxParts
+	Profile   *object.Profile // what the store does with conditions; nil: it is found out
 }
 
 // A Store is all buckets of one endpoint.
 type Store struct {
+	Options // not to be changed once the store is used
+
 	client *object.Client
-	opts   Options
 
 	once  sync.Once
 	err   error
@@ -54,8 +53,8 @@ type Store struct {
 }
 
 // New returns the store. It reads nothing of the environment before it is used.
-func New(c *object.Client, opts Options) *Store {
-	return &Store{client: c, opts: opts, profiles: make(map[string]*object.Profile)}
+func New(c *object.Client) *Store {
+	return &Store{client: c, profiles: make(map[string]*object.Profile)}
 }
 
 // fallbackRegion signs requests where none is configured: most other endpoints take any.
@@ -73,7 +72,7 @@ func (s *Store) connect(ctx context.Context) error {
 			s.err = &storage.Error{Kind: storage.NoCredentials, Err: err}
 			return
 		}
-		if s.opts.Anonymous {
+		if s.Anonymous {
 			cfg.Credentials = aws.AnonymousCredentials{}
 		} else if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
 			s.err = &storage.Error{Kind: storage.NoCredentials, Err: lastOf(err)}

@@ -22,6 +22,10 @@ func (Foreign) Error() string { return ErrNotBulla.Error() }
 
 func (Foreign) Unwrap() error { return ErrNotBulla }
 
+// ShreddedMark is what a container begins with whose copies of the head were destroyed on
+// purpose.
+const ShreddedMark = "bulla shredded\n"
+
 // foreign lists how files that people hand to a decryptor by mistake begin,
 // and what happened to a container that begins so.
 var foreign = []struct {
@@ -35,6 +39,7 @@ var foreign = []struct {
 	{ForeignConverted, "it is a container that was converted to ASCII as if it were text", []string{"?bulla"}, 0},
 	{ForeignConverted, "it is a container whose line ends were converted as if it were text",
 		[]string{"\x89bulla\n", "\x89bulla\r\r", "\x89bulla\r\n\x1a\r\n"}, 0},
+	{ForeignOther, "it was destroyed by bulla shred", []string{ShreddedMark}, 0},
 	{ForeignAge, "it looks like an age file", []string{"age-encryption.org/"}, 0},
 	{ForeignAge, "it looks like an armored age file", []string{"-----BEGIN AGE ENCRYPTED FILE"}, 0},
 	{ForeignOther, "it looks like an armored OpenPGP file", []string{"-----BEGIN PGP"}, 0},

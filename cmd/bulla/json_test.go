@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -261,6 +262,13 @@ func TestJSON(t *testing.T) {
 	killedUpload(t, dir, env, "s3://bucket/killed.bulla")
 	run(0, "storage uploads", "storage", "uploads", "s3://bucket")
 	run(0, "storage uploads", "storage", "uploads", "--abort", "s3://bucket")
+	write("out.parity", "")
+	if err := errors.Join(os.Rename(filepath.Join(dir, "p.bulla"), filepath.Join(dir, "out")), os.Link(filepath.Join(dir, "out"), filepath.Join(dir, "hard")), os.Symlink("out", filepath.Join(dir, "soft"))); err != nil {
+		t.Fatal(err)
+	}
+	write("soft.parity", "")
+	run(0, "shred", "shred", "--dry-run", "soft")
+	run(0, "shred", "shred", "--yes", "age.bulla", "out")
 	run(0, "entropy", "entropy")
 	run(0, "entropy test", "entropy", "test", "os")
 	run(0, "version", "version")

@@ -155,18 +155,23 @@ func newListing(file safetext.Name, h *format.Head) *listing {
 	return d
 }
 
+// line is a slot in a listing.
+func (s *listedSlot) line() string {
+	whose := shortKey(s.Recipient)
+	if s.From != "" {
+		whose += fmt.Sprintf(" (%s)", safetext.Printable(s.From))
+	}
+	line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.Text, strings.TrimSpace(whose))
+	return strings.TrimRight(line, " ")
+}
+
 func (a *app) tellListing(d *listing) error {
 	if a.json {
 		return a.printJSON(d)
 	}
 	a.printf("%s: %s, generation %d\n", d.File, plural(len(d.Slots), "recipient"), d.Generation)
 	for _, s := range d.Slots {
-		whose := shortKey(s.Recipient)
-		if s.From != "" {
-			whose += fmt.Sprintf(" (%s)", safetext.Printable(s.From))
-		}
-		line := fmt.Sprintf("%4d  %-10s  %-33s  %s", s.Number, s.Type, s.Text, strings.TrimSpace(whose))
-		a.printf("%s\n", strings.TrimRight(line, " "))
+		a.printf("%s\n", s.line())
 	}
 	a.printf("room for %d more of type hpke\n", d.Room)
 	if !d.Keyed {

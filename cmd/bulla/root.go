@@ -35,6 +35,7 @@ var verbs = []func(*app) *cobra.Command{
 	inspectCommand,
 	recipientsCommand,
 	headCommand,
+	shredCommand,
 	keygenCommand,
 	epochCommand,
 	storageCommand,

@@ -47,6 +47,7 @@ var exitsOf = map[string][]int{
 	"recipients repair": {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
 	"head export":       {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"head restore":      {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
+	"shred":             {exitBad, exitRefused, exitUnsupported, exitChanged},
 	"epoch create":      {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
 	"epoch extend":      {exitNoKey, exitRefused, exitUnsupported, exitChanged},
 	"epoch advance":     {exitNoKey, exitRefused, exitUnsupported, exitChanged},

@@ -31,6 +31,14 @@ func fileID(st fs.FileInfo) string {
 	return st.Name()
 }
 
+// Links is how many names a file has; 0 if that is not known.
+func Links(st fs.FileInfo) int {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return int(sys.Nlink)
+	}
+	return 0
+}
+
 // isOursAlone reports whether a file is one that no other user can read, by no
 // other name.
 func isOursAlone(st fs.FileInfo) bool {

@@ -16,6 +16,9 @@ const (
 	syncsAll      = false
 )
 
+// Links is how many names a file has; 0 if that is not known.
+func Links(fs.FileInfo) int { return 0 }
+
 func fileID(fs.FileInfo) string { return "" } // not to be told without opening it
 
 func isOursAlone(st fs.FileInfo) bool { return st.Mode().IsRegular() } // its directory's rights are its own

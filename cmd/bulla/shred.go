@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/internal/safetext"
+	"bulla/internal/storage"
+	"bulla/slot"
+	"bulla/stream"
+)
+
+type shredFlags struct {
+	listFlags
+	dryRun, yes bool
+}
+
+func shredCommand(a *app) *cobra.Command {
+	s := &shredFlags{listFlags: listFlags{whom: recipientFlags{allEpochs: true}}}
+	cmd := &cobra.Command{
+		Use:   "shred FILE...",
+		Short: "Destroy files: no key opens them any more",
+		Long: `Destroy both copies of the head of each FILE in place, and the copy in FILE` + paritySuffix + `.
+Without a head no key opens the rest. Of a set, name the root: nothing opens the
+volumes without it. First it lists who can open the file, as recipients list does,
+and what it cannot reach, and asks, unless --yes is given.
+
+Beyond its reach are copies and backups, snapshots, the old blocks of flash disks and
+of file systems that copy on write, detached heads, and keys that somebody kept: see
+docs/shred.md. A run that was interrupted is finished by the next one.`,
+		Example: `  bulla shred --dry-run old.tar.bulla
+  bulla shred --yes old.tar.bulla`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage("for example: bulla shred --dry-run old.tar.bulla", "shred takes the names of files")
+			}
+			return notEmpty(cmd, args)
+		},
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.shred(cmd.Context(), s, args) },
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "show what would be destroyed, and write nothing")
+	f.BoolVar(&s.yes, "yes", false, "do not ask")
+	s.identityFlags.register(a, cmd)
+	s.whom.registerPublic(a, cmd, toFind)
+	return cmd
+}
+
+// A shredding is what shred says of a file, in JSON as it stands.
+type shredding struct {
+	safetext.FileField
+	DryRun   bool           `json:"dry_run,omitempty"`
+	Shredded bool           `json:"shredded"`             // it is, now or by an earlier run
+	Slots    []listedSlot   `json:"slots"`                // who can open it; none if no copy of its head is sound
+	Parity   safetext.Name  `json:"parity,omitempty"`     // whose copy of the head is destroyed, too
+	Leads    safetext.Name  `json:"leads_to,omitempty"`   // the file that a symbolic link leads to
+	Links    int            `json:"hard_links,omitempty"` // if there are several
+	patch    *storage.Patch // nil in a dry run
+	name     string
+	before   bool // an earlier run has destroyed the container itself
+}
+
+const paritySuffix = ".parity"
+
+// Both copies lie in the first and in the last shredSize bytes, however long they are: so
+// it makes no difference which of them are damaged, or were destroyed by a run that was
+// killed. What else lies there was of no use without them.
+const shredSize = format.MaxHeadSize
+
+func (a *app) shred(ctx context.Context, s *shredFlags, names []string) error {
+	if err := a.claimInput(names...); err != nil {
+		return err
+	}
+	named, err := s.named()
+	if err != nil {
+		return err
+	}
+	ids, err := s.find(false)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	var all []*shredding
+	for _, name := range names {
+		d, err := a.toShred(ctx, s, name, ids, named)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if d.patch != nil {
+			defer d.patch.Close()
+		}
+		all = append(all, d)
+		a.tellShred(d)
+	}
+	if len(all) > 0 && !s.dryRun {
+		if err := a.confirm(ctx, s.yes, "Destroy "+plural(len(all), "file")+" for good?"); err != nil {
+			return err
+		}
+	}
+	for _, d := range all {
+		if !s.dryRun {
+			if err := a.destroy(d); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			d.Shredded = true
+			a.note("%s: destroyed", d.name)
+		}
+		if a.json {
+			a.printJSON(d)
+		}
+	}
+	if len(errs) > 0 {
+		return a.worst(errs)
+	}
+	return a.outErr
+}
+
+// toShred opens a file that is to be destroyed, and finds out who can open it.
+func (a *app) toShred(ctx context.Context, s *shredFlags, name string, ids *identities, named []namedRecipient) (d *shredding, err error) {
+	d = &shredding{FileField: safetext.Name(name).AsFile(), DryRun: s.dryRun, Slots: []listedSlot{}}
+	var in *input
+	if s.dryRun {
+		in, err = a.openInput(name)
+	} else if d.patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
+		in = a.newInput(d.patch.Blob, name)
+	}
+	if err != nil {
+		return nil, withVersions(err)
+	}
+	defer func() {
+		if s.dryRun || err != nil {
+			in.Close()
+		}
+	}()
+	d.name = in.name
+	if !in.regular {
+		return nil, &storage.Error{Kind: storage.NotPatchable, Name: name}
+	}
+	if err := d.judgeFile(in); err != nil {
+		return nil, err
+	}
+	copies := format.ReadCopies(in.At(), in.size)
+	usable := copies.Usable()
+	begin := make([]byte, len(format.ShreddedMark))
+	in.At().ReadAt(begin, 0)
+	d.before = bytes.Equal(begin, []byte(format.ShreddedMark)) && len(usable) == 0
+	if errors.Is(copies.HeadErr, format.ErrNotBulla) && len(usable) == 0 && !d.before {
+		return nil, about(in.name, copies.HeadErr)
+	}
+	d.Shredded = d.before
+	if len(usable) > 0 {
+		d.Slots = newListing(d.File, usable[0].Head).Slots
+	}
+	if h, err := stream.EditHead(ctx, in.At(), in.size, ids.all, &stream.HeadOptions{AllowTruncated: true}); err == nil {
+		defer h.Close()
+		for _, id := range ids.all {
+			if r := slot.RecipientOf(id); r != nil {
+				named = append(named, namedRecipient{r, theOpener})
+			}
+		}
+		d.Slots = keyedListing(d.File, h, named).Slots
+	}
+	return d, nil
+}
+
+// withVersions adds to the refusal of a bucket that keeps versions why.
+func withVersions(err error) error {
+	if errors.Is(err, storage.Versioned) {
+		return withHint(err, "overwriting it destroys nothing: delete all of its versions with the store's own tools")
+	}
+	return err
+}
+
+// judgeFile looks at names: what a link leads to, other names, and a parity file.
+func (d *shredding) judgeFile(in *input) error {
+	if in.InStore() {
+		return nil
+	}
+	st := in.Info()
+	if st.Mode().Perm()&0o200 == 0 {
+		return refuse("chmod u+w "+safetext.Shell(in.path)+" if it is to go", "%s is read-only", in.name)
+	}
+	if n := storage.Links(st); n > 1 {
+		d.Links = n
+	}
+	if l, err := os.Lstat(in.path); err == nil && l.Mode()&fs.ModeSymlink != 0 {
+		to, err := filepath.EvalSymlinks(in.path)
+		if err != nil {
+			return err
+		}
+		d.Leads = safetext.Name(to)
+	}
+	if path := in.path + paritySuffix; exists(path) {
+		d.Parity = safetext.Name(path)
+	}
+	return nil
+}
+
+// tellShred says what is about to be destroyed, and what is not.
+func (a *app) tellShred(d *shredding) {
+	if a.json || a.quiet {
+		return
+	}
+	switch {
+	case d.before:
+		a.printf("%s: destroyed by an earlier run\n", d.File)
+	case len(d.Slots) == 0:
+		a.printf("%s: neither copy of its head is sound\n", d.File)
+	default:
+		a.printf("%s: %s can open it\n", d.File, plural(len(d.Slots), "recipient"))
+	}
+	for _, s := range d.Slots {
+		a.printf("%s\n", s.line())
+	}
+	if d.Leads != "" {
+		a.printf("it is a link: %s is destroyed\n", d.Leads)
+	}
+	if d.Links > 0 {
+		a.printf("it has %d names (hard links): under all of them it is destroyed\n", d.Links)
+	}
+	if d.Parity != "" {
+		a.printf("the copy of the head in %s is destroyed, too\n", d.Parity)
+	}
+	a.printf("not reached: copies and backups of it, snapshots, detached heads, grants, keys that somebody kept\n")
+}
+
+// destroy overwrites both ends of a container, and the copy of its head in the parity file
+// last: each is durable before the next.
+func (a *app) destroy(d *shredding) error {
+	size := d.patch.Size()
+	first := make([]byte, min(size, shredSize))
+	copy(first, format.ShreddedMark)
+	changes := []storage.Change{{New: first}}
+	if rest := size - int64(len(first)); rest > 0 {
+		n := min(rest, shredSize)
+		changes = append(changes, storage.Change{Offset: size - n, New: make([]byte, n)})
+	}
+	if err := d.patch.Apply(changes...); errors.Is(err, storage.HalfPatched) {
+		return withHint(err, "it may still open: run it again once writing works")
+	} else if err != nil {
+		return withVersions(err)
+	}
+	if d.Parity == "" {
+		return nil
+	}
+	p, err := a.files.Patch(string(d.Parity), storage.PatchOptions{})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if n := min(p.Size()-parityHeadAt, shredSize); n > 0 {
+		return p.Apply(storage.Change{Offset: parityHeadAt, New: make([]byte, n)})
+	}
+	return nil
+}
+
+// parityHeadAt is where a parity file has its copy of the head (spec/parity.md). What
+// comes after it serves to repair the container, which is gone.
+const parityHeadAt = 512

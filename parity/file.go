@@ -87,6 +87,10 @@ func readAt(src io.ReaderAt, b []byte, off int64, step int) (failed error) {
 	return failed
 }
 
+// ReadAt fills b with what src has at off, and zeros for what is not there or cannot be
+// read: a copy of a damaged file for [RepairOptions].Source is made so.
+func ReadAt(src io.ReaderAt, b []byte, off int64) { readAt(src, b, off, blockSize) }
+
 // headCopy returns the copy of the container's head, or nil if it is not usable.
 func (f *file) headCopy() *format.Copy {
 	b := make([]byte, f.headSize())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type encryptFlags struct {
 	workFlags
 	entropyFlags
 	compressFlags
+	parity      parityFlags
 	suite       string
 	reserve     int
 	verify      bool
@@ -75,6 +77,7 @@ its name; this waits for the disk even with --no-sync.`,
 	e.allow.other = []string{"double"}
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
+	e.parity.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&e.suite, "suite", "", "encrypt with `SUITE`, aes or chacha (default: the faster one on this processor)")
 	f.IntVar(&e.reserve, "reserve", 0, "leave room to add `N` more recipients later, besides two")
@@ -91,7 +94,7 @@ var suites = map[string]format.Suite{"": 0, "aes": format.AES256GCM, "chacha": f
 
 // writerOptions checks the flags that have nothing to do with files and keys.
 func (e *encryptFlags) writerOptions(a *app, cmd *cobra.Command) (*stream.WriterOptions, error) {
-	if err := e.workFlags.check(cmd); err != nil {
+	if err := cmp.Or(e.workFlags.check(cmd), e.parity.check("--parity")); err != nil {
 		return nil, err
 	}
 	suite, ok := suites[e.suite]
@@ -152,11 +155,15 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 			return err
 		}
 	}
+	par, err := a.planParity(&e.parity, e.outputFlags, out)
+	if err != nil {
+		return err
+	}
 	to, err := e.withPassphrase(cmd.Context(), keys, opts.Entropy)
 	if err != nil {
 		return err
 	}
-	return a.seal(cmd.Context(), in, from, out, to, opts, e)
+	return a.seal(cmd.Context(), in, from, out, par, to, opts, e)
 }
 
 // checkDouble refuses a file that is encrypted, or is called so.
@@ -250,13 +257,17 @@ func spoiled(err error, out *output) error {
 	return f
 }
 
-func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
+func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, par *parityOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
 	defer out.Abort()
+	defer par.abort()
+	if err := par.begin(ctx, a, e.parity.cells, e.jobs); err != nil {
+		return err
+	}
 	start := time.Now()
-	sw, err := stream.NewWriter(ctx, out.writer(), to, opts)
+	sw, err := stream.NewWriter(ctx, par.beside(out.writer()), to, opts)
 	if err != nil {
 		return err
 	}
@@ -277,17 +288,26 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		compressed = fmt.Sprintf(" compressed to %s (%.1f%%),", console.Bytes(st.Size()), 100*float64(st.Size())/float64(n))
 	}
 	if err == nil {
+		err = par.finish()
+	}
+	if err == nil {
 		err = out.Commit()
 	}
 	bar.Finish(err)
 	if err != nil {
 		return spoiled(out.fails(err), out)
 	}
+	if err := par.commit(a); err != nil {
+		return err
+	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	done := written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}
 	if members.IsTar {
 		a.note("%s: a tar of %s with %s of data", in.name, plural(int(members.Members), "member"), console.Bytes(members.Bytes))
 		done.Members, done.MemberBytes = &members.Members, &members.Bytes
+	}
+	if par != nil {
+		done.Parity = &par.parityMade
 	}
 	a.tellEmpty(in, n, members)
 	return a.result(out, done)
@@ -298,11 +318,12 @@ type written struct {
 	safetext.InputField
 	Member safetext.String `json:"member,omitempty"`
 	safetext.OutputField
-	Plaintext   int64  `json:"plaintext_bytes"`
-	Recipients  int    `json:"recipients,omitempty"`
-	Members     *int64 `json:"members,omitempty"` // of a tar
-	MemberBytes *int64 `json:"member_bytes,omitempty"`
-	Epoch       *days  `json:"epoch,omitempty"` // that it is encrypted to
+	Plaintext   int64       `json:"plaintext_bytes"`
+	Recipients  int         `json:"recipients,omitempty"`
+	Members     *int64      `json:"members,omitempty"` // of a tar
+	MemberBytes *int64      `json:"member_bytes,omitempty"`
+	Parity      *parityMade `json:"parity,omitempty"`
+	Epoch       *days       `json:"epoch,omitempty"` // that it is encrypted to
 }
 
 // checkReadBack refuses to verify what cannot be read again.

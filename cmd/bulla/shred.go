@@ -68,8 +68,6 @@ type shredding struct {
 	before   bool // an earlier run has destroyed the container itself
 }
 
-const paritySuffix = ".parity"
-
 // Both copies lie in the first and in the last shredSize bytes, however long they are: so
 // it makes no difference which of them are damaged, or were destroyed by a run that was
 // killed. What else lies there was of no use without them.

@@ -126,6 +126,10 @@ func (p *Patch) Wait() {
 	defer p.busy.Unlock()
 }
 
+// InPlace returns the locked file for a caller who keeps a journal of what it overwrites;
+// nil of an object, which has no places.
+func (p *Patch) InPlace() *os.File { return p.file }
+
 // check refuses changes of what has changed.
 func (p *Patch) check(changes []Change) error {
 	if err := p.Recheck(); errors.Is(err, Shrunk) {

@@ -309,6 +309,15 @@ func (p *Pending) Writer() io.Writer {
 	return shared(p.file)
 }
 
+// InPlace returns the unfinished file, to be written at any place after Begin; nil unless
+// the output is a file that appears whole. Do not close it.
+func (p *Pending) InPlace() *os.File {
+	if p.path == "" || p.upload != nil {
+		return nil
+	}
+	return p.file
+}
+
 // Sparse returns what to write the output to so that zeros take no room, where the file
 // system has holes. Only a file that appears whole can be sparse, no
 // object.

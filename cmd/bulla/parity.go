@@ -1,0 +1,247 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/internal/console"
+	"bulla/internal/safetext"
+	"bulla/parity"
+)
+
+// paritySuffix ends the names of parity files.
+const paritySuffix = ".parity"
+
+// parityFlags say how much parity is made, and where.
+type parityFlags struct {
+	percent string
+	file    string
+	cells   int // of each group; 0 for no parity
+}
+
+func parityCommand(a *app) *cobra.Command {
+	return withVerbs(&cobra.Command{
+		Use:   "parity VERB",
+		Short: "Make parity files, which repair what a disk lost",
+		Long: `A parity file holds checksums of a file and parity to compute lost parts of it again.
+It takes no key to make one, to check a file with it (bulla scrub), or to repair the
+file (bulla repair). bulla encrypt --parity makes it in the same pass.
+
+Keep it on another disk than the file: it is no help if both are lost. It protects
+against damage, not against people who can change both files.`,
+		Example: `  bulla encrypt --parity 5% backup.tar
+  bulla parity create backup.tar.bulla
+  bulla scrub backup.tar.bulla
+  bulla repair backup.tar.bulla`,
+	}, parityCreateCommand(a))
+}
+
+func parityCreateCommand(a *app) *cobra.Command {
+	p := &parityFlags{}
+	var out outputFlags
+	var work workFlags
+	cmd := &cobra.Command{
+		Use:   "create FILE",
+		Short: "Make the parity file of an encrypted file",
+		Long: `Make FILE.parity, with checksums of all parts of FILE and parity for PERCENT of them.
+FILE is read once; it takes no key. Check FILE with bulla verify first: a parity file
+keeps a file as it is, with its damage if it has any.
+
+With 5%, any 7 of 135 neighboring pieces of 64 KiB may be lost, or one hole in the
+content of up to 112 MiB; --json and the report say exactly how much. Small files
+take up to twice PERCENT.`,
+		Example: `  bulla parity create backup.tar.bulla
+  bulla parity create --percent 10 -o /mnt/other/backup.parity backup.tar.bulla`,
+		Args:              exactlyOne,
+		ValidArgsFunction: completeContainers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cmp.Or(work.check(cmd), p.check("--percent")); err != nil {
+				return err
+			}
+			return a.createParity(cmd.Context(), p, out, &work, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&p.percent, "percent", "5", "make parity for `PERCENT` of the file, more than 0 and up to 100")
+	out.register(cmd, "write to `FILE` (default FILE"+paritySuffix+")")
+	work.register(cmd)
+	return cmd
+}
+
+// register registers the flags of a verb that makes a parity file beside its output.
+func (p *parityFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.percent, "parity", "", "also make a parity file, for `PERCENT` of the output (bulla help parity)")
+	cmd.Flags().StringVar(&p.file, "parity-file", "", "write it to `FILE` (default: the output's name and "+paritySuffix+")")
+}
+
+// check reads the percentage.
+func (p *parityFlags) check(flag string) (err error) {
+	if p.percent == "" && p.file == "" {
+		return nil
+	}
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(p.percent, "%"), 64)
+	if err == nil {
+		p.cells, err = parity.Cells(percent)
+	}
+	if err != nil {
+		return usage("give a number of more than 0 and up to 100, such as 5", "invalid %s %s", flag, safetext.Printable(p.percent))
+	}
+	return nil
+}
+
+// A parityOutput is a parity file that is made of what is written to it. A nil one is none.
+type parityOutput struct {
+	*output
+	maker *parity.Maker
+	ctx   context.Context
+	done  atomic.Int64
+	parityMade
+}
+
+// parityMade is what is said of a parity file, in JSON as it stands.
+type parityMade struct {
+	File     safetext.Name   `json:"parity_file"`
+	Size     int64           `json:"parity_size"`
+	Strength parity.Strength `json:"strength"`
+}
+
+func (p *parityOutput) Write(b []byte) (int, error) {
+	if p.ctx.Err() != nil {
+		return 0, context.Cause(p.ctx)
+	}
+	p.done.Add(int64(len(b)))
+	return p.maker.Write(b)
+}
+
+// planParity plans the parity file of an output; nil if none is wanted.
+func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*parityOutput, error) {
+	if p.cells == 0 {
+		return nil, nil
+	}
+	if flags.name = p.file; flags.name == "" {
+		if !out.Whole() {
+			return nil, usage("name it with --parity-file FILE", "the parity file of %s has no default name", out.name)
+		}
+		flags.name = out.Pending.Name() + paritySuffix
+	}
+	par, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true})
+	if err == nil && out != nil && par.Same(out.Pending) {
+		err = usage("name another file for one of them", "the output and the parity file are both %s", out.name)
+	}
+	return &parityOutput{output: par}, err
+}
+
+// begin creates the parity file.
+func (p *parityOutput) begin(ctx context.Context, a *app, cells, workers int) (err error) {
+	if p == nil {
+		return nil
+	}
+	if err := p.create(&a.left); err != nil {
+		return err
+	}
+	p.ctx = ctx
+	p.maker, err = parity.NewMaker(p.writer(), cells, workers)
+	return err
+}
+
+// beside returns a writer to w and to the parity file.
+func (p *parityOutput) beside(w io.Writer) io.Writer {
+	if p == nil {
+		return w
+	}
+	return io.MultiWriter(w, p)
+}
+
+// finish ends the content of the parity file.
+func (p *parityOutput) finish() (err error) {
+	if p == nil {
+		return nil
+	}
+	p.File = p.given
+	if p.Strength, err = p.maker.Close(); err == nil {
+		if st, err := p.Stat(); err == nil {
+			p.Size = st.Size()
+		}
+	}
+	return err
+}
+
+// commit gives the parity file its name, when the output has its own.
+func (p *parityOutput) commit(a *app) error {
+	if p == nil {
+		return nil
+	}
+	if err := p.Commit(); err != nil {
+		return p.fails(err)
+	}
+	a.note("%s: %s of parity: %v may be lost", p.name, console.Bytes(p.Size), strength(p.Strength))
+	return nil
+}
+
+func (p *parityOutput) abort() {
+	if p != nil {
+		p.Abort()
+	}
+}
+
+// strength is what a file survives, in words.
+type strength parity.Strength
+
+func (s strength) String() string {
+	if s.Parity == 0 {
+		return "nothing more"
+	}
+	return fmt.Sprintf("any %s of each group, or one hole of %s,", plural(s.Parity, "chunk"), console.Bytes(s.Hole))
+}
+
+func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlags, w *workFlags, name string) error {
+	if err := a.claimInput(name); err != nil {
+		return err
+	}
+	in, err := a.openInput(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if in.regular {
+		if r := format.Check(in.At(), in.size); !r.Valid() {
+			return &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
+		}
+	}
+	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
+		byDefault: in.named(func(path string) (string, error) { return path + paritySuffix, nil })})
+	if err != nil {
+		return err
+	}
+	par := &parityOutput{output: out}
+	defer par.abort()
+	if err := par.begin(ctx, a, p.cells, w.jobs); err != nil {
+		return err
+	}
+	bar := a.startProgress(w, in.name, in.size, &par.done, out)
+	n, err := io.CopyBuffer(par, struct{ io.Reader }{in.Stream()}, make([]byte, 1<<20))
+	if err == nil {
+		err = a.unchanged(in, n)
+	}
+	if err == nil {
+		err = par.finish()
+	}
+	bar.Finish(err)
+	if err != nil {
+		return par.fails(about(in.name, err))
+	}
+	if err := par.commit(a); err != nil {
+		return err
+	}
+	return a.result(out, struct {
+		safetext.InputField
+		parityMade
+	}{in.given.AsInput(), par.parityMade})
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"bulla/internal/console"
+	"bulla/internal/safetext"
+	"bulla/internal/storage"
+	"bulla/parity"
+)
+
+// undoSuffix ends the names of what a repair in place has saved.
+const undoSuffix = ".undo"
+
+type restoreFlags struct {
+	parityFlag
+	identityFlags
+	outputFlags
+	workFlags
+	undo, accept bool
+}
+
+func repairCommand(a *app) *cobra.Command {
+	r := &restoreFlags{}
+	cmd := &cobra.Command{
+		Use:   "repair FILE",
+		Short: "Repair a damaged file with its parity file",
+		Long: `Repair FILE with its parity file, FILE.parity: what was overwritten, zeroed or cannot
+be read, a head or tail that is lost, and bytes that were inserted or are missing. It
+takes no key. What cannot be repaired stays as it is.
+
+FILE is changed in place. What is going to be overwritten is first saved in FILE.undo.
+An interrupted repair is finished by the next. Check the result with bulla verify and
+a key; then --accept removes FILE.undo, and --undo brings back what was there. With
+-o the result goes to another file, and FILE is only read.
+
+Without a key a repair believes the parity file. With one (-i, -p or --kek) it writes
+only what opens, never over what opens, and needs no --accept.
+
+Exit codes: 0 all is well now, 3 something could not be repaired.`,
+		Example: `  bulla repair backup.tar.bulla && bulla verify backup.tar.bulla
+  bulla repair --accept backup.tar.bulla
+  bulla repair -i key.txt -o whole.bulla /mnt/dying/backup.tar.bulla`,
+		Args:              exactlyOne,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.repairContent(cmd, r, args[0]) },
+	}
+	r.parityFlag.register(cmd)
+	cmd.Flags().BoolVar(&r.undo, "undo", false, "bring back what a repair has overwritten")
+	cmd.Flags().BoolVar(&r.accept, "accept", false, "remove what a repair has saved")
+	r.outputFlags.register(cmd, "write the repaired file to `FILE`")
+	r.identityFlags.register(a, cmd)
+	r.workFlags.register(cmd)
+	return cmd
+}
+
+func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) error {
+	if err := r.workFlags.check(cmd); err != nil {
+		return err
+	}
+	if r.undo && r.accept || r.name != "" && (r.undo || r.accept) {
+		return usage("leave out one of them", "--undo, --accept and -o contradict each other")
+	}
+	switch {
+	case r.undo:
+		return a.undoRepair(name)
+	case r.accept:
+		return a.files.Remove(name + undoSuffix)
+	}
+	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
+	if r.name != "" {
+		return a.repairCopy(cmd.Context(), r, name, opts)
+	}
+	return a.repairInPlace(cmd.Context(), r, name, opts)
+}
+
+// openUndo opens what an earlier repair has saved; nil if there is nothing.
+func (a *app) openUndo(name string) (*parity.Undo, *storage.Blob, error) {
+	b, err := a.files.Open(name + undoSuffix)
+	if os.IsNotExist(err) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := parity.ReadUndo(b.At(), b.Size())
+	if err != nil {
+		b.Close()
+		return nil, nil, withHint(about(safetext.Printable(name+undoSuffix), err), "move it away if no repair was interrupted")
+	}
+	return u, b, nil
+}
+
+func (a *app) undoRepair(name string) error {
+	u, b, err := a.openUndo(name)
+	if err != nil {
+		return err
+	}
+	if u == nil {
+		return usage("there is nothing to undo", "%s does not exist", safetext.Printable(name+undoSuffix))
+	}
+	defer b.Close()
+	p, err := a.files.Patch(name, storage.PatchOptions{})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if err := u.Restore(p.InPlace()); err != nil {
+		return withHint(err, "run it again: nothing is lost")
+	}
+	return a.files.Remove(name + undoSuffix)
+}
+
+func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) error {
+	p, err := a.files.Patch(name, storage.PatchOptions{})
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	if p.InPlace() == nil {
+		return usage("write the repaired file elsewhere with -o", "an object cannot be repaired in place")
+	}
+	par, err := a.openParityFile(&r.parityFlag, name)
+	if err != nil {
+		return err
+	}
+	defer par.Close()
+	undo, saved, err := a.openUndo(name)
+	if err != nil {
+		return err
+	}
+	opts.Undo = undo
+	opts.Save = func(write func(io.Writer) error) (u *parity.Undo, err error) {
+		out, err := a.files.Create(name+undoSuffix, storage.Options{Mode: 0o600})
+		if err != nil {
+			return nil, err
+		}
+		defer out.Abort()
+		if err := write(out.Writer()); err != nil {
+			return nil, err
+		}
+		if err := out.Commit(); err != nil {
+			return nil, err
+		}
+		u, saved, err = a.openUndo(name)
+		return u, err
+	}
+	in := a.newInput(p.Blob, name)
+	res, err := a.repairWith(ctx, r, in, par, p.InPlace(), opts)
+	saved.Close()
+	if err == nil && saved != nil && opts.Opener != nil {
+		err = a.files.Remove(name + undoSuffix)
+		saved = nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.tellRepair(in, par, nil, res, saved != nil)
+}
+
+// repairCopy repairs what it copies first.
+func (a *app) repairCopy(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) error {
+	in, par, err := a.openParity(&r.parityFlag, name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	defer par.Close()
+	out, err := a.planOutput(outputPlan{outputFlags: r.outputFlags, mode: 0o666, binary: true})
+	if err != nil {
+		return err
+	}
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Abort()
+	place := out.InPlace()
+	if place == nil {
+		return usage("name a file with -o", "%s cannot be written at any place", out.name)
+	}
+	opts.Source = in.At()
+	buf := make([]byte, 1<<20)
+	for off := int64(0); off < in.size && err == nil; off += int64(len(buf)) {
+		buf = buf[:min(int64(len(buf)), in.size-off)]
+		parity.ReadAt(in.At(), buf, off)
+		if _, err = place.Write(buf); err == nil {
+			err = context.Cause(ctx)
+		}
+	}
+	var res *parity.Result
+	if err == nil {
+		res, err = a.repairWith(ctx, r, in, par, place, opts)
+	}
+	if err == nil {
+		err = out.Commit()
+	}
+	if err != nil {
+		return out.fails(err)
+	}
+	return a.tellRepair(in, par, out, res, false)
+}
+
+func (a *app) repairWith(ctx context.Context, r *restoreFlags, in, par *input, place parity.Place, opts *parity.RepairOptions) (*parity.Result, error) {
+	bar := a.startProgress(&r.workFlags, in.name, in.size, opts.Done, nil)
+	res, err := parity.Repair(ctx, place, in.size, par.At(), par.size, opts)
+	bar.Finish(err)
+	if err == parity.ErrUndo {
+		return nil, refuse("check the file with bulla verify; then bulla repair --accept, or --undo", "%s was repaired before, and that was neither accepted nor undone", in.name)
+	}
+	if err != nil {
+		return nil, explainParity(in, par, err)
+	}
+	return res, nil
+}
+
+// restored is what repair says, in JSON as it stands.
+type restored struct {
+	safetext.FileField
+	safetext.OutputField
+	Undo safetext.Name `json:"undo_file,omitempty"`
+	*parity.Result
+}
+
+// tellRepair says what became of a file.
+func (a *app) tellRepair(in, par *input, out *output, res *parity.Result, undo bool) error {
+	said := restored{FileField: in.given.AsFile(), Result: res}
+	if out != nil {
+		said.OutputField = out.given.AsOutput()
+	}
+	if undo {
+		said.Undo = in.given + undoSuffix
+	}
+	if h := res.Saved(); h != nil {
+		a.warn(fmt.Sprintf("both copies of the head of %s were lost: it has the one of generation %d, for %s, from the parity file", in.name, h.Generation, plural(len(h.Slots), "recipient")),
+			"recipients that were removed since can open it again: bulla recipients list shows who can")
+	}
+	switch {
+	case a.json:
+		a.printJSON(said)
+	case a.quiet:
+	case res.Repaired == 0 && !res.CopyWritten && res.Complete():
+		a.printf("%s: nothing to repair\n", in.given)
+	default:
+		what := plural(int(res.Repaired), "chunk") + " of " + console.Bytes(64<<10)
+		if res.CopyWritten {
+			what += " and a copy of its head"
+		}
+		a.printf("%s: repaired: %s\n", in.given, what)
+	}
+	if undo && !a.quiet && !a.json {
+		a.con.Line("bulla: note: " + said.Undo.String() + " has what was overwritten; once bulla verify finds the file valid, bulla repair --accept removes it")
+	}
+	if res.Complete() {
+		return a.outErr
+	}
+	f := &failure{exit: exitBad, what: fmt.Sprintf("%s of %s could not be repaired", plural(int(res.Unrepaired), "chunk"), in.name), hint: "look for another copy of the file; bulla salvage gets out what is left"}
+	if res.Unrepaired == 0 {
+		f.what = "no copy of the head of " + in.name + " is left, nor one in the parity file"
+		f.hint = "bulla head restore puts a detached head back"
+	}
+	return f
+}

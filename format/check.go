@@ -36,6 +36,8 @@ type Report struct {
 	Layout   Layout // zero unless a copy is usable and the size fits it
 	Findings []Finding
 	Err      error // why a copy could not be read, the head before the tail: it is not judged then
+
+	alone *Head // the file is this copy and nothing more
 }
 
 // Valid reports whether no clause was found violated.
@@ -50,6 +52,9 @@ func Check(src io.ReaderAt, size int64) *Report {
 	c := ReadCopies(src, size)
 	r := &Report{Size: size, Copies: c, Err: cmp.Or(unread(c.HeadErr), unread(c.TailErr))}
 	r.judge(c.HeadErr)
+	if size <= MaxHeadSize {
+		r.alone = c.alone(src, size)
+	}
 	usable := c.Usable()
 	if len(usable) > 0 {
 		var err error
@@ -62,6 +67,21 @@ func Check(src io.ReaderAt, size int64) *Report {
 		r.Findings = append(r.Findings, c.Compare(usable[0], size, nil)...)
 	}
 	return r
+}
+
+// alone returns the copy of a head that all of src is, nil if it is none.
+func (c *Copies) alone(src io.ReaderAt, size int64) *Head {
+	if c.Head != nil && int64(len(c.head)) == size {
+		return c.Head.Head
+	}
+	if pe, ok := errors.AsType[*ParseError](c.HeadErr); !ok || pe.Clause != HEAD16 {
+		return nil
+	}
+	raw, _ := ReadHead(io.NewSectionReader(src, 0, size)) // one that is longer than those in its container
+	if h, err := ParseDetachedHead(raw); err == nil && int64(len(raw)) == size {
+		return h
+	}
+	return nil
 }
 
 // judge adds the finding that an error of a parser is.

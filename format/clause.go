@@ -17,13 +17,15 @@ const (
 // A copy of the head (spec section 3), in the order of the checks.
 const (
 	HEAD1  Clause = "HEAD-1"  // magic
-	HEAD2  Clause = "HEAD-2"  // version
 	HEAD3  Clause = "HEAD-3"  // pages
-	HEAD4  Clause = "HEAD-4"  // a copy is H bytes long
+	HEAD16 Clause = "HEAD-16" // copy pages
+	HEAD4  Clause = "HEAD-4"  // a copy is C bytes long
 	HEAD5  Clause = "HEAD-5"  // checksum
+	HEAD2  Clause = "HEAD-2"  // version
 	HEAD6  Clause = "HEAD-6"  // suite
 	HEAD7  Clause = "HEAD-7"  // coding
-	HEAD8  Clause = "HEAD-8"  // reserved bytes are zero
+	ROLE1  Clause = "ROLE-1"  // role
+	HEAD8  Clause = "HEAD-8"  // what the role does not have is zero
 	HEAD9  Clause = "HEAD-9"  // generation
 	HEAD10 Clause = "HEAD-10" // slot count
 	HEAD11 Clause = "HEAD-11" // slots end before the MAC
@@ -31,12 +33,15 @@ const (
 	HEAD13 Clause = "HEAD-13" // MAC
 	HEAD14 Clause = "HEAD-14" // writer: fresh salt
 	HEAD15 Clause = "HEAD-15" // writer: room for two more slots
+
+	ROLE2 Clause = "ROLE-2" // reader: what is no file is not given as data
 )
 
 // Keys (spec section 4).
 const (
 	KEY1 Clause = "KEY-1" // commitment
 	KEY2 Clause = "KEY-2" // writer: fresh CEK
+	KEY3 Clause = "KEY-3" // writer: what each key seals
 )
 
 // Slots (spec section 5).
@@ -106,7 +111,7 @@ const (
 // writers or readers.
 var FileClauses = []Clause{
 	FILE1, FILE2, FILE3, FILE4,
-	HEAD1, HEAD2, HEAD3, HEAD4, HEAD5, HEAD6, HEAD7, HEAD8, HEAD9, HEAD10, HEAD11, HEAD12, HEAD13,
+	HEAD1, HEAD3, HEAD16, HEAD4, HEAD5, HEAD2, HEAD6, HEAD7, ROLE1, HEAD8, HEAD9, HEAD10, HEAD11, HEAD12, HEAD13,
 	KEY1,
 	HPKE1, PASS1, PASS2, PASS3, PASS7, AGE1, AGE2, AGE3, KEK1,
 	CHUNK1, COPY1, TAIL1, TAIL2,

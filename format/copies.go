@@ -43,7 +43,7 @@ const IdentitySize = PreambleSize + CommitmentSize
 // container and a detached head if that is not nil, are all of one container. It
 // fails with a [*ParseError].
 //
-// Intact is less than usable: magic, length and checksum hold, so that no damage
+// Intact is less than usable: magic, lengths and checksum hold, so that no damage
 // made the copy what it is. What a reader knows or supports makes no difference.
 func (c *Copies) Conflict(detached []byte) error {
 	if differ(c.head, c.tail) {
@@ -100,12 +100,12 @@ func ReadCopies(src io.ReaderAt, size int64) *Copies {
 }
 
 // ReadHead reads the bytes of the copy of a head that src begins with, and
-// nothing after them: as many as the copy says that it has, fewer only where src
-// ends. [ParseHead] and [ParseCopies] tell whether they are one. Its errors are
-// those of src.
+// nothing after them: as many as the copy says that it has, detached or not, fewer
+// only where src ends. [ParseHead] and the other parsers tell whether they are one.
+// Its errors are those of src.
 func ReadHead(src io.Reader) ([]byte, error) {
-	raw, err := fullio.ReadUpTo(src, nil, PreambleSize)
-	if err == nil && len(raw) == PreambleSize {
+	raw, err := fullio.ReadUpTo(src, nil, CopySize(nil))
+	if err == nil {
 		raw, err = fullio.ReadUpTo(src, raw, CopySize(raw))
 	}
 	return raw, err
@@ -137,7 +137,7 @@ func (c *Copies) nameLost(src io.ReaderAt, size int64, first []byte) {
 // nothing of raw.
 func ParseCopies(raw []byte) *Copies {
 	c := &Copies{TailErr: &ParseError{TAIL1, "tail", 0, ErrTruncated, "no tail was read"}}
-	if n := intact(raw); n > 0 {
+	if n, err := CheckCopy(raw); err == nil {
 		c.head = bytes.Clone(raw[:n])
 	}
 	h, err := ParseHead(raw)
@@ -154,7 +154,7 @@ func ParseCopies(raw []byte) *Copies {
 func (c *Copies) AddTail(raw []byte, off int64) {
 	c.tailAt = off
 	h, err := ParseHead(raw)
-	if intact(raw) == len(raw) && len(raw) > 0 {
+	if isCopy(raw) {
 		c.tail = bytes.Clone(raw)
 	} else if err == nil {
 		err = &ParseError{TAIL1, "pages", offPages, ErrMalformed, "the copies differ in length"}
@@ -164,6 +164,12 @@ func (c *Copies) AddTail(raw []byte, off int64) {
 		return
 	}
 	c.Tail, c.TailErr = &Copy{off, c.tail, h}, nil
+}
+
+// isCopy reports whether b is an intact copy and no more.
+func isCopy(b []byte) bool {
+	n, err := CheckCopy(b)
+	return err == nil && n == len(b)
 }
 
 // findTail looks for a copy at the end of a container whose head is not intact,
@@ -181,7 +187,7 @@ func (c *Copies) findTail(src io.ReaderAt, size int64) {
 			c.TailErr = err
 			return
 		}
-		if intact(b) == len(b) {
+		if isCopy(b) {
 			c.AddTail(b, off)
 			return
 		}

@@ -25,6 +25,9 @@ func TestReadCopies(t *testing.T) {
 		h.Generation, h.Salt[0] = 2, h.Salt[0]+1
 		return h
 	}())
+	large := encode(t, larger(sampleHead(1, Slot{Type: SlotKEK, Body: pattern(KEKBodySize)}), 2))
+	damaged := slices.Clone(one)
+	damaged[offVersion] ^= 1
 	torn := slices.Clone(one)
 	clear(torn[2048:])
 
@@ -47,7 +50,12 @@ func TestReadCopies(t *testing.T) {
 		{"both torn", pair(torn, torn), nil, nil, nil, HEAD5, TAIL1},
 		{"a tail that is longer", pair(one, three), one, nil, one, "", HEAD1},
 		{"a tail that is shorter", pair(three, one), three, nil, three, "", HEAD1},
-		{"a malformed head, a tail that is longer", pair(repaired(one, set(20, 1)), three), nil, nil, nil, HEAD8, HEAD1},
+		{"a reserved value in the head, a tail that is longer", pair(repaired(one, set(20, 1)), three), nil, nil, nil, HEAD8, HEAD1},
+		{"a larger detached head in the place of the head", pair(large, one), nil, one, one, HEAD16, ""},
+		{"a larger detached head in the place of the tail", pair(one, large), one, nil, one, "", HEAD1},
+		{"a tail that says to be longer", pair(one, repaired(one, set(102, 0, 2))), one, nil, one, "", HEAD16},
+		{"both of version 1", pair(repaired(one, set(10, 1)), repaired(one, set(10, 1))), nil, nil, nil, HEAD2, HEAD2},
+		{"a version bit in the head", pair(damaged, one), nil, one, one, HEAD5, ""},
 		{"head only", bytes.NewReader(one), one, nil, one, "", FILE1},
 		{"head and part of a tail", bytes.NewReader(slices.Concat(one, one[:4095])), one, nil, one, "", FILE1},
 		{"head and tail and nothing between", bytes.NewReader(slices.Concat(one, one)), one, one, one, "", ""},
@@ -59,8 +67,8 @@ func TestReadCopies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			size := c.src.Size()
 			got := ReadCopies(c.src, size)
-			checkCopy(t, "head", got.Head, got.HeadErr, c.head, 0, c.headClause)
-			checkCopy(t, "tail", got.Tail, got.TailErr, c.tail, size-int64(len(c.tail)), c.tailClause)
+			wantCopy(t, "head", got.Head, got.HeadErr, c.head, 0, c.headClause)
+			wantCopy(t, "tail", got.Tail, got.TailErr, c.tail, size-int64(len(c.tail)), c.tailClause)
 			var first []byte
 			usable := got.Usable()
 			if len(usable) > 0 {
@@ -78,7 +86,7 @@ func TestReadCopies(t *testing.T) {
 	}
 }
 
-func checkCopy(t *testing.T, name string, got *Copy, err error, raw []byte, offset int64, c Clause) {
+func wantCopy(t *testing.T, name string, got *Copy, err error, raw []byte, offset int64, c Clause) {
 	t.Helper()
 	switch {
 	case raw == nil && got != nil:
@@ -98,15 +106,15 @@ func checkCopy(t *testing.T, name string, got *Copy, err error, raw []byte, offs
 // What is wrong inside a slot keeps saying in which, wherever the copy stands.
 func TestReadCopiesOffsets(t *testing.T) {
 	good := encode(t, sampleHead(1, Slot{Type: unregistered}, Slot{Type: SlotKEK, Body: pattern(KEKBodySize)}))
-	bad := repaired(good, set(124, 0, 111))
+	bad := repaired(good, set(126, 0, 111))
 	_, parsed := ParseHead(bad)
 	c := ReadCopies(pair(bad, bad), pairPayload+2*4096)
-	wantError(t, c.HeadErr, KEK1, ErrMalformed, 142)
+	wantError(t, c.HeadErr, KEK1, ErrMalformed, 144)
 	if c.HeadErr.Error() != parsed.Error() {
 		t.Errorf("the head's error is %q, from ParseHead %q", c.HeadErr, parsed)
 	}
 	c = ReadCopies(pair(good, bad), pairPayload+2*4096)
-	wantError(t, c.TailErr, KEK1, ErrMalformed, 4096+pairPayload+142)
+	wantError(t, c.TailErr, KEK1, ErrMalformed, 4096+pairPayload+144)
 }
 
 // An I/O error is said to be one: a copy that could not be read is not damaged.

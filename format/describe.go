@@ -9,7 +9,11 @@ type Description struct {
 	Version    int               `json:"version"`
 	Suite      string            `json:"suite"`
 	Coding     string            `json:"coding"`
+	Role       string            `json:"role"`
+	Set        string            `json:"set_id,omitempty"` // in hexadecimal, of a part of a set
+	Number     *uint32           `json:"number,omitempty"` // of a volume
 	Pages      int               `json:"pages"`
+	CopyPages  int               `json:"copy_pages"` // of the copy that counts: more than Pages if it is a larger detached head
 	Generation uint32            `json:"generation"`
 	Slots      []SlotDescription `json:"slots"`
 	Room       int               `json:"room_for_hpke_slots"`
@@ -36,7 +40,14 @@ func (r *Report) Describe(detached []byte) (*Description, error) {
 	n := int64(h.HeadSize())
 	d := &Description{
 		Detached: r.IsDetachedHead(), Size: r.Size, Version: Version, Suite: h.Suite.String(), Coding: h.Coding.String(),
-		Pages: h.Pages, Generation: h.Generation, Room: h.Room(), Head: min(n, r.Size), Findings: append([]Finding{}, r.Findings...),
+		Role: h.Role.String(), Pages: h.Pages, CopyPages: h.CopySize() / PageSize, Generation: h.Generation, Room: h.Room(),
+		Head: min(n, r.Size), Findings: append([]Finding{}, r.Findings...),
+	}
+	if h.Role.InSet() {
+		d.Set = h.Set.String()
+	}
+	if h.Role == RoleVolume {
+		d.Number = &h.Number
 	}
 	for i := range h.Slots {
 		d.Slots = append(d.Slots, h.Slots[i].Describe())
@@ -44,7 +55,7 @@ func (r *Report) Describe(detached []byte) (*Description, error) {
 	layout, err := NewLayout(r.Size, n)
 	switch {
 	case d.Detached:
-		d.Findings = []Finding{} // there is no more to it
+		d.Head, d.Findings = r.Size, []Finding{} // there is no more to it
 	case err == nil:
 		d.Chunks, d.Sealed = layout.Chunks, layout.PlainSize
 		d.Payload, d.Tail = layout.TailOffset()-n, n
@@ -65,12 +76,12 @@ func (r *Report) Newest(detached []byte) (*Head, error) {
 	if r.Err != nil {
 		return nil, r.Err
 	}
-	var newest *Head
+	newest := r.alone
 	if usable := r.Copies.Usable(); len(usable) > 0 {
 		newest = usable[0].Head
 	}
 	if detached != nil {
-		h, err := ParseHead(detached)
+		h, err := ParseDetachedHead(detached)
 		if err != nil {
 			return nil, err
 		}
@@ -85,12 +96,10 @@ func (r *Report) Newest(detached []byte) (*Head, error) {
 }
 
 // IsDetachedHead reports whether the file is no longer than the head that it
-// begins with: a detached head, or a container that was cut off behind its own.
-func (r *Report) IsDetachedHead() bool {
-	return r.Copies.Head != nil && int64(len(r.Copies.Head.Raw)) == r.Size
-}
+// begins with: a detached head, or a container that was cut off after its own.
+func (r *Report) IsDetachedHead() bool { return r.alone != nil }
 
 // Room is for how many further slots of type 1 a head has room.
 func (h *Head) Room() int {
-	return min(MaxSlots-len(h.Slots), (Room(h.Pages)-h.SlotsSize())/(SlotHeaderSize+HPKEBodySize))
+	return min(MaxSlots-len(h.Slots), (Room(h.CopySize()/PageSize)-h.SlotsSize())/(SlotHeaderSize+HPKEBodySize))
 }

@@ -16,7 +16,8 @@
 //
 // [Check] and [Report.Describe] say what a file is, to anyone; [Ends] does the same
 // for a stream. The rest is the toolbox for a second implementation: the parsers
-// and encoders of a head ([ReadHead], [ParseHead], [Head.Append], [MACInput]), of
+// and encoders of a head ([ReadHead], [ParseHead], [ParseDetachedHead], [Head.Append],
+// [MACInput]), of
 // slots and their bodies ([HPKEBody], [PassphraseBody], [KEKBody]), of the copies
 // ([ReadCopies], [Copies.Conflict]) and the arithmetic of sizes ([Layout], [Room],
 // [PagesFor]). Packages stream, keyslot and the verifier are built of these and

@@ -20,7 +20,7 @@ type ParseError struct {
 	Clause Clause
 	Field  string // the field of the layout that is wrong
 	Offset int64  // of the field, in bytes, from the start of what was parsed
-	Kind   error  // one of the errors above, or a Foreign
+	Kind   error  // one of the errors above, a Foreign or an UnknownVersion
 	Reason string
 }
 
@@ -35,6 +35,14 @@ func (e *ParseError) Unwrap() error { return e.Kind }
 func (e *ParseError) Finding() Finding {
 	return Finding{e.Clause, Violation, e.Offset, 1, e.Error()}
 }
+
+// An UnknownVersion is the version of an intact copy that this package does not
+// read: the Kind of a [ParseError] (HEAD-2). It matches [ErrUnsupported].
+type UnknownVersion byte
+
+func (UnknownVersion) Error() string { return ErrUnsupported.Error() }
+
+func (UnknownVersion) Unwrap() error { return ErrUnsupported }
 
 // within returns err as it is for the whole of what a nested parser saw a part
 // of: a ParseError's offset moved by the n bytes before the part, and the name

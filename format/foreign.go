@@ -73,11 +73,11 @@ func mayHaveLost(src io.ReaderAt, size int64, first []byte) bool {
 // isHeadWithoutMagic reports whether b has what a preamble has that is not drawn at
 // random, the magic apart.
 func isHeadWithoutMagic(b []byte) bool {
-	if len(b) < PreambleSize {
+	if len(b) < offSlots {
 		return false
 	}
-	b = append([]byte(Magic), b[magicSize:PreambleSize]...)
-	_, err := PeekHeadSize(b)
+	b = append([]byte(Magic), b[magicSize:offSlots]...)
+	_, err := copySize(b, false)
 	if err == nil {
 		_, err = parsePreamble(b)
 	}

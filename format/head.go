@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -15,10 +16,15 @@ import (
 //	  64  32  commitment
 //	  96   4  generation
 //	 100   2  slot count
-//	 102      slots
-//	          padding     zero, up to H-36
-//	H-36  32  MAC         under a key derived from the CEK, of bytes 0..H-37
-//	H-4    4  checksum    CRC-32C of bytes 0..H-5
+//	 102   2  copy pages  pages..64; equal to pages in head and tail
+//	 104      slots
+//	          padding     zero, up to C-36
+//	C-36  32  MAC         under a key derived from the CEK, of bytes 0..C-37
+//	C-4    4  checksum    CRC-32C of bytes 0..C-5
+//
+// C = 4096 * copy pages. The head and the tail of a container are as long as its
+// preamble says, H = 4096 * pages, for good. A head in a file of its own may have
+// more room.
 const (
 	CommitmentSize = 32
 	MACSize        = 32
@@ -27,21 +33,24 @@ const (
 	offCommitment = PreambleSize
 	offGeneration = offCommitment + CommitmentSize
 	offSlotCount  = offGeneration + 4
-	offSlots      = offSlotCount + 2
+	offCopyPages  = offSlotCount + 2
+	offSlots      = offCopyPages + 2
 
-	trailerSize = MACSize + checksumSize // behind the padding
+	trailerSize = MACSize + checksumSize // after the padding
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // A Head is one copy of a container's head.
 type Head struct {
 	Preamble
 	Commitment [CommitmentSize]byte
 	Generation uint32 // at least 1, one more at every rewrap
+	CopyPages  int    // Pages..MaxPages; more than Pages in a detached head alone; 0 stands for Pages
 	Slots      []Slot // 1..MaxSlots
 	MAC        [MACSize]byte
 }
+
+// CopySize is C, the length in bytes of this copy.
+func (h *Head) CopySize() int { return cmp.Or(h.CopyPages, h.Pages) * PageSize }
 
 // SameContainer reports whether h and g are copies of one container's head, as
 // far as that can be told without a key.
@@ -64,11 +73,11 @@ func (h *Head) SlotsNotIn(g *Head) (missing []int) {
 	return missing
 }
 
-// Room is how many bytes of slots a head of that many pages has place for.
+// Room is how many bytes of slots a copy of that many pages has place for.
 func Room(pages int) int { return pages*PageSize - offSlots - trailerSize }
 
-// PagesFor is the fewest pages whose head has room for slots of n bytes in all;
-// more than MaxPages when there is no such head.
+// PagesFor is the fewest pages whose copy has room for slots of n bytes in all;
+// more than MaxPages when there is no such copy.
 func PagesFor(n int) int { return max(MinPages, (n+offSlots+trailerSize+PageSize-1)/PageSize) }
 
 // SlotsSize is the room in bytes that the slots of h take.
@@ -80,32 +89,37 @@ func (h *Head) SlotsSize() int {
 	return n
 }
 
-// Append appends the h.HeadSize() bytes of h to b, the checksum computed. It
-// fails with a [*ParseError] if h is not a head that [ParseHead] would accept.
+// Append appends the h.CopySize() bytes of h to b, the checksum computed. It
+// fails with a [*ParseError] if h is not a head that [ParseDetachedHead] would accept.
 func (h *Head) Append(b []byte) ([]byte, error) {
-	// What has no encoding; the rest is for ParseHead to judge.
+	// What has no encoding; the rest is for the parser to judge.
 	if h.Pages < MinPages || h.Pages > MaxPages {
 		return b, wrongPages(h.Pages)
 	}
-	if n := h.SlotsSize(); n > Room(h.Pages) {
+	pages := h.CopySize() / PageSize
+	if pages < h.Pages || pages > MaxPages {
+		return b, wrongCopyPages(pages, h.Pages, MaxPages)
+	}
+	if n := h.SlotsSize(); n > Room(pages) {
 		return b, &ParseError{HEAD11, "slots", offSlots, ErrMalformed,
-			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", n, h.Pages)}
+			fmt.Sprintf("%d bytes of slots do not fit a head of %d pages", n, pages)}
 	}
 	start := len(b)
 	e := h.Preamble.Append(b)
 	e = append(e, h.Commitment[:]...)
 	e = binary.BigEndian.AppendUint32(e, h.Generation)
 	e = binary.BigEndian.AppendUint16(e, uint16(len(h.Slots)))
+	e = binary.BigEndian.AppendUint16(e, uint16(pages))
 	for i := range h.Slots {
 		if len(h.Slots[i].Body) > MaxSlotBody {
 			return b, &ParseError{HEAD11, "slot length", int64(len(e) - start), ErrMalformed, "the body is too long"}
 		}
 		e = h.Slots[i].append(e)
 	}
-	e = append(e, make([]byte, start+h.HeadSize()-trailerSize-len(e))...)
+	e = append(e, make([]byte, start+h.CopySize()-trailerSize-len(e))...)
 	e = append(e, h.MAC[:]...)
 	e = binary.BigEndian.AppendUint32(e, crc32.Checksum(e[start:], castagnoli))
-	if _, err := ParseHead(e[start:]); err != nil {
+	if _, err := ParseDetachedHead(e[start:]); err != nil {
 		return b, err
 	}
 	return e, nil
@@ -114,46 +128,20 @@ func (h *Head) Append(b []byte) ([]byte, error) {
 // MACInput returns the part of an encoded copy that its MAC covers.
 func MACInput(encoded []byte) []byte { return encoded[:len(encoded)-trailerSize] }
 
-// CheckCopy enforces HEAD-1 to HEAD-5 on the start of b: that an undamaged
-// copy of a head begins there. It returns the copy's length.
-func CheckCopy(b []byte) (int, error) {
-	n, err := PeekHeadSize(b)
-	if err != nil {
-		return 0, err
-	}
-	if len(b) < n {
-		return 0, &ParseError{HEAD4, "head", int64(len(b)), ErrTruncated,
-			fmt.Sprintf("the input ends after %d of the head's %d bytes", len(b), n)}
-	}
-	if !checksumFits(b[:n]) {
-		return 0, &ParseError{HEAD5, "checksum", int64(n - checksumSize), ErrDamaged, "the checksum does not fit the bytes before it"}
-	}
-	return n, nil
-}
-
-// intact returns how long the copy is that b begins with, if that is intact:
-// HEAD-1 and HEAD-3 to HEAD-5 hold, whatever its version is. It is 0 if not.
-func intact(b []byte) int {
-	n := CopySize(b)
-	if n < PreambleSize || len(b) < n || !checksumFits(b[:n]) {
-		return 0
-	}
-	return n
-}
-
-func checksumFits(copy []byte) bool {
-	n := len(copy) - checksumSize
-	return crc32.Checksum(copy[:n], castagnoli) == binary.BigEndian.Uint32(copy[n:])
-}
-
 // ParseHead reads the copy of a head at the start of b, in the order of the
-// checks in spec section 3 up to HEAD-12; bytes behind the copy are not looked
+// checks in spec section 3 up to HEAD-12; bytes after the copy are not looked
 // at. The head keeps nothing of b. It fails with a [*ParseError].
 //
 // A head that parses is undamaged and well-formed, but not yet authentic: that
 // takes the CEK, for KEY-1 and HEAD-13.
-func ParseHead(b []byte) (*Head, error) {
-	n, err := CheckCopy(b)
+func ParseHead(b []byte) (*Head, error) { return parseHead(b, false) }
+
+// ParseDetachedHead is [ParseHead] for a detached head, which may be longer than
+// the copies in its container (HEAD-16).
+func ParseDetachedHead(b []byte) (*Head, error) { return parseHead(b, true) }
+
+func parseHead(b []byte, detached bool) (*Head, error) {
+	n, err := checkCopy(b, detached)
 	if err != nil {
 		return nil, err
 	}
@@ -166,6 +154,7 @@ func ParseHead(b []byte) (*Head, error) {
 		Preamble:   p,
 		Commitment: [CommitmentSize]byte(b[offCommitment:]),
 		Generation: binary.BigEndian.Uint32(b[offGeneration:]),
+		CopyPages:  n / PageSize,
 		MAC:        [MACSize]byte(b[n-trailerSize:]),
 	}
 	if h.Generation < 1 {

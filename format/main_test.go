@@ -27,11 +27,17 @@ func sampleSlots() []Slot {
 
 // sampleHead is a well-formed head of the given pages; its MAC is no real one.
 func sampleHead(pages int, slots ...Slot) *Head {
-	h := &Head{Generation: 1, Slots: slots}
+	h := &Head{Generation: 1, CopyPages: pages, Slots: slots}
 	h.Suite, h.Pages = AES256GCM, pages
 	copy(h.Salt[:], pattern(SaltSize))
 	copy(h.Commitment[:], pattern(CommitmentSize))
 	copy(h.MAC[:], pattern(MACSize))
+	return h
+}
+
+// larger is h as a detached head of so many pages.
+func larger(h *Head, pages int) *Head {
+	h.CopyPages = pages
 	return h
 }
 

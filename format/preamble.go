@@ -10,24 +10,26 @@ import (
 // changed preamble cannot open anything.
 //
 //	 0  10  magic       89 62 75 6c 6c 61 0d 0a 1a 0a
-//	10   1  version     1
+//	10   1  version     2
 //	11   1  suite
 //	12   1  coding
-//	13   1  zero
-//	14   2  pages       1..64
-//	16  16  reserved    zero
+//	13   1  role
+//	14   2  pages       1..64, of the container's own copies of the head
+//	16  12  set id      of a part of a set; else zero
+//	28   4  number      of a volume; else zero
 //	32  32  salt
 const (
-	offVersion  = magicSize
-	offSuite    = offVersion + 1
-	offCoding   = offSuite + 1
-	offZero     = offCoding + 1
-	offPages    = offZero + 1
-	offReserved = offPages + 2
-	offSalt     = offReserved + reservedSize
+	offVersion = magicSize
+	offSuite   = offVersion + 1
+	offCoding  = offSuite + 1
+	offRole    = offCoding + 1
+	offPages   = offRole + 1
+	offSetID   = offPages + 2
+	offNumber  = offSetID + SetIDSize
+	offSalt    = offNumber + 4
 
-	reservedSize = 16
-	SaltSize     = 32
+	RoleOffset = offRole // of the role, in every copy
+	SaltSize   = 32
 
 	// PreambleSize is the length of an encoded [Preamble] in bytes.
 	PreambleSize = offSalt + SaltSize
@@ -42,8 +44,12 @@ const magicSize = 10
 
 var _ = [1]struct{}{}[len(Magic)-magicSize] // does not compile unless they agree
 
-// Version is the only version of the format there is.
-const Version = 1
+// Version is the version of the format that this package reads and writes. The
+// first one had neither roles nor detached heads larger than the container's own.
+const (
+	Version  = 2
+	version1 = 1
+)
 
 // A Suite is the AEAD that seals the payload; see spec/registry.md.
 type Suite byte
@@ -91,80 +97,43 @@ func (c Coding) Known() bool { return c == Plain || c == Zstd }
 type Preamble struct {
 	Suite  Suite
 	Coding Coding
-	Pages  int // MinPages..MaxPages
-	Salt   [SaltSize]byte
+	Part
+	Pages int // MinPages..MaxPages
+	Salt  [SaltSize]byte
 }
 
-// HeadSize is the length in bytes of each copy of the head.
+// HeadSize is H, the length in bytes of the container's head and of its tail.
 func (p *Preamble) HeadSize() int { return p.Pages * PageSize }
 
 // Append appends the PreambleSize bytes of p to b.
 func (p *Preamble) Append(b []byte) []byte {
 	b = append(b, Magic...)
-	b = append(b, Version, byte(p.Suite), byte(p.Coding), 0)
+	b = append(b, Version, byte(p.Suite), byte(p.Coding), byte(p.Role))
 	b = binary.BigEndian.AppendUint16(b, uint16(p.Pages))
-	b = append(b, make([]byte, reservedSize)...)
+	b = append(b, p.Set[:]...)
+	b = binary.BigEndian.AppendUint32(b, p.Number)
 	return append(b, p.Salt[:]...)
 }
 
 // Bytes returns the encoded preamble: the form in which it enters every key.
 func (p *Preamble) Bytes() []byte { return p.Append(make([]byte, 0, PreambleSize)) }
 
-// PeekHeadSize reads from b, at least the first PreambleSize bytes of a copy,
-// how long the copy is: what a reader must know before it can check the
-// checksum. It enforces HEAD-1 to HEAD-3.
-func PeekHeadSize(b []byte) (int, error) {
-	if n := min(len(b), len(Magic)); string(b[:n]) != Magic[:n] {
-		return 0, foreignError(b)
-	}
-	// What there is of a copy that is cut off is checked in the same order.
-	if len(b) > offVersion && b[offVersion] != Version {
-		return 0, &ParseError{HEAD2, "version", offVersion, ErrUnsupported,
-			fmt.Sprintf("version is %d, this reader knows %d", b[offVersion], Version)}
-	}
-	pages := 0
-	if len(b) >= offReserved {
-		pages = int(binary.BigEndian.Uint16(b[offPages:]))
-		if pages < MinPages || pages > MaxPages {
-			return 0, wrongPages(pages)
-		}
-	}
-	if len(b) < PreambleSize {
-		reason := "the input ends inside the head"
-		if len(b) == 0 {
-			reason = "the input is empty"
-		}
-		return 0, &ParseError{HEAD4, "preamble", int64(len(b)), ErrTruncated, reason}
-	}
-	return pages * PageSize, nil
-}
-
-func wrongPages(pages int) error {
-	return &ParseError{HEAD3, "pages", offPages, ErrMalformed, fmt.Sprintf("pages is %d, not %d to %d", pages, MinPages, MaxPages)}
-}
-
-// CopySize returns how many bytes of b have to be at hand to tell whether an
-// intact copy begins it, whatever its version: the copy's length, or if the first
-// PreambleSize bytes rule one out, no more than these.
-func CopySize(b []byte) int {
-	if len(b) < PreambleSize || string(b[:magicSize]) != Magic {
-		return PreambleSize
-	}
-	pages := int(binary.BigEndian.Uint16(b[offPages:]))
-	if pages < MinPages || pages > MaxPages {
-		return PreambleSize
-	}
-	return pages * PageSize
-}
-
-// parsePreamble reads the fields of a preamble whose copy is undamaged, after
-// [PeekHeadSize] has passed it. It enforces HEAD-6 to HEAD-8.
+// parsePreamble reads the fields of a preamble whose copy is intact. It enforces
+// HEAD-2, HEAD-6, HEAD-7, ROLE-1 and HEAD-8.
 func parsePreamble(b []byte) (Preamble, error) {
 	p := Preamble{
 		Suite:  Suite(b[offSuite]),
 		Coding: Coding(b[offCoding]),
-		Pages:  int(binary.BigEndian.Uint16(b[offPages:])),
-		Salt:   [SaltSize]byte(b[offSalt:PreambleSize]),
+		Part: Part{
+			Role:   Role(b[offRole]),
+			Set:    SetID(b[offSetID:offNumber]),
+			Number: binary.BigEndian.Uint32(b[offNumber:]),
+		},
+		Pages: int(binary.BigEndian.Uint16(b[offPages:])),
+		Salt:  [SaltSize]byte(b[offSalt:PreambleSize]),
+	}
+	if v := b[offVersion]; v != Version {
+		return p, &ParseError{HEAD2, "version", offVersion, UnknownVersion(v), fmt.Sprintf("version is %d, this reader knows %d", v, Version)}
 	}
 	if !p.Suite.Known() {
 		return p, &ParseError{HEAD6, "suite", offSuite, ErrUnsupported, fmt.Sprintf("suite %d is not registered", p.Suite)}
@@ -172,13 +141,7 @@ func parsePreamble(b []byte) (Preamble, error) {
 	if !p.Coding.Known() {
 		return p, &ParseError{HEAD7, "coding", offCoding, ErrUnsupported, fmt.Sprintf("coding %d is not registered", p.Coding)}
 	}
-	if b[offZero] != 0 {
-		return p, &ParseError{HEAD8, "zero", offZero, ErrMalformed, "the byte is not zero"}
-	}
-	if i := firstNonZero(b[offReserved:offSalt]); i >= 0 {
-		return p, &ParseError{HEAD8, "reserved", int64(offReserved + i), ErrMalformed, "a reserved byte is not zero"}
-	}
-	return p, nil
+	return p, p.Part.check()
 }
 
 // firstNonZero returns the index of the first byte of b that is not zero, or -1.

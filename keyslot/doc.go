@@ -17,7 +17,7 @@
 //
 // The wrapping of every type but 3 is bound to the container by one string,
 //
-//	info = "bulla/v1 slot" || BE16(type) || preamble
+//	info = "bulla/v2 slot" || BE16(type) || preamble
 //
 // so that a slot moved into another container, or relabelled as another type,
 // does not open. Whether a CEK that comes out is the container's own is decided

@@ -65,7 +65,7 @@ func TestHPKEReceiver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info := "bulla/v1 slot\x00\x01" + string(p.Bytes())
+		info := "bulla/v2 slot\x00\x01" + string(p.Bytes())
 		got, err := hpke.Open(k, hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info), body)
 		if err != nil || !bytes.Equal(got, cek) {
 			t.Fatalf("trial %d, seed %x: %v", n, seed, err)
@@ -76,7 +76,7 @@ func TestHPKEReceiver(t *testing.T) {
 // This package's receiver with the standard library's sender.
 func TestHPKESender(t *testing.T) {
 	i := newIdentity(t)
-	info := "bulla/v1 slot\x00\x01" + string(testPreamble().Bytes())
+	info := "bulla/v2 slot\x00\x01" + string(testPreamble().Bytes())
 	body, err := hpke.Seal(i.key.PublicKey(), hpke.HKDFSHA256(), hpke.ChaCha20Poly1305(), []byte(info), testCEK())
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ type (
 	Identity  = slot.Identity
 )
 
-const infoPrefix = "bulla/v1 slot"
+const infoPrefix = "bulla/v2 slot"
 
 // slotInfo is the string that binds a wrapping to the slot's type and to the
 // container (spec section 5).

@@ -50,7 +50,7 @@ func known(s string) *PassphraseIdentity {
 func openBySpec(t *testing.T, typ byte, ikm, b []byte) []byte {
 	t.Helper()
 	salt, commit, ct := b[:32], b[32:64], b[64:]
-	info := "bulla/v1 slot\x00" + string(typ) + string(testPreamble().Bytes())
+	info := "bulla/v2 slot\x00" + string(typ) + string(testPreamble().Bytes())
 	okm, err := hkdf.Key(sha512.New, ikm, salt, info, 64)
 	if err != nil {
 		t.Fatal(err)

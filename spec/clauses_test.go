@@ -155,7 +155,8 @@ func TestLookup(t *testing.T) {
 		binds            spec.Party
 	}{
 		{"FILE-4", "The container MUST end", "the tail.", spec.Must, spec.File},
-		{"HEAD-2", "The version MUST", "be 1.", spec.Must, spec.File},
+		{"HEAD-2", "The version MUST", "be 2.", spec.Must, spec.File},
+		{"ROLE-2", "A reader MUST NOT give out", "to see it.", spec.Must, spec.Reader},
 		{"HEAD-11", "For each slot in order: the slot, its 20-byte header included, MUST end", "clauses aside.", spec.Must, spec.File},
 		{"HEAD-14", "The salt MUST be", "container.", spec.Must, spec.Writer},
 		{"HEAD-15", "A writer SHOULD", "type 1.", spec.Should, spec.Writer},

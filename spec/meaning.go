@@ -34,12 +34,17 @@ var meanings = map[string]meaning{
 
 	"HEAD":    {"a copy of the head, which says how the file is encrypted and for whom, is damaged or was not written by a correct program.", mendHead},
 	"HEAD-1":  {"the file does not begin as a container does: it is something else, or its beginning was overwritten.", "see what it is with the command file; if it was a container, use bulla head restore or bulla salvage."},
-	"HEAD-2":  {"the file is of a version that this program does not know.", "read it with a newer bulla."},
+	"HEAD-2":  {"the file is of another version of the format, which this program does not know.", "read it with the version of bulla that wrote it, or a newer one."},
 	"HEAD-4":  {"the file ends within its head.", "copy it again from where it came."},
 	"HEAD-5":  {"a copy of the head is damaged: its checksum does not fit.", mendHead},
 	"HEAD-6":  {"the content is sealed with a cipher that this program does not know.", "read it with a newer bulla."},
 	"HEAD-7":  {"the content is coded in a way that this program does not know.", "read it with a newer bulla."},
 	"HEAD-13": {"the head was changed by someone who cannot open the file. The list of recipients is not to be trusted.", "compare with another copy of the file; bulla recipients repair makes the authentic copy of the head stand in both places."},
+
+	"HEAD-8": {"the head uses something that this version of the format reserves.", "read it with a newer bulla."},
+
+	"ROLE":   {"the file has a purpose that this program does not know.", "read it with a newer bulla."},
+	"ROLE-2": {"the file is a part of a set, or a grant, and not a file to be read by itself.", "give the root of the set, NAME.bulla; a grant is given with -g."},
 
 	"KEY":  {"a slot holds a key that is not this file's: the head was put together from two files, or forged.", mendHead},
 	"SLOT": {"the list of those who can open the file is not as it should be.", "bulla recipients list shows the slots; write the recipients anew with bulla recipients."},

@@ -23,9 +23,10 @@ func ringSlots(workers int) int { return 2*workers + 1 }
 // A batch carries chunks through a ring. Its buffers are kept from one use to
 // the next.
 type batch struct {
-	first int64         // index of the first chunk
-	final bool          // the last chunk is the container's last
-	seg   *seal.Segment // holds all of the batch
+	first int64          // index of the first chunk
+	final bool           // the last chunk is the container's last
+	key   *seal.ChunkKey // of all chunks but the container's last
+	last  *seal.ChunkKey // of that, when final
 	nonce seal.Nonce
 
 	in  []byte // what goes in: plaintext, or sealed chunks and what follows them
@@ -49,9 +50,31 @@ func (b *batch) plain() *[]byte {
 	return &b.in
 }
 
-// seal seals in to out.
+// keyed gives the batch its keys, now that its first and final are known, and that
+// the last of its chunks, if final, is number last. It takes the key of the batch
+// before, if that is the same.
+func (b *batch) keyed(keys *seal.Keys, before *seal.ChunkKey, last int64) (err error) {
+	b.key, b.last = before, nil
+	if !b.key.Holds(b.first) {
+		b.key, err = keys.Segment(seal.SegmentOf(b.first)) // FILE-3
+	}
+	if b.final && err == nil {
+		b.last, err = keys.Final(last)
+	}
+	return err
+}
+
+// seal seals in to out. What does not fill a chunk is the container's last one.
 func (b *batch) seal() {
-	b.out = b.seg.Seal(grow(b.out, batchSealed)[:0], b.in, b.first, b.final, &b.nonce)
+	b.out = grow(b.out, batchSealed)[:0]
+	plain, i := b.in, b.first
+	for ; len(plain) >= format.ChunkSize; i++ {
+		b.out = b.key.Seal(b.out, plain[:format.ChunkSize], i, &b.nonce)
+		plain = plain[format.ChunkSize:]
+	}
+	if b.final {
+		b.out = b.last.Seal(b.out, plain, i, &b.nonce)
+	}
 }
 
 // open opens the chunks in in[:n] to out. It stops at the first that is not
@@ -59,7 +82,7 @@ func (b *batch) seal() {
 func (b *batch) open() int {
 	b.out = grow(b.out, batchPlain)[:0]
 	for i := 0; i*format.SealedChunkSize < b.n; i++ {
-		out, err := b.seg.Open(b.out, b.chunk(i), b.first+int64(i), b.isFinal(i), &b.nonce)
+		out, err := b.keyOf(i).Open(b.out, b.chunk(i), b.first+int64(i), &b.nonce)
 		if err != nil {
 			return i
 		}
@@ -76,6 +99,14 @@ func (b *batch) chunk(i int) []byte {
 
 // isFinal reports whether the i-th chunk of the batch is the container's last.
 func (b *batch) isFinal(i int) bool { return b.final && (i+1)*format.SealedChunkSize >= b.n }
+
+// keyOf is the key of the i-th chunk of the batch.
+func (b *batch) keyOf(i int) *seal.ChunkKey {
+	if b.isFinal(i) {
+		return b.last
+	}
+	return b.key
+}
 
 // grow returns b with room for n bytes, the same one if it has it already.
 func grow(b []byte, n int) []byte {

@@ -45,9 +45,6 @@ func (op *opened) compare(good *format.Copy, c *format.Copies, size int64) (foun
 // is there, too, which begins at an offset. They may be of two containers (COPY-1,
 // READ-4) or the tail forged: then what came before is only what one side says.
 func (op *opened) atEnd(c *format.Copies, detached []byte, tail int64) ([]format.Finding, error) {
-	if detached != nil {
-		detached = detached[:op.head.Head.HeadSize()]
-	}
 	if err := c.Conflict(detached); err != nil {
 		return nil, err
 	}

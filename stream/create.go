@@ -30,6 +30,7 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 	if o.Level != 0 {
 		h.Coding = format.Zstd
 	}
+	h.Part = o.Part
 	h.Pages = pagesFor(to, o.Reserve)
 	if err := o.Entropy.Fill("salt", h.Salt[:]); err != nil { // HEAD-14
 		return nil, nil, err
@@ -48,7 +49,7 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 		}
 	}(keys)
 	h.Commitment = keys.Commitment()
-	if h.Slots, err = addSlots(ctx, nil, to, o.AllowClassical, o.Entropy, &h.Preamble, cek, keys); err != nil {
+	if h.Slots, err = addSlots(ctx, nil, to, o.AllowClassical, o.Entropy, &h.Preamble, h.Pages, cek, keys); err != nil {
 		return nil, nil, err
 	}
 	c, err := encodeHead(h, keys)
@@ -61,7 +62,7 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 // encodeHead returns h as a copy with its MAC and checksum, parsed once more before
 // anyone relies on it.
 func encodeHead(h *format.Head, keys *seal.Keys) (*format.Copy, error) {
-	b, err := h.Append(make([]byte, 0, h.HeadSize()))
+	b, err := h.Append(make([]byte, 0, h.CopySize()))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func encodeHead(h *format.Head, keys *seal.Keys) (*format.Copy, error) {
 	if b, err = h.Append(b[:0]); err != nil {
 		return nil, err
 	}
-	back, err := format.ParseHead(b)
+	back, err := format.ParseDetachedHead(b)
 	if err != nil {
 		return nil, fmt.Errorf("internal error: the head does not parse: %w", err)
 	}
@@ -80,12 +81,18 @@ func encodeHead(h *format.Head, keys *seal.Keys) (*format.Copy, error) {
 }
 
 // pagesFor is how many pages the head for these recipients needs, with room for
-// more (HEAD-15).
+// more.
 func pagesFor(to []Recipient, reserve int) int {
-	n := (sparePublicSlots + reserve) * (format.SlotHeaderSize + format.HPKEBodySize)
+	n := 0
 	for _, r := range to {
 		n += format.SlotHeaderSize + r.BodySize()
 	}
+	return roomyPages(n, reserve)
+}
+
+// roomyPages is how many pages n bytes of slots need, with room for more (HEAD-15).
+func roomyPages(n, reserve int) int {
+	n += (sparePublicSlots + reserve) * (format.SlotHeaderSize + format.HPKEBodySize)
 	// What is only spare may be cut: a head that is full of recipients is none the worse.
 	return min(format.PagesFor(n), format.MaxPages)
 }
@@ -93,7 +100,7 @@ func pagesFor(to []Recipient, reserve int) int {
 // addSlots returns slots with one more for each recipient. It judges them once
 // more, with what is known now, as [Plan] does, and refuses what its maker keeps
 // apart.
-func addSlots(ctx context.Context, slots []format.Slot, to []Recipient, classical bool, m *entropy.Mixer, p *format.Preamble, cek []byte, keys *seal.Keys) ([]format.Slot, error) {
+func addSlots(ctx context.Context, slots []format.Slot, to []Recipient, classical bool, m *entropy.Mixer, p *format.Preamble, pages int, cek []byte, keys *seal.Keys) ([]format.Slot, error) {
 	all := plannedSlots(slots)
 	apart := make(map[string]bool) // the labels that there are, but for being post-quantum
 	if len(slots) > 0 {
@@ -120,7 +127,7 @@ func addSlots(ctx context.Context, slots []format.Slot, to []Recipient, classica
 	if len(apart) > 1 {
 		return nil, ErrMixedLabels
 	}
-	return slots, judge(all, p.Pages, classical)
+	return slots, judge(all, pages, classical)
 }
 
 // wrap makes the slot of one recipient.

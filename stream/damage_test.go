@@ -44,7 +44,7 @@ func wantFault(t *testing.T, container, plain []byte, id stream.Identity, by []w
 // padding, which is most of it and has nothing to tell its bytes apart, it is
 // one bit of every few bytes; package format's tests flip every bit of a head.
 func bitsOf(t *testing.T, container []byte) (bits []int) {
-	padding := 102 + parseHead(t, container).SlotsSize()
+	padding := 104 + parseHead(t, container).SlotsSize()
 	every := sparse(64)
 	for at := range container {
 		in := at % (len(container) - headSize) // the same in both copies

@@ -20,6 +20,10 @@ type Edit struct {
 	// AllowClassical permits classical recipients beside post-quantum ones (SLOT-4).
 	AllowClassical bool
 
+	// Detached makes a head for a file of its own, which may have more room than
+	// the container's own copies: such a head cannot be saved into the container.
+	Detached bool
+
 	// Entropy is where the new slots' randomness comes from; nil means
 	// entropy.Default().
 	Entropy *entropy.Mixer
@@ -32,14 +36,29 @@ func (e *Edit) mixer() *entropy.Mixer {
 	return e.Entropy
 }
 
+// pages is how many the new head may have: those of a container have as many as it
+// was made with.
+func (e *Edit) pages(h *format.Head) int {
+	if e.Detached {
+		return format.MaxPages
+	}
+	return h.Pages
+}
+
 // ErrLastSlot is a change that would leave no slot this program can open (WRAP-3).
 var ErrLastSlot = errors.New("the change would leave no recipient")
 
-// A HeadFullError says that slots do not fit a head, whose length is fixed when
-// the container is created.
+// A HeadFullError says that slots do not fit a head. The length of the copies in a
+// container is fixed when it is created; a detached head grows up to
+// format.MaxHeadSize bytes.
 type HeadFullError struct {
 	Need, Room int // bytes of slots
 	Slots      int // there would be
+}
+
+// FitsDetached reports whether the slots fit a detached head: see [Edit].
+func (e *HeadFullError) FitsDetached() bool {
+	return e.Need <= format.Room(format.MaxPages) && e.Slots <= format.MaxSlots
 }
 
 func (e *HeadFullError) Error() string {

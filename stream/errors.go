@@ -93,6 +93,25 @@ func (e *NoKeyError) Error() string {
 	return s
 }
 
+// A RoleError says that a container is a part of a set or a grant, and was to be
+// read as something else, such as a file of its own (ROLE-2). It matches
+// format.ErrMalformed.
+type RoleError struct {
+	format.Part             // what it is
+	Want        format.Role // what was wanted
+}
+
+func (e *RoleError) Error() string {
+	return fmt.Sprintf("the container is a %v, not a %v [%s]", e.Role, e.Want, format.ROLE2)
+}
+
+func (e *RoleError) Unwrap() error { return format.ErrMalformed }
+
+// Finding returns the violation that e is.
+func (e *RoleError) Finding() format.Finding {
+	return format.Finding{Clause: format.ROLE2, Severity: format.Violation, Offset: format.RoleOffset, Length: 1, Message: e.Error()}
+}
+
 // A LimitError says that opening a container would exceed a limit of the
 // specification (PASS-5, AGE-4). It matches format.ErrUnsupported.
 type LimitError struct {

@@ -27,7 +27,7 @@ const maxLookalikes = 16
 // name returns the error for f in a container in which that copy of the head is
 // in use.
 func (f *fault) name(head *format.Copy) error {
-	size := len(head.Raw)
+	size := head.Head.HeadSize()
 	preamble := head.Raw[:format.PreambleSize]
 	for at, seen := 0, 0; seen < maxLookalikes; at, seen = at+1, seen+1 {
 		i := bytes.Index(f.window[at:], preamble)
@@ -38,14 +38,15 @@ func (f *fault) name(head *format.Copy) error {
 			return &TrailingError{f.offset + int64(end)} // FILE-4
 		}
 	}
-	if f.final && f.cut(head.Raw) {
+	if f.final && f.cut(head.Raw[:size]) {
 		return &TruncatedError{Chunks: f.index, Offset: f.offset + int64(len(f.window))} // FILE-1
 	}
 	return &ChunkError{f.index, f.offset, f.length} // CHUNK-1
 }
 
 // cut reports whether the container's end is missing: a tail begins and is not
-// all there, or nothing like one stands in its place. What has the length of a
+// all there, or nothing like the copy in use, or the beginning of a larger one,
+// stands in its place. What has the length of a
 // tail and looks like one, changed as it may be and be it zeros, is damaged.
 func (f *fault) cut(head []byte) bool {
 	at := len(f.window) - len(head)
@@ -75,14 +76,14 @@ func isFault(err error) bool {
 func (f *fault) nameSize(head *format.Copy) error {
 	err := f.name(head)
 	if _, ok := errors.AsType[*ChunkError](err); ok {
-		if _, impossible := format.NewLayout(f.offset+int64(len(f.window)), int64(len(head.Raw))); impossible != nil {
+		if _, impossible := format.NewLayout(f.offset+int64(len(f.window)), int64(head.Head.HeadSize())); impossible != nil {
 			return impossible
 		}
 	}
 	return err
 }
 
-// isCopy reports whether an undamaged copy of a head begins b (HEAD-1 to HEAD-5).
+// isCopy reports whether an undamaged copy of a head begins b (HEAD-5).
 func isCopy(b []byte) bool {
 	_, err := format.CheckCopy(b)
 	return err == nil

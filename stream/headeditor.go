@@ -50,11 +50,11 @@ func EditHead(ctx context.Context, src io.ReaderAt, size int64, identities []Ide
 // one, or that of a container of which no more is at hand. Its errors are those
 // of [NewReaderAt], as far as they do not concern the payload.
 func EditDetachedHead(ctx context.Context, encoded []byte, identities []Identity) (*HeadEditor, error) {
-	h, err := format.ParseHead(encoded)
+	h, err := format.ParseDetachedHead(encoded)
 	if err != nil {
 		return nil, err
 	}
-	c := &format.Copy{Raw: bytes.Clone(encoded[:h.HeadSize()]), Head: h}
+	c := &format.Copy{Raw: bytes.Clone(encoded[:h.CopySize()]), Head: h}
 	op, err := open(ctx, []*format.Copy{c}, identities, true)
 	if err != nil {
 		return nil, err
@@ -139,8 +139,11 @@ func (h *HeadEditor) Apply(ctx context.Context, edit *Edit) error {
 	if err != nil {
 		return err
 	}
-	if next.Slots, err = addSlots(ctx, kept, edit.Add, edit.AllowClassical, edit.mixer(), &next.Preamble, h.op.cek, h.op.keys); err != nil {
+	if next.Slots, err = addSlots(ctx, kept, edit.Add, edit.AllowClassical, edit.mixer(), &next.Preamble, edit.pages(h.Head()), h.op.cek, h.op.keys); err != nil {
 		return err
+	}
+	if next.CopyPages = next.Pages; next.SlotsSize() > format.Room(next.Pages) {
+		next.CopyPages = roomyPages(next.SlotsSize(), 0)
 	}
 	head, err := encodeHead(&next, h.op.keys)
 	if err == nil {
@@ -189,13 +192,16 @@ type HeadWrite struct {
 
 // Writes returns what Save writes, in its order, for a caller that makes each
 // durable itself, and sees whether Old still stands there. Its error is the last
-// of Save, or that the container's end is missing.
+// of Save, that the container's end is missing, or a [*HeadFullError] if Head is a
+// larger detached one.
 func (h *HeadEditor) Writes() ([]HeadWrite, error) {
 	switch {
 	case h.layout.Size == 0 || h.cut != nil:
 		return nil, errors.New("there is no whole container to write the head to")
 	case h.err != nil:
 		return nil, h.err
+	case h.Head().CopyPages > h.Head().Pages: // HEAD-16
+		return nil, &HeadFullError{h.Head().SlotsSize(), format.Room(h.Head().Pages), len(h.Head().Slots)}
 	}
 	places := []int64{h.layout.TailOffset(), 0}
 	if c := h.copies.Tail; c != nil && c == h.op.stored {

@@ -418,12 +418,12 @@ func bigContainer(t testing.TB, k *keyslot.KEK) (l format.Layout, head, last []b
 	if l, err = format.NewLayout(tebibyte+1000, headSize); err != nil {
 		t.Fatal(err)
 	}
-	seg, err := keys.Segment(seal.Of(l.Chunks - 1))
+	key, err := keys.Final(l.Chunks - 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, n := l.Chunk(l.Chunks - 1)
-	return l, head, seg.Seal(nil, plaintext(int(n)-format.TagSize), l.Chunks-1, true, new(seal.Nonce))
+	return l, head, key.Seal(nil, plaintext(int(n)-format.TagSize), l.Chunks-1, new(seal.Nonce))
 }
 
 // counted counts what goes through a file.

@@ -457,12 +457,15 @@ func TestMostChunks(t *testing.T) {
 			t.Errorf("%d workers: a chunk too many: %v", workers, err)
 		}
 		k := v.keys(t, dst.Bytes())
-		last, err := k.Segment(seal.Of(format.MaxChunks - 1))
+		last, err := k.Segment(seal.SegmentOf(format.MaxChunks - 1))
 		if err != nil {
 			t.Fatal(err)
 		}
 		// Four full chunks, and what would have to follow them.
-		b := last.Seal(dst.Bytes()[:headSize], plaintext(4*chunk), format.MaxChunks-4, false, new(seal.Nonce))
+		b, plain := dst.Bytes()[:headSize], plaintext(4*chunk)
+		for i := range int64(4) {
+			b = last.Seal(b, plain[i*chunk:][:chunk], format.MaxChunks-4+i, new(seal.Nonce))
+		}
 		b = append(b, make([]byte, format.TagSize)...)
 		b = append(b, b[:headSize]...)
 		if r, err = stream.NewReader(t.Context(), bytes.NewReader(b), with(v), &stream.ReaderOptions{Workers: workers}); err != nil {

@@ -79,12 +79,29 @@ func usable(c *format.Copies, detached []byte) ([]*format.Copy, error) {
 	if detached == nil {
 		return c.Usable(), c.Conflict(nil)
 	}
-	h, err := format.ParseHead(detached)
+	d, err := parseDetached(detached)
+	if err != nil {
+		return nil, err
+	}
+	return append(c.Usable(), d), c.Conflict(d.Raw)
+}
+
+// parseDetached returns a detached head as a copy, which keeps b.
+func parseDetached(b []byte) (*format.Copy, error) {
+	h, err := format.ParseDetachedHead(b)
 	if err != nil {
 		return nil, fmt.Errorf("detached head: %w", err)
 	}
-	raw := detached[:h.HeadSize()]
-	return append(c.Usable(), &format.Copy{Offset: detachedAt, Raw: raw, Head: h}), c.Conflict(raw)
+	return &format.Copy{Offset: detachedAt, Raw: b[:h.CopySize()], Head: h}, nil
+}
+
+// mayGive enforces ROLE-2 on a container with some copies of its head, before any
+// key is tried: its content is data for those alone who want one of its role.
+func (o *opening) mayGive(copies []*format.Copy) error {
+	if o.anyRole || len(copies) == 0 || copies[0].Head.Role == o.role {
+		return nil
+	}
+	return &RoleError{copies[0].Head.Part, o.role}
 }
 
 // authentic tells those of a container's copies whose MAC verifies from those

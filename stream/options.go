@@ -46,6 +46,9 @@ type WriterOptions struct {
 	// post-quantum ones, which then protect nothing against a quantum computer
 	// (SLOT-4).
 	AllowClassical bool
+
+	// Part says what the container is for; the zero Part is a file of its own.
+	Part format.Part
 }
 
 // ReaderOptions are the options of [NewReader]. The zero value,
@@ -65,6 +68,10 @@ type ReaderOptions struct {
 	// Raw gives the payload's plaintext as it is, without decompressing it: with
 	// coding 1 a stream that any Zstandard decoder reads.
 	Raw bool
+
+	// Role is what the container must be for (ROLE-2): a file of its own, unless
+	// the caller can do with the content of another. See [RoleError].
+	Role format.Role
 }
 
 // ReaderAtOptions are the options of [NewReaderAt]. The zero value, and a nil
@@ -141,11 +148,13 @@ type opening struct {
 	raw            bool
 	allowTruncated bool
 	mend           bool // a forged copy is going to be written over
+	role           format.Role
+	anyRole        bool // no plaintext is given
 }
 
 func (o *ReaderOptions) orDefault() opening {
 	o = cmp.Or(o, new(ReaderOptions))
-	return opening{workers: ring.Workers(o.Workers), head: o.Head, done: cmp.Or(o.Done, new(atomic.Int64)), raw: o.Raw}
+	return opening{workers: ring.Workers(o.Workers), head: o.Head, done: cmp.Or(o.Done, new(atomic.Int64)), raw: o.Raw, role: o.Role}
 }
 
 func (o *ReaderAtOptions) orDefault() opening {
@@ -157,12 +166,14 @@ func (o *ReaderAtOptions) orDefault() opening {
 
 func (o *VerifyOptions) orDefault() opening {
 	o = cmp.Or(o, new(VerifyOptions))
-	return (&ReaderOptions{Workers: o.Workers, Head: o.Head, Done: o.Done}).orDefault()
+	v := (&ReaderOptions{Workers: o.Workers, Head: o.Head, Done: o.Done}).orDefault()
+	v.anyRole = true
+	return v
 }
 
 func (o *HeadOptions) orDefault() opening {
 	o = cmp.Or(o, new(HeadOptions))
 	v := (&ReaderOptions{Workers: 1, Head: o.Head}).orDefault()
-	v.allowTruncated, v.mend = o.AllowTruncated, o.Mend
+	v.allowTruncated, v.mend, v.anyRole = o.AllowTruncated, o.Mend, true
 	return v
 }

@@ -27,15 +27,16 @@ type payloadAt struct {
 	workers int
 	done    *atomic.Int64
 
-	segments [segmentCache]atomic.Pointer[seal.Segment] // by number modulo the size
-	scratch  sync.Pool                                  // *chunkBuf
+	keys    [keyCache]atomic.Pointer[seal.ChunkKey] // of segments, by number modulo the size
+	final   atomic.Pointer[seal.ChunkKey]           // of the last chunk
+	scratch sync.Pool                               // *chunkBuf
 
 	mu   sync.Mutex
 	last *chunkBuf // the chunk that a small read took a part of
 }
 
-// segmentCache is how many segment keys a payloadAt keeps.
-const segmentCache = 16
+// keyCache is how many segment keys a payloadAt keeps.
+const keyCache = 16
 
 // A chunkBuf has room for one chunk, sealed and opened.
 type chunkBuf struct {
@@ -84,6 +85,9 @@ func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Cop
 	}
 	if len(all) == 0 {
 		return nil, copies.HeadErr
+	}
+	if err := o.mayGive(all); err != nil {
+		return nil, err
 	}
 	op, err := open(ctx, all, ids, keepCEK)
 	if err != nil {
@@ -199,11 +203,11 @@ func (r *payloadAt) openChunk(dst []byte, b *chunkBuf, i int64) error {
 		}
 		return err
 	}
-	s, err := r.segment(i)
+	key, err := r.key(i)
 	if err != nil {
 		return err
 	}
-	if _, err := s.Open(dst, sealed, i, r.isFinal(i), &b.nonce); err != nil {
+	if _, err := key.Open(dst, sealed, i, &b.nonce); err != nil {
 		return r.name(i)
 	}
 	return nil
@@ -233,19 +237,28 @@ func (r *payloadAt) mayBeFinal(i int64) bool {
 		r.layout.Size-offset < format.SealedChunkSize+format.TagSize+r.layout.HeadSize
 }
 
-// segment returns the segment of a chunk.
-func (r *payloadAt) segment(chunk int64) (*seal.Segment, error) {
-	number := seal.Of(chunk)
-	slot := &r.segments[number%segmentCache]
-	if s := slot.Load(); s.Holds(chunk) {
-		return s, nil
+// key returns the key of a chunk.
+func (r *payloadAt) key(chunk int64) (*seal.ChunkKey, error) {
+	number := seal.SegmentOf(chunk)
+	slot, final := &r.keys[number%keyCache], r.isFinal(chunk)
+	if final {
+		slot = &r.final
 	}
-	s, err := r.op.keys.Segment(number)
+	k := slot.Load()
+	if k.Holds(chunk) {
+		return k, nil
+	}
+	var err error
+	if final {
+		k, err = r.op.keys.Final(chunk)
+	} else {
+		k, err = r.op.keys.Segment(number)
+	}
 	if err != nil {
 		return nil, err
 	}
-	slot.Store(s)
-	return s, nil
+	slot.Store(k)
+	return k, nil
 }
 
 // name says why chunk i did not open.
@@ -324,7 +337,7 @@ func (r *payloadAt) writeRange(ctx context.Context, dst *sink, off, n int64) (in
 // in[:n], unless err says that they could not be read.
 func (r *payloadAt) scan(first, end int64, work func(*batch)) *ring.Puller[batch] {
 	next := first
-	var segment *seal.Segment
+	var key *seal.ChunkKey
 	number := func(b *batch) (more bool) {
 		b.first, b.err, b.bad = next, nil, b.bad[:0]
 		next = min((next/batchChunks+1)*batchChunks, end) // within a segment
@@ -334,12 +347,12 @@ func (r *payloadAt) scan(first, end int64, work func(*batch)) *ring.Puller[batch
 			_, length := r.chunk(i)
 			b.n += int(length)
 		}
-		if b.first < next && !segment.Holds(b.first) {
-			if segment, b.err = r.op.keys.Segment(seal.Of(b.first)); b.err != nil { // FILE-3
+		if b.first < next {
+			if b.err = b.keyed(r.op.keys, key, next-1); b.err != nil {
 				b.n, next = 0, end
 			}
+			key = b.key
 		}
-		b.seg = segment
 		return next < end
 	}
 	read := func(b *batch) {
@@ -389,9 +402,10 @@ func (r frameSource) ReadAhead(off, n int64) {
 func (r *payloadAt) Close() error {
 	r.closed.Store(true)
 	r.op.wipe()
-	for i := range r.segments {
-		r.segments[i].Store(nil)
+	for i := range r.keys {
+		r.keys[i].Store(nil)
 	}
+	r.final.Store(nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.last.room[:])

@@ -64,7 +64,7 @@ func (op *opened) plan(edit *Edit) ([]format.Slot, error) {
 	if len(edit.Add) == 0 && !slices.ContainsFunc(kept, known) {
 		return nil, ErrLastSlot // WRAP-3
 	}
-	return kept, planHead(kept, edit.Add, op.head.Head.Pages, edit.mixer(), edit.AllowClassical)
+	return kept, planHead(kept, edit.Add, edit.pages(op.head.Head), edit.mixer(), edit.AllowClassical)
 }
 
 // planHead judges a head with slots that are kept and recipients that are added.

@@ -27,8 +27,9 @@ type Reader struct {
 // identities, calling Unwrap with ctx. When ctx ends, the Reader fails with its
 // cause.
 //
-// It fails with a *format.ParseError if there is no usable head, a *NoKeyError
-// if no identity fits, and a *LimitError if finding out would cost too much. It
+// It fails with a *format.ParseError if there is no usable head, a *RoleError if
+// the container is not of the role in opts, a *NoKeyError if no identity fits, and
+// a *LimitError if finding out would cost too much. It
 // reads only from the front; a container whose head is damaged can be opened by
 // [NewReaderAt], or with a detached head in opts.
 //
@@ -53,6 +54,9 @@ func openStream(ctx context.Context, src io.Reader, identities []Identity, o *op
 	}
 	copies, err := usable(f.copies, o.head)
 	if err != nil {
+		return nil, f, err
+	}
+	if err := o.mayGive(copies); err != nil {
 		return nil, f, err
 	}
 	if op, err = open(ctx, copies, identities, false); err != nil {

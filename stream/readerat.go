@@ -29,8 +29,8 @@ type ReaderAt struct {
 // is an error, whatever the others are (HEAD-13, COPY-1).
 //
 // It fails with a *format.ParseError if there is no usable head, the size is
-// impossible or the payload is no valid coding, a *NoKeyError if no identity
-// fits, a *LimitError if finding out would cost too much, and a
+// impossible or the payload is no valid coding, a *RoleError if the container is
+// not of the role in opts, a *NoKeyError if no identity fits, a *LimitError if finding out would cost too much, and a
 // *TruncatedError, *TrailingError or *ChunkError if the last chunk is not
 // authentic. With opts.AllowTruncated the last three and the size are no
 // errors, unless the payload is compressed, as then the end has the table that

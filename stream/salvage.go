@@ -81,7 +81,7 @@ func salvageWithin(ctx context.Context, dst io.Writer, src io.ReaderAt, size int
 	}
 	p := &patient{src, size, identities, all, salvage.Options{
 		Workers: o.workers, Done: o.done, Raw: o.raw, Uncertain: opts.Uncertain, Limits: limits,
-	}}
+	}, &o}
 	if opts.From == "" && conflict {
 		return nil, p.contradiction(ctx)
 	}

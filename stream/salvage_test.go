@@ -72,10 +72,19 @@ func (w *wreck) replace(at, n int, junk []byte) *wreck {
 	return w
 }
 
-func (w *wreck) insert(at, n int) *wreck    { return w.replace(at, 0, junk(n)) }
+func (w *wreck) insert(at, n int) *wreck    { return w.replace(at, 0, w.unlike(at, junk(n))) }
 func (w *wreck) remove(at, n int) *wreck    { return w.replace(at, n, nil) }
 func (w *wreck) overwrite(at, n int) *wreck { return w.replace(at, n, junk(n)) }
 func (w *wreck) zero(at, n int) *wreck      { return w.replace(at, n, make([]byte, n)) }
+
+// unlike is b with another last byte than the one that it is put after: otherwise
+// one chance in 256 would leave a chunk whole.
+func (w *wreck) unlike(at int, b []byte) []byte {
+	if at > 0 && at <= len(w.original) && b[len(b)-1] == w.original[at-1] {
+		b[len(b)-1] ^= 1
+	}
+	return b
+}
 
 // junk is bytes that are no container's.
 func junk(n int) []byte {

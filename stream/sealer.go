@@ -3,6 +3,7 @@ package stream
 import (
 	"io"
 
+	"bulla/format"
 	"bulla/internal/ring"
 	"bulla/internal/seal"
 )
@@ -10,12 +11,12 @@ import (
 // A sealer seals what is written to it into the payload of a new container: a
 // [Writer] without compression.
 type sealer struct {
-	push    *ring.Pusher[batch]
-	dst     *sink
-	head    []byte // encoded; the tail is the same bytes
-	keys    *seal.Keys
-	segment *seal.Segment // of the last batch numbered
-	next    int64         // index of the next batch's first chunk
+	push *ring.Pusher[batch]
+	dst  *sink
+	head []byte // encoded; the tail is the same bytes
+	keys *seal.Keys
+	key  *seal.ChunkKey // of the last batch numbered
+	next int64          // index of the next batch's first chunk
 
 	workers  int
 	keepKeys bool // after Close, to read back
@@ -46,14 +47,11 @@ func (w *sealer) ReadFrom(src io.Reader) (int64, error) { return w.push.ReadFrom
 
 // number gives the batch its place in the container, which no other ever has.
 func (w *sealer) number(b *batch, final bool) error {
-	if !w.segment.Holds(w.next) {
-		s, err := w.keys.Segment(seal.Of(w.next)) // FILE-3
-		if err != nil {
-			return err
-		}
-		w.segment = s
+	b.first, b.final = w.next, final
+	if err := b.keyed(w.keys, w.key, w.next+int64(len(b.in)/format.ChunkSize)); err != nil {
+		return err
 	}
-	b.first, b.final, b.seg = w.next, final, w.segment
+	w.key = b.key
 	w.next += batchChunks
 	return nil
 }

@@ -51,11 +51,9 @@ func sidesOf(c *format.Copies, src io.ReaderAt, size int64, detached []byte) (al
 		}
 	}
 	if detached != nil {
-		h, err := format.ParseHead(detached)
-		if err != nil {
-			return all, false, fmt.Errorf("detached head: %w", err)
+		if all[2].copy, err = parseDetached(detached); err != nil {
+			return all, false, err
 		}
-		all[2].copy = &format.Copy{Offset: detachedAt, Raw: detached[:h.HeadSize()], Head: h}
 	}
 	conflict = c.Conflict(detached) != nil // as far as they are where they should be
 	for _, x := range all {
@@ -73,10 +71,14 @@ type patient struct {
 	ids  []Identity
 	all  [3]side
 	opts salvage.Options
+	o    *opening
 }
 
 // with opens the container by one of some copies of its head, and calls f with it.
 func (p *patient) with(ctx context.Context, copies []*format.Copy, f func(*salvage.Container, *opened) error) error {
+	if err := p.o.mayGive(copies); err != nil {
+		return err
+	}
 	op, err := open(ctx, copies, p.ids, false)
 	if err != nil {
 		return err

@@ -36,12 +36,21 @@ func hmac512(key []byte, parts ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-func (k bareKeys) expand(info string) []byte {
-	return hmac512(k.prk, []byte(info), []byte{1})[:32]
+func (k bareKeys) expand(info string) []byte { return expandBare(k.prk, info, 32) }
+
+func expandBare(secret []byte, info string, n int) []byte {
+	return hmac512(secret, []byte(info), []byte{1})[:n]
 }
 
-func (k bareKeys) aead(chunk int) (a cipher.AEAD) {
-	key := k.expand(string(binary.BigEndian.AppendUint64([]byte("bulla/v1 segment"), uint64(chunk/128))))
+func (k bareKeys) aead(chunk int, final bool) (a cipher.AEAD) {
+	be := func(i int) string { return string(binary.BigEndian.AppendUint64(nil, uint64(i))) }
+	node := expandBare(k.prk, "bulla/v2 payload", 64)
+	node = expandBare(node, "bulla/v2 node\x02"+be(chunk/128/1024), 64)
+	node = expandBare(node, "bulla/v2 node\x01"+be(chunk/128/32), 64)
+	key := expandBare(node, "bulla/v2 segment"+be(chunk/128), 32)
+	if final {
+		key = k.expand("bulla/v2 final" + be(chunk))
+	}
 	if k.suite == 1 {
 		block, _ := aes.NewCipher(key)
 		a, _ = cipher.NewGCM(block)
@@ -51,12 +60,8 @@ func (k bareKeys) aead(chunk int) (a cipher.AEAD) {
 	return a
 }
 
-func bareNonce(chunk int, final bool) []byte {
-	n := append(binary.BigEndian.AppendUint64(nil, uint64(chunk)), 0, 0, 0, 0)
-	if final {
-		n[11] = 1
-	}
-	return n
+func bareNonce(chunk int) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(chunk)), 0, 0, 0, 0)
 }
 
 // A container by the letter of the specification, its offsets as numbers.
@@ -74,22 +79,22 @@ func TestContainerIsTheSpecs(t *testing.T) {
 func checkContainer(t *testing.T, b, plain []byte, v *vault, suite byte) {
 	const H = 4096
 	head, keys := b[:H], newBareKeys(v.ceks[0], b)
-	if want := append([]byte("\x89bulla\r\n\x1a\n\x01"), suite, 0, 0, 0, 1); !bytes.Equal(head[:16], want) {
+	if want := append([]byte("\x89bulla\r\n\x1a\n\x02"), suite, 0, 0, 0, 1); !bytes.Equal(head[:16], want) {
 		t.Errorf("the head begins % x", head[:16])
 	}
 	if !bytes.Equal(head[16:32], make([]byte, 16)) || bytes.Equal(head[32:64], make([]byte, 32)) {
-		t.Error("the reserved bytes are not zero, or the salt is")
+		t.Error("the set id and number are not zero, or the salt is")
 	}
-	if !bytes.Equal(head[64:96], keys.expand("bulla/v1 commitment")) {
+	if !bytes.Equal(head[64:96], keys.expand("bulla/v2 commitment")) {
 		t.Error("commitment")
 	}
-	if !bytes.Equal(head[96:102], []byte{0, 0, 0, 1, 0, 1}) { // generation 1, one slot
-		t.Errorf("generation and slot count are % x", head[96:102])
+	if !bytes.Equal(head[96:104], []byte{0, 0, 0, 1, 0, 1, 0, 1}) { // generation 1, one slot, one page
+		t.Errorf("generation, slot count and copy pages are % x", head[96:104])
 	}
-	if id := hmac512(keys.expand("bulla/v1 slot id"), []byte(v.Canonical()))[:16]; !bytes.Equal(head[106:122], id) {
+	if id := hmac512(keys.expand("bulla/v2 slot id"), []byte(v.Canonical()))[:16]; !bytes.Equal(head[108:124], id) {
 		t.Error("slot id")
 	}
-	if !bytes.Equal(head[H-36:H-4], hmac512(keys.expand("bulla/v1 head"), head[:H-36])[:32]) {
+	if !bytes.Equal(head[H-36:H-4], hmac512(keys.expand("bulla/v2 head"), head[:H-36])[:32]) {
 		t.Error("MAC")
 	}
 	if binary.BigEndian.Uint32(head[H-4:]) != crc32.Checksum(head[:H-4], crc32.MakeTable(crc32.Castagnoli)) {
@@ -103,7 +108,7 @@ func checkContainer(t *testing.T, b, plain []byte, v *vault, suite byte) {
 	for i, last := 0, false; !last; i++ {
 		last = len(payload) < 65552
 		sealed := payload[:min(65552, len(payload))]
-		got, err := keys.aead(i).Open(nil, bareNonce(i, last), sealed, nil)
+		got, err := keys.aead(i, last).Open(nil, bareNonce(i), sealed, nil)
 		if err != nil || !bytes.HasPrefix(plain, got) {
 			t.Fatalf("chunk %d: %v", i, err)
 		}

@@ -102,7 +102,7 @@ func TestForgedByAnInsider(t *testing.T) {
 	whole := split(t, container)
 	keys := newBareKeys(v.ceks[0], container)
 	sealed := func(i, n int, final bool) []byte {
-		return keys.aead(i).Seal(nil, bareNonce(i, final), plain[i*chunk:][:n], nil)
+		return keys.aead(i, final).Seal(nil, bareNonce(i), plain[i*chunk:][:n], nil)
 	}
 	full := func(i int) []byte { return whole.chunks[i] }
 

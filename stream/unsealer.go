@@ -46,10 +46,11 @@ func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
 	if detached == nil {
 		return f, f.copies.HeadErr
 	}
-	n, err := format.CheckCopy(detached)
+	h, err := format.ParseDetachedHead(detached)
 	if err != nil {
 		return f, fmt.Errorf("detached head: %w", err)
 	}
+	n := h.HeadSize()
 	raw, err = fullio.ReadUpTo(src, raw, n)
 	f.carry = raw[min(n, len(raw)):]
 	return f, err
@@ -60,13 +61,13 @@ func readHead(src io.Reader, detached []byte) (f fetcher, err error) {
 // which they are; so it holds back as much as must follow a chunk that is not
 // the last (CHUNK-2).
 type fetcher struct {
-	src     io.Reader
-	op      *opened
-	copies  *format.Copies // of the head: the head, and in the end the tail
-	head    []byte         // a detached one; nil if there is none
-	next    int64          // index of the next chunk
-	segment *seal.Segment  // of the last batch
-	carry   []byte         // read, and belonging to the next batch
+	src    io.Reader
+	op     *opened
+	copies *format.Copies // of the head: the head, and in the end the tail
+	head   []byte         // a detached one; nil if there is none
+	next   int64          // index of the next chunk
+	key    *seal.ChunkKey // of the last batch
+	carry  []byte         // read, and belonging to the next batch
 }
 
 // hold is how many bytes follow every chunk but the last.
@@ -91,13 +92,10 @@ func (f *fetcher) fetch(b *batch) (more bool) {
 		b.err = err
 	}
 	f.next += batchChunks
-	if b.seg = f.segment; !b.seg.Holds(b.first) {
-		seg, serr := f.op.keys.Segment(seal.Of(b.first)) // FILE-3
-		if serr != nil {
-			b.n, b.err, err = 0, serr, serr
-		}
-		f.segment, b.seg = seg, seg
+	if bad := b.keyed(f.op.keys, f.key, b.first+int64(b.n/format.SealedChunkSize)); bad != nil {
+		b.n, b.err, err = 0, bad, bad
 	}
+	f.key = b.key
 	return err == nil
 }
 

@@ -163,7 +163,7 @@ func (b *batch) openAll() {
 	b.out, b.opened, b.openedBytes = room[:0], 0, 0
 	for i := 0; i*format.SealedChunkSize < b.n; i++ {
 		index := b.first + int64(i)
-		plain, err := b.seg.Open(room[:0], b.chunk(i), index, b.isFinal(i), &b.nonce)
+		plain, err := b.keyOf(i).Open(room[:0], b.chunk(i), index, &b.nonce)
 		if err != nil {
 			b.bad = append(b.bad, index)
 			continue

@@ -39,6 +39,15 @@ func orSalvage(hint, name string) string {
 	return hint + "; bulla salvage recovers what is still authentic"
 }
 
+// roleHints say what to do with a container that is not read as a file.
+var roleHints = map[format.Role]string{
+	format.RoleFile:   "it is read by itself, and belongs to no set",
+	format.RoleVolume: "name the set's root, which is called like the volume, without .NNNNNN",
+	format.RoleRoot:   hintNewer,
+	format.RoleIndex:  "name the set's root, which is called like the index, without .index",
+	format.RoleGrant:  "a grant is no data: it lets its recipient read a range of another file",
+}
+
 // explainContainer explains what is wrong with a container, or with the keys
 // for it.
 func explainContainer(name string, err error) *failure {
@@ -61,11 +70,18 @@ func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
 		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it off there, or " + hintAgain, exit: exitBad}
 	}
+	if e, ok := errors.AsType[*stream.RoleError](err); ok {
+		return &failure{what: fmt.Sprintf("%s is a %v, not a file of its own [%s]", name, e.Role, format.ROLE2), hint: roleHints[e.Role], exit: exitUnsupported}
+	}
 	if e, ok := errors.AsType[*format.ParseError](err); ok {
 		return explainParse(name, e)
 	}
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
-		return &failure{what: fmt.Sprintf("%d recipients are too many for one file", e.Slots), exit: exitUnsupported, hint: "encrypt to a key that all of them have"}
+		f := &failure{what: fmt.Sprintf("%s: %v", name, e), exit: exitUnsupported}
+		if !e.FitsDetached() {
+			f.what, f.hint = fmt.Sprintf("%d recipients are too many for one file", e.Slots), "encrypt to a key that all of them have"
+		}
+		return f
 	}
 	return nil
 }
@@ -122,6 +138,13 @@ func explainParse(name string, e *format.ParseError) *failure {
 	if e.Clause == format.READ4 {
 		return &failure{what: "the detached head does not belong to " + name, hint: "use the head that was exported from this file", exit: exitUsage}
 	}
+	if v, ok := e.Kind.(format.UnknownVersion); ok {
+		f.exit, f.hint = exitUnsupported, hintNewer
+		if v < format.Version {
+			f.hint = "an earlier bulla wrote it: decrypt it with the last one that reads it, which CHANGELOG.md names, and encrypt it again"
+		}
+		return f
+	}
 	switch e.Kind {
 	case format.ErrTruncated:
 		if f.what = name + " is truncated: " + e.Reason; e.Clause == format.FILE1 {
@@ -140,6 +163,10 @@ func explainParse(name string, e *format.ParseError) *failure {
 		}
 	case format.ErrUnsupported:
 		f.exit, f.hint = exitUnsupported, hintNewer
+	case format.ErrMalformed:
+		if e.Clause == format.HEAD16 {
+			f.hint = "if it is a detached head, which may be larger than those in its file, name the file, and the head with --head; or " + hintAgain
+		}
 	case format.ErrForged:
 		f.hint = "bulla recipients repair writes a good copy of the head over a forged one; of a detached head, name another"
 		if e.Clause == format.COPY1 {

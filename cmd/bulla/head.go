@@ -196,6 +196,9 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 	if heads.Sound() {
 		return a.tellRepaired(done)
 	}
+	if _, err := heads.Writes(); errors.As(err, new(*stream.HeadFullError)) {
+		return withHint(about(src.name, err), "the detached head stays larger than the file's own: name it with --head, or remove recipients with bulla recipients remove --head HEAD FILE")
+	}
 	a.tellRestored(src, heads, done)
 	switch {
 	case r.dryRun:
@@ -252,7 +255,7 @@ func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
 	if src.detached == nil {
 		return
 	}
-	if h, err := format.ParseHead(src.detached); err == nil && h.Generation < counts.Generation {
+	if h, err := format.ParseDetachedHead(src.detached); err == nil && h.Generation < counts.Generation {
 		a.warn(fmt.Sprintf("%s is of generation %d, older than the head in %s, which is of %d and is kept", safetext.Printable(name), h.Generation, src.name, counts.Generation), "")
 	}
 }

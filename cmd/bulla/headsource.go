@@ -125,7 +125,7 @@ func (s *headSource) save(h *stream.HeadEditor) error {
 // which is not authenticated, and what is wrong with the file.
 func (s *headSource) stranger(a *app) (*format.Head, []format.Finding, error) {
 	if s.in == nil {
-		h, err := format.ParseHead(s.detached)
+		h, err := format.ParseDetachedHead(s.detached)
 		return h, nil, err
 	}
 	r := format.Check(s.in.At(), s.in.size)
@@ -171,7 +171,7 @@ func (a *app) tellOlder(name string, detached []byte, counts *format.Head) {
 	if detached == nil || counts == nil {
 		return
 	}
-	if h, err := format.ParseHead(detached); err == nil && h.Older(counts) != "" {
+	if h, err := format.ParseDetachedHead(detached); err == nil && h.Older(counts) != "" {
 		a.warn(fmt.Sprintf("%s: the detached head is stale: %s [%s]", name, h.Older(counts), format.READ4),
 			"the content is not affected; bulla head export makes a new one: discard this one")
 	}
@@ -231,7 +231,7 @@ func (a *app) readHead(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := format.ParseHead(b); err != nil {
+	if _, err := format.ParseDetachedHead(b); err != nil {
 		return nil, about(safetext.Printable(name), err)
 	}
 	return b, nil

@@ -113,7 +113,18 @@ func (a *app) describe(d *description) {
 	a.printf("%s: %s, version %d\n\n", d.File, kind, d.Version)
 	a.printf("suite       %s\n", d.Suite)
 	a.printf("coding      %s\n", d.Coding)
+	if d.Set != "" {
+		a.printf("role        %s of set %s\n", d.Role, d.Set)
+	} else {
+		a.printf("role        %s\n", d.Role)
+	}
+	if d.Number != nil {
+		a.printf("number      %d\n", *d.Number)
+	}
 	a.printf("pages       %d\n", d.Pages)
+	if d.CopyPages > d.Pages {
+		a.printf("            %d of the detached head\n", d.CopyPages)
+	}
 	a.printf("generation  %d\n", d.Generation)
 	a.printf("slots       %d, with room for %d more of type hpke\n", len(d.Slots), d.Room)
 	for i, s := range d.Slots {

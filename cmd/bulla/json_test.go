@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/format"
 	"bulla/internal/storage/s3/s3test"
 )
 
@@ -236,6 +237,8 @@ func TestJSON(t *testing.T) {
 	run(0, "inspect", "inspect", "letter.bulla")
 	run(0, "inspect", "inspect", "p.bulla")
 	run(0, "inspect", "inspect", "age.bulla")
+	ofRole(t, dir, "volume", format.Part{Role: format.RoleVolume})
+	run(0, "inspect", "inspect", "volume")
 	run(0, "inspect --extract-slot", "inspect", "--extract-slot", "1", "-o", "slot", "p.bulla")
 	run(0, "inspect --extract-slot", "inspect", "--extract-slot", "1", "-o", "slot.age", "age.bulla")
 	for _, name := range []string{"letter.bulla", "p.bulla", "age.bulla"} {

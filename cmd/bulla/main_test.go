@@ -208,7 +208,9 @@ func graftCmd(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	from, err := os.ReadFile(ts.MkAbs(args[2]))
 	ts.Check(err)
-	n := format.CopySize(from)
+	h, err := format.ParseHead(from)
+	ts.Check(err)
+	n := h.HeadSize()
 	if args[1] == "head" {
 		copy(to, from[:n])
 	} else {

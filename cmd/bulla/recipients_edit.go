@@ -40,7 +40,7 @@ key (--kek), any number of them at once. With --replace they replace others in t
 same step. Recipients that the file already has are skipped.
 
 The head of a file has room for two more public keys, or for as many as encrypt
---reserve asked for.
+--reserve asked for. When it is full, -o makes a detached head that has more room.
 
 -o writes the result to a detached head, and leaves FILE as it is; with --head you
 can leave FILE out (bulla help head).`,
@@ -118,6 +118,7 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 		return err
 	}
 	defer src.close()
+	edit.Detached = out != nil
 	ids, err := e.opener.find(true)
 	if err != nil {
 		return err
@@ -245,8 +246,12 @@ func (a *app) warnOfRemoval(ctx context.Context, c *change, heads *stream.HeadEd
 // explainEdit words the errors that only a change of recipients has.
 func explainEdit(name string, err error) error {
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
-		return &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s: %v", name, e),
+		f := &failure{exit: exitUnsupported, err: err, what: fmt.Sprintf("%s: %v", name, e),
 			hint: "remove a recipient, or replace one with --replace N; for more room, encrypt the file again with --reserve N"}
+		if e.FitsDetached() {
+			f.hint = "write a detached head, which has more room, with -o HEAD; or replace a recipient with --replace N"
+		}
+		return f
 	}
 	if e, ok := errors.AsType[*stream.RecipientNotFoundError](err); ok {
 		what := fmt.Sprintf("%s is not a recipient of %s: nothing was removed", shortKey(e.Recipient.Canonical()), name)

@@ -237,6 +237,9 @@ const hintUncertain = "what is uncertain may belong elsewhere, or be content tha
 
 func errNoHead(err error) error {
 	f := explain(err)
+	if errors.As(err, new(format.UnknownVersion)) {
+		return f
+	}
 	f.what += "; and no other copy of its head was found in it"
 	return withHint(f, "without its head nothing opens it: name one that bulla head export has kept with --head FILE")
 }

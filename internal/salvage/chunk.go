@@ -10,10 +10,11 @@ import (
 	"bulla/internal/seal"
 )
 
-// A room has place for one chunk, sealed and opened, and keeps the segment that
-// it was last used for.
+// A room has place for one chunk, sealed and opened, and keeps the keys that it
+// was last used with.
 type room struct {
-	seg    *seal.Segment
+	key    *seal.ChunkKey // of a segment
+	last   *seal.ChunkKey // of what may be the container's last chunk
 	nonce  seal.Nonce
 	sealed [format.SealedChunkSize]byte
 	plain  [format.ChunkSize]byte
@@ -27,14 +28,18 @@ func (s *search) open(b *room, sealed []byte, i int64, final bool) (plain []byte
 	if [format.TagSize]byte(sealed[len(sealed)-format.TagSize:]) == [format.TagSize]byte{} {
 		return nil, false // a hole, most likely: no tag is all zeros
 	}
-	if !b.seg.Holds(i) {
-		seg, err := s.Keys.Segment(seal.Of(i))
+	key, derive, number := &b.key, s.Keys.Segment, seal.SegmentOf(i)
+	if final {
+		key, derive, number = &b.last, s.Keys.Final, i
+	}
+	if !(*key).Holds(i) {
+		k, err := derive(number)
 		if err != nil {
 			return nil, false
 		}
-		b.seg = seg
+		*key = k
 	}
-	plain, err := b.seg.Open(b.plain[:0], sealed, i, final, &b.nonce)
+	plain, err := (*key).Open(b.plain[:0], sealed, i, &b.nonce)
 	return plain, err == nil
 }
 

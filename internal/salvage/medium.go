@@ -54,10 +54,9 @@ func FindCopy(ctx context.Context, src io.ReaderAt, size int64, begin []byte) (*
 				break
 			}
 			raw := buf[at:n]
-			if k, err := format.PeekHeadSize(raw); err != nil || k > len(raw) {
-				continue
-			} else if h, err := format.ParseHead(raw[:k]); err == nil {
-				return &format.Copy{Offset: off + int64(at), Raw: bytes.Clone(raw[:k]), Head: h}, nil
+			h, err := format.ParseDetachedHead(raw)
+			if err == nil {
+				return &format.Copy{Offset: off + int64(at), Raw: bytes.Clone(raw[:h.CopySize()]), Head: h}, nil
 			}
 			if bad++; bad == most {
 				return nil, nil

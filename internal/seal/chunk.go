@@ -13,28 +13,17 @@ import (
 	"bulla/format"
 )
 
-// The nonce of a chunk:
+// The nonce of a chunk. Whether it is the last, its key says.
 //
-//	 0  8  chunk index, big-endian
-//	 8  3  zero
-//	11  1  final: 1 for the last chunk of the container, else 0
-const (
-	nonceSize  = 12
-	offFinal   = nonceSize - 1
-	finalChunk = 1
-)
+//	0  8  chunk index, big-endian
+//	8  4  zero
+const nonceSize = 12
 
 // A Nonce is room for the nonce of a call. The streams keep one beside each
 // buffer, because the AEAD behind its interface would move it to the heap.
 type Nonce [nonceSize]byte
 
-func (n *Nonce) set(index int64, final bool) {
-	*n = Nonce{}
-	binary.BigEndian.PutUint64(n[:], uint64(index))
-	if final {
-		n[offFinal] = finalChunk
-	}
-}
+func (n *Nonce) set(index int64) { binary.BigEndian.PutUint64(n[:], uint64(index)) }
 
 // newAEAD returns the suite's AEAD under a key of 32 bytes.
 func newAEAD(s format.Suite, key []byte) (cipher.AEAD, error) {
@@ -64,56 +53,42 @@ func FastSuite() format.Suite {
 	return format.ChaCha20Poly1305
 }
 
-// A Segment seals and opens the 128 chunks under one segment key. It is safe
-// for concurrent use.
-type Segment struct {
-	aead  cipher.AEAD
-	index int64
+// A ChunkKey seals and opens the chunks under one key: those of a segment, or the
+// container's last one alone. It is safe for concurrent use.
+type ChunkKey struct {
+	aead       cipher.AEAD
+	first, end int64 // the chunks that it is for, end excluded
 }
 
-// Of returns the number of the segment that holds a chunk.
-func Of(chunk int64) int64 { return chunk / format.SegmentChunks }
+// SegmentOf returns the number of the segment that holds a chunk.
+func SegmentOf(chunk int64) int64 { return chunk / format.SegmentChunks }
 
-// Holds reports whether chunk is one of the segment's. It is false for a nil
-// segment, so that a caller may keep the last one it used.
-func (s *Segment) Holds(chunk int64) bool { return s != nil && chunk >= 0 && Of(chunk) == s.index }
+// Holds reports whether k is for a chunk. It is false for a nil key, so that a
+// caller may keep the last one it used.
+func (k *ChunkKey) Holds(chunk int64) bool { return k != nil && k.first <= chunk && chunk < k.end }
 
-// Seal appends the sealed chunks of plain, of which the first has that index
-// and which all lie in the segment, to dst. If final is set, the last of them
-// is the container's last chunk and shorter than the others, perhaps empty;
-// otherwise plain is whole chunks. plain and dst must not overlap.
-func (s *Segment) Seal(dst, plain []byte, first int64, final bool, n *Nonce) []byte {
-	i := first
-	for ; len(plain) >= format.ChunkSize; i++ {
-		dst = s.sealChunk(dst, plain[:format.ChunkSize], i, false, n)
-		plain = plain[format.ChunkSize:]
+// Seal appends the chunk of that index, sealed, to dst, which must not overlap
+// plain. That is format.ChunkSize bytes long; the last chunk's is shorter (FILE-2).
+func (k *ChunkKey) Seal(dst, plain []byte, index int64, n *Nonce) []byte {
+	k.mustHold(index)
+	if final := k.end-k.first == 1; final != (len(plain) < format.ChunkSize) || len(plain) > format.ChunkSize {
+		panic(fmt.Sprintf("seal: internal error: chunk %d has %d bytes", index, len(plain)))
 	}
-	if final {
-		return s.sealChunk(dst, plain, i, true, n)
-	}
-	if len(plain) != 0 {
-		panic("seal: internal error: a short chunk that is not the last")
-	}
-	return dst
-}
-
-func (s *Segment) sealChunk(dst, plain []byte, index int64, final bool, n *Nonce) []byte {
-	s.mustHold(index)
-	n.set(index, final)
-	return s.aead.Seal(dst, n[:], plain, nil)
+	n.set(index)
+	return k.aead.Seal(dst, n[:], plain, nil)
 }
 
 // Open appends to dst the plaintext of one sealed chunk, which must not overlap
 // dst. It fails if the chunk is not authentic (CHUNK-1), and then what it has
 // appended is not there.
-func (s *Segment) Open(dst, sealed []byte, index int64, final bool, n *Nonce) ([]byte, error) {
-	s.mustHold(index)
-	n.set(index, final)
-	return s.aead.Open(dst, n[:], sealed, nil)
+func (k *ChunkKey) Open(dst, sealed []byte, index int64, n *Nonce) ([]byte, error) {
+	k.mustHold(index)
+	n.set(index)
+	return k.aead.Open(dst, n[:], sealed, nil)
 }
 
-func (s *Segment) mustHold(chunk int64) {
-	if !s.Holds(chunk) {
-		panic(fmt.Sprintf("seal: internal error: chunk %d is not in segment %d", chunk, s.index))
+func (k *ChunkKey) mustHold(chunk int64) {
+	if !k.Holds(chunk) {
+		panic(fmt.Sprintf("seal: internal error: chunk %d does not have this key", chunk))
 	}
 }

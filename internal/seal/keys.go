@@ -4,7 +4,8 @@
 //	CEK, preamble ─Extract─▶ PRK ─Expand─▶ commitment     binds the file to one CEK
 //	                              ─Expand─▶ K(head)        MACs the head
 //	                              ─Expand─▶ K(slot id)     names slots to those who can open
-//	                              ─Expand─▶ segment key s  seals chunks 128 s .. 128 s + 127
+//	                              ─Expand─▶ final key i    seals chunk i, if that is the last
+//	                              ─Expand─▶ payload node   the root of the tree (see tree)
 //
 // Counter nonces are safe only because a key schedule is born with a fresh CEK
 // and each of its chunks is sealed once. That is why this package is internal
@@ -24,10 +25,13 @@ import (
 
 // Labels of the key schedule (spec section 4).
 const (
-	labelCommitment = "bulla/v1 commitment"
-	labelHead       = "bulla/v1 head"
-	labelSlotID     = "bulla/v1 slot id"
-	labelSegment    = "bulla/v1 segment"
+	labelCommitment = "bulla/v2 commitment"
+	labelHead       = "bulla/v2 head"
+	labelSlotID     = "bulla/v2 slot id"
+	labelFinal      = "bulla/v2 final"
+	labelPayload    = "bulla/v2 payload"
+	labelNode       = "bulla/v2 node"
+	labelSegment    = "bulla/v2 segment"
 
 	keySize = 32
 )
@@ -36,6 +40,7 @@ const (
 type Keys struct {
 	suite format.Suite
 	prk   []byte
+	tree  tree
 }
 
 // NewKeys derives the keys of the container with preamble p from its CEK, of
@@ -48,14 +53,17 @@ func NewKeys(cek []byte, p *format.Preamble) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return &Keys{suite: p.Suite, prk: prk}, nil
+	k := &Keys{suite: p.Suite, prk: prk}
+	k.tree.start(k.expand(labelPayload, nodeSize))
+	return k, nil
 }
 
-// Wipe overwrites the secret that all keys derive from. Segments that exist
+// Wipe overwrites the secrets that all keys derive from. ChunkKeys that exist
 // stay usable; new ones cannot be had.
 func (k *Keys) Wipe() {
 	clear(k.prk)
 	k.prk = nil
+	k.tree.wipe()
 }
 
 // Commitment returns what the head must say for this CEK (KEY-1).
@@ -89,19 +97,41 @@ func (k *Keys) SlotID(canonical string) (id [format.SlotIDSize]byte) {
 	return id
 }
 
-// Segment returns segment s, 0 <= s. It fails beyond the last chunk a container
-// can have (FILE-3), in both directions: nothing is sealed or opened there.
-func (k *Keys) Segment(s int64) (*Segment, error) {
+// Segment returns the key of segment s: of its chunks, but for the container's
+// last. It fails beyond the last chunk that a container can have (FILE-3), in both
+// directions: nothing is sealed or opened there. It is safe for concurrent use.
+func (k *Keys) Segment(s int64) (*ChunkKey, error) {
 	if s < 0 || s >= format.MaxChunks/format.SegmentChunks {
-		return nil, &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
+		return nil, tooMany()
 	}
-	key := k.expand(string(binary.BigEndian.AppendUint64([]byte(labelSegment), uint64(s))), keySize)
+	k.mustHave()
+	key := k.tree.segment(s)
 	defer clear(key)
+	return k.chunkKey(key, s*format.SegmentChunks, format.SegmentChunks)
+}
+
+// Final returns the key of chunk i if that is the container's last. It is not in
+// the tree: whoever has all of that still cannot end the container. It fails as
+// Segment does, and is safe for concurrent use.
+func (k *Keys) Final(i int64) (*ChunkKey, error) {
+	if i < 0 || i >= format.MaxChunks {
+		return nil, tooMany()
+	}
+	key := k.expand(withIndex(labelFinal, i), keySize)
+	defer clear(key)
+	return k.chunkKey(key, i, 1)
+}
+
+func tooMany() error {
+	return &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
+}
+
+func (k *Keys) chunkKey(key []byte, first, n int64) (*ChunkKey, error) {
 	aead, err := newAEAD(k.suite, key)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return &Segment{aead, s}, nil
+	return &ChunkKey{aead, first, first + n}, nil
 }
 
 func (k *Keys) hmac(label string, input []byte) []byte {
@@ -113,12 +143,24 @@ func (k *Keys) hmac(label string, input []byte) []byte {
 }
 
 func (k *Keys) expand(info string, n int) []byte {
+	k.mustHave()
+	return expand(k.prk, info, n)
+}
+
+func (k *Keys) mustHave() {
 	if k.prk == nil {
 		panic("seal: internal error: keys used after Wipe")
 	}
-	out, err := hkdf.Expand(sha512.New, k.prk, info, n)
+}
+
+func expand(secret []byte, info string, n int) []byte {
+	out, err := hkdf.Expand(sha512.New, secret, info, n)
 	if err != nil {
 		panic("seal: internal error: " + err.Error()) // only for an n beyond 255 hashes
 	}
 	return out
+}
+
+func withIndex(label string, i int64) string {
+	return string(binary.BigEndian.AppendUint64([]byte(label), uint64(i)))
 }

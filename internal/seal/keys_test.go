@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"bulla/format"
@@ -15,16 +17,16 @@ func TestKeySchedule(t *testing.T) {
 		prk := extract(testPreamble(s).Bytes(), testCEK())
 
 		commitment := k.Commitment()
-		if want := expand(prk, "bulla/v1 commitment", 32); !bytes.Equal(commitment[:], want) {
+		if want := expandAlone(prk, "bulla/v2 commitment", 32); !bytes.Equal(commitment[:], want) {
 			t.Errorf("commitment is %x, want %x", commitment, want)
 		}
 		mac := k.HeadMAC([]byte("head"))
-		if want := hmac512(expand(prk, "bulla/v1 head", 32), []byte("head"))[:32]; !bytes.Equal(mac[:], want) {
+		if want := hmac512(expandAlone(prk, "bulla/v2 head", 32), []byte("head"))[:32]; !bytes.Equal(mac[:], want) {
 			t.Errorf("MAC is %x, want %x", mac, want)
 		}
 		for _, canonical := range []string{"", "age1pq1example"} {
 			id := k.SlotID(canonical)
-			if want := hmac512(expand(prk, "bulla/v1 slot id", 32), []byte(canonical))[:16]; !bytes.Equal(id[:], want) {
+			if want := hmac512(expandAlone(prk, "bulla/v2 slot id", 32), []byte(canonical))[:16]; !bytes.Equal(id[:], want) {
 				t.Errorf("id of %q is %x, want %x", canonical, id, want)
 			}
 		}
@@ -36,20 +38,29 @@ func TestKeySchedule(t *testing.T) {
 func TestKeyScheduleGolden(t *testing.T) {
 	k := testKeys(t, format.AES256GCM)
 	commitment, mac, id := k.Commitment(), k.HeadMAC([]byte("head")), k.SlotID("age1pq1example")
-	sealed := segment(t, k, 0).Seal(nil, nil, 0, true, new(Nonce))
-	next := segment(t, k, 1).Seal(nil, nil, 128, true, new(Nonce))
-	chacha := segment(t, testKeys(t, format.ChaCha20Poly1305), 0).Seal(nil, nil, 0, true, new(Nonce))
+	whole := make([]byte, format.ChunkSize)
+	tag := func(k *Keys, chunk int64) []byte { // that of a whole chunk of zeros, under its segment key
+		return segment(t, k, SegmentOf(chunk)).Seal(nil, whole, chunk, new(Nonce))[format.ChunkSize:]
+	}
+	last := func(k *Keys, chunk int64) []byte { return final(t, k, chunk).Seal(nil, nil, chunk, new(Nonce)) }
+	chacha := testKeys(t, format.ChaCha20Poly1305)
 	for _, g := range []struct {
 		name string
 		got  []byte
 		want string
 	}{
-		{"commitment", commitment[:], "8d9098172ed06f4607dead15ec062e467f85b98247df69dac2cc55ad3d84c285"},
-		{"MAC of head", mac[:], "d742ae3da7dd09185fa5c9523d58f93c5b1e6b4a5c4659ef24228c947421597e"},
-		{"slot id", id[:], "1306791f765b0cc64d375d7da2115ec5"},
-		{"empty chunk 0, AES-256-GCM", sealed, "9503b1603178076008c163788aeee2a4"},
-		{"empty chunk 128, AES-256-GCM", next, "cf4ed337583e6e5ef3adaf91b95e88dc"},
-		{"empty chunk 0, ChaCha20-Poly1305", chacha, "5c27a1bb48011218d6aa15b8fef9e786"},
+		{"commitment", commitment[:], "b1cfe3e666121d15a6ba2b234ef640b95d5a6d13eb66e7f1efee82da422c9f5f"},
+		{"MAC of head", mac[:], "5c89306d19d7275bf40fbfe72e723d74bf71e9b22319eaebf1499d701ac0ecd3"},
+		{"slot id", id[:], "578aa655f726b44b1ac81d9442eb1317"},
+		{"chunk 0, AES-256-GCM", tag(k, 0), "b298cf0e61603a22467edcef6525e231"},
+		{"chunk 31 * 128", tag(k, 31*128), "fdd45cc7922ab5148b52eb417fb3b823"},
+		{"chunk 32 * 128", tag(k, 32*128), "1ee7eda72687df5badf9e63a58c791d5"},
+		{"chunk 1023 * 128", tag(k, 1023*128), "16b99a7a4addddb921730714d56a7943"},
+		{"chunk 1024 * 128", tag(k, 1024*128), "7fe6959012dce477f5657e8734eb9041"},
+		{"empty last chunk 0", last(k, 0), "97bfc89ec558f1ffc4428b40d41f584c"},
+		{"empty last chunk 128", last(k, 128), "0d0b9aa981b1cb5b0c911fe074a28bd8"},
+		{"chunk 0, ChaCha20-Poly1305", tag(chacha, 0), "3384a5adf479670f715433c3210b456a"},
+		{"empty last chunk 0, ChaCha20-Poly1305", last(chacha, 0), "5cd905a736051d99eb5ec04ded8f22f4"},
 	} {
 		if got := hex.EncodeToString(g.got); got != g.want {
 			t.Errorf("%s is %s, want %s", g.name, got, g.want)
@@ -85,6 +96,9 @@ func TestKeysDependOnEverything(t *testing.T) {
 		"the coding": func(p *format.Preamble) { p.Coding = format.Zstd },
 		"the pages":  func(p *format.Preamble) { p.Pages++ },
 		"the salt":   func(p *format.Preamble) { p.Salt[31] ^= 1 },
+		"the role":   func(p *format.Preamble) { p.Role = format.RoleGrant },
+		"the set":    func(p *format.Preamble) { p.Set[0] ^= 1 },
+		"the number": func(p *format.Preamble) { p.Number ^= 1 },
 	} {
 		p := testPreamble(format.AES256GCM)
 		change(p)
@@ -169,47 +183,70 @@ func TestNewKeysKeepsNothing(t *testing.T) {
 func TestWipe(t *testing.T) {
 	k := testKeys(t, format.AES256GCM)
 	prk := k.prk
-	seg := segment(t, k, 0)
-	want := seg.Seal(nil, []byte("plain"), 0, true, new(Nonce))
+	key, whole := segment(t, k, 0), make([]byte, format.ChunkSize)
+	want := key.Seal(nil, whole, 0, new(Nonce))
 	k.Wipe()
-	if !bytes.Equal(prk, make([]byte, len(prk))) {
-		t.Error("the secret is still there")
+	if !bytes.Equal(prk, make([]byte, len(prk))) || k.tree.payload != ([nodeSize]byte{}) || k.tree.kept != ([levels][keptNodes]node{}) {
+		t.Error("a secret is still there")
 	}
-	if got := seg.Seal(nil, []byte("plain"), 0, true, new(Nonce)); !bytes.Equal(got, want) {
-		t.Error("a segment changed when its keys were wiped")
+	if got := key.Seal(nil, whole, 0, new(Nonce)); !bytes.Equal(got, want) {
+		t.Error("a key changed when those it derives from were wiped")
 	}
-	if !panics(func() { k.Segment(1) }) || !panics(func() { k.Commitment() }) || !panics(func() { k.SlotID("") }) {
+	if !panics(func() { k.Segment(0) }) || !panics(func() { k.Final(0) }) || !panics(func() { k.Commitment() }) || !panics(func() { k.SlotID("") }) {
 		t.Error("wiped keys are used")
 	}
 	k.Wipe() // twice is once
 }
 
-// The bound of 2^46 chunks holds for every segment there is, and a segment
-// gives no way past its own end.
+// The bound of 2^46 chunks holds for every segment there is, and a key gives no
+// way past its own end.
 func TestSegmentBound(t *testing.T) {
 	const last = format.MaxChunks/format.SegmentChunks - 1
 	k := testKeys(t, format.ChaCha20Poly1305)
-	for _, s := range []int64{-1 << 63, -1, last + 1, last + 2, 1 << 57, 1<<63 - 1} {
-		seg, err := k.Segment(s)
+	refused := func(name string, i int64, key *ChunkKey, err error) {
+		t.Helper()
 		var pe *format.ParseError
-		if seg != nil || !errors.As(err, &pe) || pe.Clause != format.FILE3 || !errors.Is(err, format.ErrUnsupported) {
-			t.Errorf("segment %d: %v, %v", s, seg, err)
+		if key != nil || !errors.As(err, &pe) || pe.Clause != format.FILE3 || !errors.Is(err, format.ErrUnsupported) {
+			t.Errorf("%s %d: %v, %v", name, i, key, err)
 		}
 	}
-	seg := segment(t, k, last)
+	for _, s := range []int64{-1 << 63, -1, last + 1, last + 2, 1 << 57, 1<<63 - 1} {
+		key, err := k.Segment(s)
+		refused("segment", s, key, err)
+	}
+	for _, i := range []int64{-1 << 63, -1, format.MaxChunks, format.MaxChunks + 1, 1<<63 - 1} {
+		key, err := k.Final(i)
+		refused("last chunk", i, key, err)
+	}
 	n := new(Nonce)
-	sealed := seg.Seal(nil, []byte("the very last"), format.MaxChunks-1, true, n)
-	if plain, err := seg.Open(nil, sealed, format.MaxChunks-1, true, n); err != nil || string(plain) != "the very last" {
+	end := final(t, k, format.MaxChunks-1)
+	sealed := end.Seal(nil, []byte("the very last"), format.MaxChunks-1, n)
+	if plain, err := end.Open(nil, sealed, format.MaxChunks-1, n); err != nil || string(plain) != "the very last" {
 		t.Errorf("chunk 2^46-1: %v", err)
 	}
-	for _, beyond := range []func(){
-		func() { seg.Seal(nil, nil, format.MaxChunks, true, n) },
-		func() { seg.Seal(nil, make([]byte, format.ChunkSize), format.MaxChunks-1, true, n) }, // an empty one would follow
-		func() { seg.Seal(nil, make([]byte, 2*format.ChunkSize), format.MaxChunks-1, false, n) },
-		func() { seg.Open(nil, sealed, format.MaxChunks, true, n) },
-	} {
-		if !panics(beyond) {
-			t.Error("a chunk beyond the last is sealed or opened")
-		}
+	if !panics(func() { segment(t, k, last).Seal(nil, make([]byte, format.ChunkSize), format.MaxChunks, n) }) {
+		t.Error("a chunk beyond the last is sealed")
 	}
+}
+
+// Whatever was derived before, and by however many at once, a segment's key is its
+// own: the nodes that are kept are never taken for others.
+func TestTreeKeepsNodesApart(t *testing.T) {
+	k := testKeys(t, format.AES256GCM)
+	prk := extract(testPreamble(format.AES256GCM).Bytes(), testCEK())
+	var wg sync.WaitGroup
+	for g := range uint64(4) {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(g, 0))
+			for range 2000 {
+				// Near each other, and far apart by what is a multiple of what is kept.
+				s := r.Int64N(4)*fanOut*keptNodes*fanOut + r.Int64N(4)*fanOut*keptNodes + r.Int64N(3)*fanOut + r.Int64N(3)
+				if got, want := k.tree.segment(s), segmentKeyAlone(prk, uint64(s)); !bytes.Equal(got, want) {
+					t.Errorf("segment %d has another key", s)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

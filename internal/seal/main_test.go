@@ -3,6 +3,7 @@ package seal
 import (
 	"crypto/hmac"
 	"crypto/sha512"
+	"encoding/binary"
 	"testing"
 
 	"bulla/format"
@@ -19,11 +20,11 @@ func hmac512(key []byte, parts ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// extract and expand are RFC 5869, sections 2.2 and 2.3, the latter for at most
+// extract and expandAlone are RFC 5869, sections 2.2 and 2.3, the latter for at most
 // one block of output.
 func extract(salt, ikm []byte) []byte { return hmac512(salt, ikm) }
 
-func expand(prk []byte, info string, n int) []byte {
+func expandAlone(prk []byte, info string, n int) []byte {
 	return hmac512(prk, []byte(info), []byte{1})[:n]
 }
 
@@ -54,13 +55,35 @@ func testKeys(t testing.TB, s format.Suite) *Keys {
 	return k
 }
 
-func segment(t testing.TB, k *Keys, s int64) *Segment {
+func segment(t testing.TB, k *Keys, s int64) *ChunkKey {
 	t.Helper()
-	seg, err := k.Segment(s)
+	key, err := k.Segment(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return seg
+	return key
+}
+
+func final(t testing.TB, k *Keys, chunk int64) *ChunkKey {
+	t.Helper()
+	key, err := k.Final(chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// segmentKeyAlone and finalKeyAlone are the tree and what is beside it, by hand.
+func segmentKeyAlone(prk []byte, s uint64) []byte {
+	be := func(i uint64) string { return string(binary.BigEndian.AppendUint64(nil, i)) }
+	node := expandAlone(prk, "bulla/v2 payload", 64)
+	node = expandAlone(node, "bulla/v2 node\x02"+be(s/1024), 64)
+	node = expandAlone(node, "bulla/v2 node\x01"+be(s/32), 64)
+	return expandAlone(node, "bulla/v2 segment"+be(s), 32)
+}
+
+func finalKeyAlone(prk []byte, chunk uint64) []byte {
+	return expandAlone(prk, string(binary.BigEndian.AppendUint64([]byte("bulla/v2 final"), chunk)), 32)
 }
 
 // both runs a test for each suite.

@@ -16,12 +16,13 @@ import (
 type ageFile struct {
 	plain    func(cek []byte) []byte // what it holds; the CEK if nil
 	before   string                  // stanzas before that of the recipient
-	after    string                  // and behind it
+	after    string                  // and after it
 	intro    string                  // the first line
 	mac      byte                    // xored to the header's MAC
 	tag      byte                    // xored to the last byte
 	pad      int                     // size that it gets by a stanza that is there to be ignored
 	noStanza bool                    // none of the recipient's
+	nonce    string                  // 16 bytes
 }
 
 // age is a slot of type 3.
@@ -64,6 +65,9 @@ func (f *ageFile) encode(x *box, i int) []byte {
 		plain = f.plain(plain)
 	}
 	nonce := x.draw("age nonce", i)[:16]
+	if f.nonce != "" {
+		nonce = []byte(f.nonce)
+	}
 	last := append(make([]byte, 11), 1) // the first chunk is the last
 	b := append([]byte(header+" "+b64(mac)+"\n"), nonce...)
 	b = append(b, chacha(sha256Key(fileKey, nonce, "payload"), last, plain)...)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"bulla/format"
 )
@@ -24,6 +25,9 @@ type file struct {
 	label      string // names its secrets; the scenario's name if empty
 	suite      byte
 	coding     byte
+	role       byte
+	set        [12]byte // id
+	number     uint32   // of a volume
 	pages      uint16
 	generation uint32
 	slots      []slot
@@ -52,7 +56,6 @@ type box struct {
 	payload  []chunk
 	tail     []byte
 	after    []byte // the tail
-	hole     int64  // zeros before the payload
 	xors     []Xor
 	cut      int64
 	detached []byte
@@ -67,6 +70,9 @@ type chunk struct {
 func (c *chunk) size() int64 {
 	if c.b != nil {
 		return int64(len(c.b))
+	}
+	if c.Kind == PartZeros {
+		return c.Count
 	}
 	return c.PlaintextSize + format.TagSize
 }
@@ -88,7 +94,7 @@ func build(f file) *box {
 	x := &box{file: f, seed: secret("seed " + f.label)[0]}
 	x.pre = x.encodePreamble()
 	x.Schedule = NewSchedule(secret("cek "+f.label), x.pre)
-	x.head = x.copy(f.generation, f.slots...)
+	x.head = x.copy(f.pages, f.generation, f.slots...)
 	x.noted = true
 	x.tail = bytes.Clone(x.head)
 	x.fill()
@@ -117,16 +123,21 @@ func (x *box) fill() {
 func (x *box) sealed(i, n int64, final bool) chunk {
 	c := chunk{Part: Part{Kind: PartChunk, First: i, PlaintextSize: n, Final: final}}
 	if x.content != nil {
-		c.b = x.Seal(nil, i, final, x.content[i*C:][:n])
+		plain := x.content[i*C:][:n]
+		c.b = x.Seal(nil, i, final, plain)
+		if n == C && !final && bytes.Equal(plain, make([]byte, C)) {
+			c.Kind = PartZeroChunks
+		}
 	}
 	return c
 }
 
 func (x *box) encodePreamble() []byte {
 	b := []byte(format.Magic)
-	b = append(b, 1, x.suite, x.coding, 0)
+	b = append(b, 2, x.suite, x.coding, x.role)
 	b = binary.BigEndian.AppendUint16(b, x.pages)
-	b = append(b, make([]byte, 16)...)
+	b = append(b, x.set[:]...)
+	b = binary.BigEndian.AppendUint32(b, x.number)
 	b = append(b, secret("salt "+x.label)...)
 	if x.file.preamble != nil {
 		b = x.file.preamble(x, b)
@@ -134,12 +145,13 @@ func (x *box) encodePreamble() []byte {
 	return b
 }
 
-// copy encodes a valid copy of the head with these slots.
-func (x *box) copy(generation uint32, slots ...slot) []byte {
+// copy encodes a valid copy of the head of that many pages with these slots.
+func (x *box) copy(pages uint16, generation uint32, slots ...slot) []byte {
 	b := bytes.Clone(x.pre)
 	b = append(b, x.Commitment...)
 	b = binary.BigEndian.AppendUint32(b, generation)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(slots)))
+	b = binary.BigEndian.AppendUint16(b, pages)
 	for i, s := range slots {
 		n, canonical, body := s(x, i)
 		id := x.SlotID(canonical)
@@ -149,7 +161,7 @@ func (x *box) copy(generation uint32, slots ...slot) []byte {
 		b = append(b, id...)
 		b = append(b, body...)
 	}
-	room := int(x.pages)*format.PageSize - trailerSize
+	room := int(pages)*format.PageSize - trailerSize
 	if len(b) > room {
 		panic(fmt.Sprintf("%s: the slots do not fit by %d bytes", x.label, len(b)-room))
 	}
@@ -185,13 +197,42 @@ func (x *box) values() []Value {
 	}
 	all = append(all, x.notes...)
 	last := x.chunks() - 1
-	for s := int64(0); s <= last/format.SegmentChunks; s++ {
-		all = append(all, Value{"segment-key", fmt.Sprintf("%d %x", s, x.SegmentKey(s))})
+	if last <= 0 {
+		all = append(all, x.tree()...)
+	} else {
+		var segments []int64
+		for s := int64(0); s <= (last-1)/format.SegmentChunks; s++ {
+			segments = append(segments, s)
+		}
+		all = append(all, x.tree(segments...)...)
+		all = append(all, Value{"nonce", fmt.Sprintf("0 %x", Nonce(0))})
 	}
-	if last > 0 {
-		all = append(all, Value{"nonce", fmt.Sprintf("0 %x", Nonce(0, false))})
+	return append(all, x.end(last)...)
+}
+
+// tree is the way from the payload's node to the keys of some segments.
+func (x *box) tree(segments ...int64) []Value {
+	all := []Value{{"payload-node", fmt.Sprintf("%x", x.PayloadNode)}}
+	for _, s := range segments {
+		for _, n := range []Value{
+			{"node", fmt.Sprintf("2 %d %x", s/segmentsLevel2, x.Node(2, s/segmentsLevel2))},
+			{"node", fmt.Sprintf("1 %d %x", s/segmentsLevel1, x.Node(1, s/segmentsLevel1))},
+			{"segment-key", fmt.Sprintf("%d %x", s, x.SegmentKey(s))},
+		} {
+			if !slices.Contains(all, n) {
+				all = append(all, n)
+			}
+		}
 	}
-	return append(all, Value{"nonce", fmt.Sprintf("%d %x", last, Nonce(last, true))})
+	return all
+}
+
+// end is what seals the last chunk.
+func (x *box) end(last int64) []Value {
+	return []Value{
+		{"final-key", fmt.Sprintf("%d %x", last, x.FinalKey(last))},
+		{"nonce", fmt.Sprintf("%d %x", last, Nonce(last))},
+	}
 }
 
 // parts returns the recipe of the container and the bytes for its body. Runs of
@@ -216,12 +257,15 @@ func (x *box) parts() (r Recipe, body []byte) {
 		}
 	}
 	put(x.head)
-	if x.hole > 0 {
-		r.Parts = append(r.Parts, Part{Kind: PartZeros, Count: x.hole})
-	}
 	for _, c := range x.payload {
 		k := len(r.Parts)
 		switch {
+		case c.Kind == PartZeros:
+			r.Parts = append(r.Parts, c.Part)
+		case k > 0 && c.Kind == PartZeroChunks && r.Parts[k-1].Kind == PartZeroChunks && r.Parts[k-1].First+r.Parts[k-1].Count == c.First:
+			r.Parts[k-1].Count++
+		case c.Kind == PartZeroChunks:
+			r.Parts = append(r.Parts, Part{Kind: PartZeroChunks, First: c.First, Count: 1})
 		case c.b != nil:
 			put(c.b)
 		case c.Final || c.PlaintextSize < C:
@@ -265,7 +309,7 @@ func leadingRun(b []byte) (n int, zeros bool) {
 
 // size is the length of the container.
 func (x *box) size() int64 {
-	n := int64(len(x.head)+len(x.tail)+len(x.after)) + x.hole
+	n := int64(len(x.head) + len(x.tail) + len(x.after))
 	for i := range x.payload {
 		n += x.payload[i].size()
 	}

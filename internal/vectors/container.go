@@ -37,6 +37,8 @@ const (
 	PartZeros  = "zeros"  // Count zeros
 	PartChunk  = "chunk"  // chunk First, of PlaintextSize bytes, sealed as final or not
 	PartChunks = "chunks" // Count full chunks from First on, not final
+
+	PartZeroChunks = "zero-chunks" // the same, of a plaintext of zeros
 )
 
 // An Xor changes the bytes at an offset.
@@ -80,10 +82,14 @@ func (v *Vector) Container() (*Container, error) {
 func (c *Container) assemble(v *Vector) error {
 	var seed byte
 	var s *Schedule
-	if v.Value(valuePlaintext) != "" {
+	seeded := v.Value(valuePlaintext) != ""
+	if v.Value(valueCEK) != "" {
 		cek, err1 := hex.DecodeString(v.Value(valueCEK))
 		preamble, err2 := hex.DecodeString(v.Value(valuePreamble))
-		_, err3 := fmt.Sscan(v.Value(valuePlaintext), &seed)
+		var err3 error
+		if seeded {
+			_, err3 = fmt.Sscan(v.Value(valuePlaintext), &seed)
+		}
 		if err := errors.Join(err1, err2, err3); err != nil || len(preamble) != format.PreambleSize {
 			return errors.Join(err, errors.New("the values that chunks are sealed with are incomplete"))
 		}
@@ -97,13 +103,17 @@ func (c *Container) assemble(v *Vector) error {
 			body = body[p.Count:]
 		case p.Kind == PartZeros:
 			c.add(nil, p.Count)
-		case p.Kind == PartChunk && s != nil:
+		case p.Kind == PartChunk && s != nil && seeded:
 			b := s.Seal(nil, p.First, p.Final, Plaintext(seed, p.First*format.ChunkSize, p.PlaintextSize))
 			c.add(b, int64(len(b)))
-		case p.Kind == PartChunks && s != nil:
+		case p.Kind == PartChunks && s != nil && seeded, p.Kind == PartZeroChunks && s != nil:
 			b := make([]byte, 0, p.Count*format.SealedChunkSize)
 			for i := p.First; i < p.First+p.Count; i++ {
-				b = s.Seal(b, i, false, Plaintext(seed, i*format.ChunkSize, format.ChunkSize))
+				plain := make([]byte, format.ChunkSize)
+				if p.Kind == PartChunks {
+					plain = Plaintext(seed, i*format.ChunkSize, format.ChunkSize)
+				}
+				b = s.Seal(b, i, false, plain)
 			}
 			c.add(b, int64(len(b)))
 		default:

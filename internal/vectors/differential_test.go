@@ -90,8 +90,10 @@ func TestReadersAgree(t *testing.T) {
 	}
 }
 
-// A mutant is a container that was changed, and perhaps a detached head for it.
+// A mutant is a container that was changed, perhaps a detached head for it, and the
+// role that a reader is asked for.
 type mutant struct {
+	role                byte
 	container, detached []byte
 	what                string // was done
 }
@@ -102,14 +104,14 @@ func (x *mutant) frame(w io.Writer) error {
 	if x.detached == nil {
 		n = 1<<32 - 1
 	}
-	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, n), uint32(len(x.container)))
+	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{x.role}, n), uint32(len(x.container)))
 	_, err := w.Write(slices.Concat(head, x.detached, x.container))
 	return err
 }
 
 // verdicts is what this project's readers say, as the second reader writes it.
 func (x *mutant) verdicts(t *testing.T, ids []stream.Identity) string {
-	o := stream.ReaderOptions{Workers: 1, Head: x.detached, Raw: true} // the second reader does not decompress
+	o := stream.ReaderOptions{Workers: 1, Head: x.detached, Raw: true, Role: format.Role(x.role)} // the second reader does not decompress
 	size := int64(len(x.container))
 	src := bytes.NewReader(x.container)
 	var streamed, random bytes.Buffer
@@ -186,11 +188,14 @@ func newMutator() *mutator {
 		{label: "slots", plain: 50, slots: []slot{unknown(0x7fff, 100), kek(keyB), kek(keyA)}},
 		{label: "for B", plain: 100, slots: []slot{kek(keyB)}},
 		{label: "zstd", coding: 1, plain: 300},
+		{label: "a volume", role: 1, set: [12]byte{1, 2, 3}, number: 3, plain: 100, slots: ab},
+		{label: "a root", role: 2, set: [12]byte{1, 2, 3}, plain: 72, pages: 2, slots: ab},
+		{label: "a grant", role: 4, plain: 100},
 	} {
 		x := build(f)
 		m.bases = append(m.bases, x)
-		m.copies = append(m.copies, x.head, x.copy(2, a...), x.copy(3, ab...),
-			repair(x, x.copy(2, ab...)), apply(x, x.copy(4, a...), []edit{flip(atMAC), repair}))
+		m.copies = append(m.copies, x.head, x.copy(x.pages, 2, a...), x.copy(x.pages, 3, ab...), x.copy(x.pages+1, 4, ab...),
+			repair(x, x.copy(x.pages, 2, ab...)), apply(x, x.copy(x.pages, 4, a...), []edit{flip(atMAC), repair}))
 	}
 	return m
 }
@@ -202,7 +207,10 @@ func (m *mutator) mutant(i int) *mutant {
 	if x.plain >= C && r.IntN(4) > 0 { // which take long
 		x = m.bases[r.IntN(6)]
 	}
-	y := &mutant{container: slices.Concat(x.head, x.payloadBytes(), x.tail)}
+	y := &mutant{role: x.role, container: slices.Concat(x.head, x.payloadBytes(), x.tail)}
+	if r.IntN(16) == 0 {
+		y.role = byte(r.IntN(5))
+	}
 	if i%5 == 4 {
 		y.what = m.detach(r, x, y)
 	}
@@ -222,14 +230,22 @@ func (x *box) payloadBytes() (b []byte) {
 func (m *mutator) anyCopy(r *rand.Rand) []byte { return m.copies[r.IntN(len(m.copies))] }
 
 // own is a copy of x in another generation, or x's own.
-func (m *mutator) own(r *rand.Rand, x *box) []byte {
-	return []([]byte){x.head, x.copy(1+r.Uint32N(4), kek(keyA)), x.copy(2, kek(keyB), kek(keyA)), x.copy(2, kek(keyB))}[r.IntN(4)]
+func (m *mutator) own(r *rand.Rand, x *box, pages uint16) []byte {
+	return []([]byte){x.head, x.copy(pages, 1+r.Uint32N(4), kek(keyA)), x.copy(pages, 2, kek(keyB), kek(keyA)), x.copy(pages, 2, kek(keyB))}[r.IntN(4)]
+}
+
+// known is a change of a field that decides what a copy is, with a value that means
+// something somewhere.
+func known(r *rand.Rand, c []byte) string {
+	at := []int{atVersion, atSuite, atCoding, atRole, atPages + 1, atSet, atSet + 11, atNumber, atNumber + 3, atCopyPages, atCopyPages + 1}[r.IntN(11)]
+	c[at] = byte(r.IntN(6))
+	return fmt.Sprintf("byte %d is %d", at, c[at])
 }
 
 // detach gives y a detached head.
 func (m *mutator) detach(r *rand.Rand, x *box, y *mutant) string {
-	y.detached = bytes.Clone(m.own(r, x))
-	switch r.IntN(6) {
+	y.detached = bytes.Clone(m.own(r, x, x.pages+uint16(r.IntN(3))))
+	switch r.IntN(7) {
 	case 0:
 		y.detached = bytes.Clone(m.anyCopy(r))
 	case 1:
@@ -240,6 +256,9 @@ func (m *mutator) detach(r *rand.Rand, x *box, y *mutant) string {
 		y.detached = append(y.detached, m.anyCopy(r)...)
 	case 4:
 		y.detached[r.IntN(300)] ^= 1 << r.IntN(8)
+		repair(x, y.detached)
+	case 5:
+		known(r, y.detached)
 		repair(x, y.detached)
 	}
 	return "with a detached head; "
@@ -256,7 +275,7 @@ func (m *mutator) change(r *rand.Rand, x *box, y *mutant) string {
 	whole := len(b) >= 2*n // both copies are in it
 	head := func() []byte { return b[:n] }
 	tail := func() []byte { return b[len(b)-n:] }
-	switch op := r.IntN(16); {
+	switch op := r.IntN(18); {
 	case op == 0:
 		b[at] ^= 1 << r.IntN(8)
 		return fmt.Sprint("a bit at ", at)
@@ -312,12 +331,29 @@ func (m *mutator) change(r *rand.Rand, x *box, y *mutant) string {
 		copy(b[max(0, len(b)-len(c)):], c)
 		return "the tail of any"
 	case op == 12:
-		copy(head(), m.own(r, x))
+		copy(head(), m.own(r, x, x.pages))
 		return "another head of its own"
 	case op == 13:
-		copy(tail(), m.own(r, x))
+		copy(tail(), m.own(r, x, x.pages))
 		return "another tail of its own"
-	case op == 14:
+	case op == 14: // a field, in one copy or in both
+		which := r.IntN(3)
+		for i, c := range [][]byte{head(), tail()} {
+			if which == 2 || which == i {
+				y.what += known(r, c) + ", "
+				repair(x, c)
+			}
+		}
+		return "its checksum repaired"
+	case op == 15:
+		c := slices.Clone(head()[:atSlots])
+		did := known(r, c)
+		for _, d := range [][]byte{head(), tail()} {
+			copy(d, c)
+			repair(x, d)
+		}
+		return did + " in both copies"
+	case op == 16:
 		swap := bytes.Clone(head())
 		copy(head(), tail())
 		copy(tail(), swap)

@@ -39,14 +39,16 @@ const (
 	atVersion    = 10
 	atSuite      = 11
 	atCoding     = 12
-	atZero       = 13
+	atRole       = 13
 	atPages      = 14
-	atReserved   = 16
+	atSet        = 16
+	atNumber     = 28
 	atSalt       = 32
 	atCommitment = 64
 	atGeneration = 96
 	atSlotCount  = 100
-	atSlots      = 102
+	atCopyPages  = 102
+	atSlots      = 104
 	atBody       = atSlots + 20 // of the first slot
 	atMAC        = -trailerSize
 	atChecksum   = -checksumSize
@@ -91,7 +93,13 @@ func inBoth(edits ...edit) change {
 
 // rewrapped is a valid copy of another generation or with other slots.
 func rewrapped(generation uint32, slots ...slot) edit {
-	return func(x *box, _ []byte) []byte { return x.copy(generation, slots...) }
+	return func(x *box, _ []byte) []byte { return x.copy(x.pages, generation, slots...) }
+}
+
+// larger is a valid copy of more pages than the container's own have: a detached
+// head.
+func larger(pages uint16, generation uint32, slots ...slot) edit {
+	return func(x *box, _ []byte) []byte { return x.copy(pages, generation, slots...) }
 }
 
 // of is the head of another container.
@@ -118,7 +126,7 @@ func only(b string) change {
 	return func(x *box) { x.head, x.payload, x.tail = []byte(b), nil, nil }
 }
 
-// followed puts bytes behind the tail.
+// followed puts bytes after the tail.
 func followed(b []byte) change { return func(x *box) { x.after = b } }
 
 // payloadOf replaces the payload by the first n bytes of that of another file.
@@ -148,7 +156,7 @@ func reseal(i int, index, n int64, final bool) change {
 	return func(x *box) { x.payload[i] = x.sealed(index, n, final) }
 }
 
-// add puts a chunk behind the others.
+// add puts a chunk after the others.
 func add(index, n int64, final bool) change {
 	return func(x *box) { x.payload = append(x.payload, x.sealed(index, n, final)) }
 }
@@ -158,12 +166,34 @@ func add(index, n int64, final bool) change {
 // final one of n bytes.
 func lastOnly(chunks, keep, n int64) change {
 	return func(x *box) {
-		x.payload = nil
+		x.payload = []chunk{zeros(chunks - 1 - keep)}
 		for i := chunks - 1 - keep; i < chunks-1; i++ {
 			x.payload = append(x.payload, x.sealed(i, C, false))
 		}
 		x.payload = append(x.payload, x.sealed(chunks-1, n, true))
-		x.hole = (chunks - 1 - keep) * S
+	}
+}
+
+// zeros stand where n full chunks should.
+func zeros(n int64) chunk { return chunk{Part: Part{Kind: PartZeros, Count: n * S}} }
+
+// islands makes the payload zeros, but for full chunks at some places, which are
+// sealed as they should be, and the last one of n bytes.
+func islands(last, n int64, places ...int64) change {
+	return func(x *box) {
+		x.payload = nil
+		next := int64(0)
+		for _, i := range append(places, last) {
+			if i > next {
+				x.payload = append(x.payload, zeros(i-next))
+			}
+			if i == last {
+				x.payload = append(x.payload, x.sealed(i, n, true))
+			} else {
+				x.payload = append(x.payload, x.sealed(i, C, false))
+			}
+			next = i + 1
+		}
 	}
 }
 

@@ -18,9 +18,9 @@ const directory = "../../testdata/vectors"
 func scenarios() []scenario {
 	return slices.Concat(
 		goodSizes(), goodHeads(), goodSlots(),
-		badHeads(), badSlots(), noKeys(),
+		badHeads(), roles(), versions(), badSlots(), noKeys(),
 		badChunks(), huge(),
-		tornHeads(), tornTails(), generations(), forgedCopies(), twoContainers(), twoFaces(), detachedHeads(),
+		tornHeads(), tornTails(), generations(), forgedCopies(), twoContainers(), twoFaces(), detachedHeads(), largerHeads(),
 		goodZstd(), badZstd(),
 	)
 }

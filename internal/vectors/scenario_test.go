@@ -33,7 +33,9 @@ type scenario struct {
 	verify  []Finding // as keyless if nil
 	ranges  []span    // if nil and all goes well, some are chosen
 	covers  []format.Clause
-	stored  bool // as bytes, whatever their number
+	stored  bool    // as bytes, whatever their number
+	asked   byte    // the role that the reader is told to read
+	shown   []int64 // segments whose keys are shown, of a container that does not open as a whole
 }
 
 // A span is a range of the plaintext, of which got bytes are to be had.
@@ -77,7 +79,7 @@ func (s scenario) vector() *Vector {
 	}
 	v := &Vector{
 		Name: s.name, Comment: s.comment, Covers: s.covers, Keys: s.keys,
-		Keyless: s.keyless, Verify: s.verify, Detached: x.detached,
+		Keyless: s.keyless, Verify: s.verify, Detached: x.detached, Role: format.Role(s.asked),
 	}
 	if s.keys == nil {
 		v.Keys = []Key{withKEK(keyA)}
@@ -97,12 +99,15 @@ func (s scenario) vector() *Vector {
 	}
 	v.Ranges = x.ranges(s.ranges, v.AtRandom())
 	v.recipe, v.body = x.parts()
-	sealed := slices.ContainsFunc(v.recipe.Parts, func(p Part) bool { return p.Kind == PartChunk || p.Kind == PartChunks })
+	sealed := slices.ContainsFunc(v.recipe.Parts, func(p Part) bool { return p.Kind == PartChunk || p.Kind == PartChunks || p.Kind == PartZeroChunks })
 	if sealed || v.Stream.Outcome == Success {
 		v.Values = values
 		if v.Stream.Outcome != Success {
 			v.Values = values[:2] // what sealing takes
-		} else if _, err := format.CheckCopy(x.head); err == nil {
+			if s.shown != nil {
+				v.Values = append(v.Values, x.tree(s.shown...)...)
+			}
+		} else if n := int(x.pages) * format.PageSize; len(x.head) == n && bytes.Equal(repair(x, bytes.Clone(x.head)), x.head) {
 			i := slices.IndexFunc(values, func(v Value) bool { return v.Key == "mac" })
 			values[i] = x.mac() // the change may have made a new one
 		}
@@ -133,8 +138,11 @@ func (x *box) inUse(d Verdict, copies ...[]byte) (u InUse) {
 	}
 	identity := slices.Concat(x.pre, x.Commitment)
 	for _, c := range copies {
-		n := int(x.pages) * format.PageSize
-		if len(c) < n || !bytes.HasPrefix(c, identity) {
+		if !bytes.HasPrefix(c, identity) {
+			continue
+		}
+		n := int(binary.BigEndian.Uint16(c[atCopyPages:])) * format.PageSize
+		if n < int(x.pages)*format.PageSize || n > len(c) {
 			continue
 		}
 		c = c[:n]
@@ -194,7 +202,7 @@ func (x *box) verdict(s string, all int64) Verdict {
 }
 
 // ranges makes the ranges of a vector, or chooses some: the beginning, what lies
-// on both sides of boundaries, the end and what is behind it.
+// on both sides of boundaries, the end and what is after it.
 func (x *box) ranges(spans []span, d Verdict) []Range {
 	if spans == nil && (d.Outcome == Success || d.Outcome == Warning) {
 		n := d.Length

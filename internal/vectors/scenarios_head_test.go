@@ -2,7 +2,6 @@ package vectors
 
 import (
 	"encoding/binary"
-	"fmt"
 	"strings"
 	"unicode/utf16"
 
@@ -31,12 +30,31 @@ func badHeads() (all []scenario) {
 		{"magic_last", "the last byte of the magic", nil, []edit{flip(9), remac}, format.HEAD1, 0},
 
 		{"version_0", "version 0", nil, []edit{set(atVersion, 0), remac}, format.HEAD2, atVersion},
-		{"version_2", "version 2, with the checksum repaired", nil, []edit{set(atVersion, 2), repair}, format.HEAD2, atVersion},
-		{"version_255", "version 255, with a wrong checksum: the version comes first", nil, []edit{set(atVersion, 255)}, format.HEAD2, atVersion},
+		{"version_1", "version 1, with the checksum repaired", nil, []edit{set(atVersion, 1), repair}, format.HEAD2, atVersion},
+		{"version_3", "version 3, with the checksum repaired", nil, []edit{set(atVersion, 3), repair}, format.HEAD2, atVersion},
+		{"version_255", "version 255, suite 255, and padding that is not zero: the version comes first", nil,
+			[]edit{set(atVersion, 255, 255), set(2000, 1), repair}, format.HEAD2, atVersion},
+		{"version_3_copy_pages", "version 3 and copy pages of 2, with the checksum repaired: the copy pages come first", nil,
+			[]edit{set(atVersion, 3), set(atCopyPages, 0, 2), repair}, format.HEAD16, atCopyPages},
+		{"version_1_copy_pages", "version 1, which has no copy pages: here 512, with the checksum repaired", nil,
+			[]edit{set(atVersion, 1), set(atCopyPages, 2, 0), repair}, format.HEAD2, atVersion},
+		{"damage_version_0", "a bit of the version, which makes it 0: damage", nil, []edit{set(atVersion, 0)}, format.HEAD5, H - 4},
+		{"damage_version_3", "a bit of the version, which makes it 3: damage", nil, []edit{set(atVersion, 3)}, format.HEAD5, H - 4},
+		{"damage_version_1", "two bits of the version, which make it 1: damage", nil, []edit{set(atVersion, 1)}, format.HEAD5, H - 4},
 
 		{"pages_0", "a head of no pages", nil, []edit{set(atPages, 0, 0), remac}, format.HEAD3, atPages},
 		{"pages_65", "one page more than there may be", nil, []edit{set(atPages, 0, 65), remac}, format.HEAD3, atPages},
 		{"pages_65535", "a head of 256 MiB", nil, []edit{set(atPages, 255, 255), remac}, format.HEAD3, atPages},
+		{"pages_0_version_3", "a head of no pages, of version 3: the pages come first", nil, []edit{set(atPages, 0, 0), set(atVersion, 3), repair}, format.HEAD3, atPages},
+		{"pages_0_version_1", "a head of no pages, of version 1: the pages come first", nil, []edit{set(atPages, 0, 0), set(atVersion, 1), repair}, format.HEAD3, atPages},
+		{"pages_more", "pages 2, while copy pages are 1", nil, []edit{set(atPages, 0, 2), remac}, format.HEAD16, atCopyPages},
+		{"pages_64_copy_pages_64", "more pages than the file has", nil, []edit{set(atPages, 0, 64), set(atCopyPages, 0, 64), remac}, format.HEAD4, size100},
+
+		{"copy_pages_0", "no copy pages", nil, []edit{set(atCopyPages, 0, 0), remac}, format.HEAD16, atCopyPages},
+		{"copy_pages_2", "copy pages 2, while pages are 1", nil, []edit{set(atCopyPages, 0, 2), remac}, format.HEAD16, atCopyPages},
+		{"copy_pages_64", "copy pages 64, while pages are 1", nil, []edit{set(atCopyPages, 0, 64), remac}, format.HEAD16, atCopyPages},
+		{"copy_pages_65", "copy pages 65", nil, []edit{set(atCopyPages, 0, 65), remac}, format.HEAD16, atCopyPages},
+		{"copy_pages_65535", "copy pages 65,535, with a wrong checksum: the copy pages come first", nil, []edit{set(atCopyPages, 255, 255)}, format.HEAD16, atCopyPages},
 
 		{"checksum", "a bit of the checksum", nil, []edit{flip(atChecksum)}, format.HEAD5, H - 4},
 		{"damage_salt", "a bit of the salt", nil, []edit{flip(atSalt)}, format.HEAD5, H - 4},
@@ -50,7 +68,8 @@ func badHeads() (all []scenario) {
 		{"suite_3", "suite 3", nil, []edit{set(atSuite, 3), remac}, format.HEAD6, atSuite},
 		{"suite_255", "suite 255 and coding 255: the suite comes first", nil, []edit{set(atSuite, 255, 255), remac}, format.HEAD6, atSuite},
 		{"coding_2", "coding 2", nil, []edit{set(atCoding, 2), remac}, format.HEAD7, atCoding},
-		{"coding_255", "coding 255, and byte 13 is not zero: the coding comes first", nil, []edit{set(atCoding, 255, 1), remac}, format.HEAD7, atCoding},
+		{"coding_255", "coding 255 and role 255: the coding comes first", nil, []edit{set(atCoding, 255, 255), remac}, format.HEAD7, atCoding},
+		{"role_5_repaired", "role 5, with the checksum repaired", nil, []edit{set(atRole, 5), repair}, format.ROLE1, atRole},
 
 		{"generation_0", "generation 0", nil, []edit{set(atGeneration, 0, 0, 0, 0), remac}, format.HEAD9, atGeneration},
 		{"generation_0_no_slots", "generation 0 and no slots: the generation comes first", nil,
@@ -60,11 +79,11 @@ func badHeads() (all []scenario) {
 		{"slots_65535", "65,535 slots", nil, []edit{set(atSlotCount, 255, 255), remac}, format.HEAD10, atSlotCount},
 
 		{"slot_longest", "a slot that claims 65,535 bytes", nil, []edit{set(atSlots+2, 255, 255), remac}, format.HEAD11, atSlots + 2},
-		{"slot_into_mac", "a slot that ends one byte behind its room", []slot{unknown(0x7fff, fullSlot), kek(keyA)},
+		{"slot_into_mac", "a slot that ends one byte past its room", []slot{unknown(0x7fff, fullSlot), kek(keyA)},
 			[]edit{set(atSlots+20+fullSlot+2, 0, format.KEKBodySize+1), remac}, format.HEAD11, atSlots + 20 + fullSlot + 2},
 		{"slot_past_end", "one slot more than there is room for", []slot{unknown(0x7fff, fullSlot), kek(keyA)},
 			[]edit{set(atSlotCount, 0, 3), remac}, format.HEAD11, H - trailerSize},
-		{"slot_header_past_end", "a slot whose header ends one byte behind its room", []slot{unknown(0x7fff, fullSlot-19), kek(keyA)},
+		{"slot_header_past_end", "a slot whose header ends one byte past its room", []slot{unknown(0x7fff, fullSlot-19), kek(keyA)},
 			[]edit{set(atSlotCount, 0, 3), remac}, format.HEAD11, H - trailerSize - 19},
 
 		{"padding_first", "the first byte of the padding is not zero; the MAC is right", nil,
@@ -86,16 +105,34 @@ func badHeads() (all []scenario) {
 // reservedHeads use what is reserved: by a writer that means it, so that all keys
 // derive from it, and by someone else.
 func reservedHeads() (all []scenario) {
-	for _, off := range []int{atZero, atReserved, atReserved + 15} {
-		all = append(all, scenario{
-			name:    fmt.Sprintf("head_reserved_%d", off),
-			comment: fmt.Sprintf("byte %d is not zero; everything else is right", off),
-			file:    file{preamble: set(off, 1), plain: 100}, want: "HEAD-8", keyless: at(format.HEAD8, off),
-		})
+	id := [12]byte{11: 1} // the last byte alone
+	for _, c := range []struct {
+		name, comment string
+		file          file
+		want          format.Clause
+		at            int
+	}{
+		{"role_5", "role 5", file{role: 5}, format.ROLE1, atRole},
+		{"role_255", "role 255, a set id and a number: the role comes first", file{role: 255, set: id, number: 1}, format.ROLE1, atRole},
+		{"role_0_set", "role 0 and a set id", file{set: id}, format.HEAD8, atSet + 11},
+		{"role_0_set_first", "role 0 and a set id, of which only the first byte is not zero", file{set: [12]byte{1}}, format.HEAD8, atSet},
+		{"role_0_number", "role 0 and the number 1", file{number: 1}, format.HEAD8, atNumber + 3},
+		{"role_0_number_high", "role 0 and the number 2^24", file{number: 1 << 24}, format.HEAD8, atNumber},
+		{"role_2_number", "role 2 and the number 1", file{role: 2, set: id, number: 1}, format.HEAD8, atNumber + 3},
+		{"role_3_number", "role 3 and the number 2^24", file{role: 3, set: id, number: 1 << 24}, format.HEAD8, atNumber},
+		{"role_4_set", "role 4 and a set id", file{role: 4, set: id}, format.HEAD8, atSet + 11},
+		{"role_4_number", "role 4 and the number 1", file{role: 4, number: 1}, format.HEAD8, atNumber + 3},
+	} {
+		c.file.plain = 100
+		all = append(all, scenario{name: "head_" + c.name, comment: c.comment + "; everything else is right",
+			file: c.file, want: string(c.want), keyless: at(c.want, c.at)})
 	}
 	return append(all, scenario{
 		name: "head_reserved_repaired", comment: "byte 20 is not zero, with the checksum repaired", file: file{plain: 100},
 		change: []change{inBoth(set(20, 1), repair)}, want: "HEAD-8", keyless: at(format.HEAD8, 20),
+	}, scenario{
+		name: "head_reserved_generation_0", comment: "the number is not zero, and the generation is: the number comes first", file: file{plain: 100},
+		change: []change{inBoth(set(atNumber+3, 1), set(atGeneration, 0, 0, 0, 0), repair)}, want: "HEAD-8", keyless: at(format.HEAD8, atNumber+3),
 	})
 }
 

@@ -65,10 +65,10 @@ func tagOf(x *box, c []byte) element {
 	return toElement(x.Seal(nil, 0, true, opened(x, c))[len(c):])
 }
 
-// hashKey is GHASH's H of segment 0.
+// hashKey is GHASH's H of the key of a final chunk 0.
 func hashKey(x *box) element {
 	var h [aes.BlockSize]byte
-	must(aes.NewCipher(x.SegmentKey(0))).Encrypt(h[:], h[:])
+	must(aes.NewCipher(x.FinalKey(0))).Encrypt(h[:], h[:])
 	return toElement(h[:])
 }
 
@@ -124,6 +124,7 @@ func decoyTail() scenario {
 	decoy := secretBytes("decoy", H-format.TagSize)
 	copy(decoy, x.pre[:atSalt])
 	binary.BigEndian.PutUint16(decoy[atPages:], 2)
+	binary.BigEndian.PutUint16(decoy[atCopyPages:], 2)
 	tail := x.head
 	want := binary.BigEndian.Uint32(tail[H-checksumSize:])
 	wrong := func(c []byte) uint32 { // by what the checksum over both pages is not that of the tail

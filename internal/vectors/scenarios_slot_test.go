@@ -9,7 +9,7 @@ import (
 
 // Slots that break a clause of section 5, and slots that do not open.
 
-// badSlots break a clause that needs no key. The slot stands behind a good one: a
+// badSlots break a clause that needs no key. The slot stands after a good one: a
 // head is malformed whichever slot is.
 func badSlots() (all []scenario) {
 	const body = atBody + format.KEKBodySize + 20 // of the second slot
@@ -37,7 +37,8 @@ func badSlots() (all []scenario) {
 		{"age_crlf", "an age file whose first line ends in CR LF", age(ageFile{intro: "age-encryption.org/v1\r\n"}), format.AGE1, 0},
 		{"age_armored", "an armored age file", age(ageFile{intro: "-----BEGIN AGE ENCRYPTED FILE-----\n"}), format.AGE1, 0},
 		{"age_scrypt", "an age file for a passphrase", age(ageFile{noStanza: true, before: scryptStanza}), format.AGE2, 22},
-		{"age_scrypt_behind", "an age file with a scrypt stanza behind the recipient's", age(ageFile{after: scryptStanza}), format.AGE2, 120},
+		{"age_scrypt_after", "an age file with a scrypt stanza after the recipient's", age(ageFile{after: scryptStanza}), format.AGE2, 120},
+		{"age_scrypt_first_of_two", "an age file with a scrypt stanza before the recipient's", age(ageFile{before: scryptStanza}), format.AGE2, 22},
 		{"age_scrypt_bare", "an age file with a scrypt stanza without arguments", age(ageFile{after: stanza(nil, "scrypt")}), format.AGE2, 120},
 		{"kek_111", "a kek slot one byte too short", sized(kek(keyB), 111), format.KEK1, 0},
 		{"kek_113", "a kek slot one byte too long", sized(kek(keyB), 113), format.KEK1, 0},
@@ -91,6 +92,8 @@ func noKeys() (all []scenario) {
 
 		{"kek_salt", "a bit of a kek slot's salt", []slot{flipped(kek(keyA), 0)}, withKEK(keyA), "", nil},
 		{"kek_commit", "a bit of commit, while ct would open", []slot{flipped(kek(keyA), 40)}, withKEK(keyA), "", []format.Clause{format.KEK2}},
+		{"kek_commit_end", "the last bit of commit, while ct would open", []slot{lastBit(kek(keyA), 63)}, withKEK(keyA), "", []format.Clause{format.KEK2}},
+		{"passphrase_commit_end", "the last bit of commit, while ct would open", []slot{lastBit(passphrase(passA), 68)}, withPassphrase(passA), "", []format.Clause{format.PASS4}},
 		{"kek_ct", "commit fits, and ct does not open", []slot{flipped(kek(keyA), 70)}, withKEK(keyA), "", nil},
 		{"passphrase_commit", "a bit of commit, while ct would open", []slot{flipped(passphrase(passA), 40)}, withPassphrase(passA), "", []format.Clause{format.PASS4}},
 		{"passphrase_ct", "commit fits, and ct does not open", []slot{flipped(passphrase(passA), 116)}, withPassphrase(passA), "", nil},
@@ -149,13 +152,16 @@ func noKeyHeads() []scenario {
 			keys: []Key{withPassphrase(passA)}, want: "PASS-5", keyless: none},
 		{name: "limit_one_more", comment: "a passphrase slot that costs as little too much as there can be", file: file{slots: []slot{costing(1<<19+1, 2)}, plain: 100},
 			keys: []Key{withPassphrase(passA)}, want: "PASS-5"},
-		{name: "limit_behind", comment: "two passphrase slots: another's, and one that costs too much",
+		{name: "limit_after", comment: "two passphrase slots: another's, and one that costs too much",
 			file: file{slots: []slot{passphrase(passB), costing(1<<20, 2)}, plain: 100}, keys: []Key{withPassphrase(passA)}, want: "PASS-5",
 			covers: []format.Clause{format.SLOT2}},
 		{name: "limit_other_key", comment: "a passphrase slot that costs too much, and a key-encryption key that fits nothing: it is the one passed over that counts",
 			file: file{slots: []slot{costing(1<<20, 16), kek(keyA)}, plain: 100}, keys: []Key{withKEK(keyB), withPassphrase(passA)}, want: "PASS-5"},
 		{name: "limit_passed_over", comment: "a passphrase slot that costs too much, before the one that opens",
 			file: file{slots: []slot{costing(1<<20, 16), passphrase(passA)}, plain: 100}, keys: []Key{withPassphrase(passA)}, want: "ok",
+			covers: []format.Clause{format.PASS5, format.SLOT2}},
+		{name: "limit_other_key_opens", comment: "a passphrase slot that costs too much, and a key-encryption key that opens another: both keys are given, the passphrase first",
+			file: file{slots: []slot{costing(1<<20, 16), kek(keyA)}, plain: 100}, keys: []Key{withPassphrase(passA), withKEK(keyA)}, want: "ok",
 			covers: []format.Clause{format.PASS5, format.SLOT2}},
 		{name: "limit_most_passphrases", comment: "as many passphrase slots as there may be, the last of which opens",
 			file: file{slots: passphrases(format.MaxPassphraseSlots), plain: 100}, keys: []Key{withPassphrase(passA)}, want: "ok",

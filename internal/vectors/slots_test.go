@@ -26,7 +26,7 @@ type slot func(x *box, i int) (kind uint16, canonical string, body []byte)
 // The keys of all scenarios.
 var (
 	keyA, keyB = secret("kek a"), secret("kek b")
-	pqA, pqB   = pqKey("identity a"), pqKey("identity b")
+	pqA, pqB   = pqKey(secret("identity a")), pqKey(secret("identity b"))
 )
 
 const (
@@ -41,10 +41,10 @@ func withPQ(k pqKey) Key          { return Key{KeyIdentity, k.identity().String(
 func withAge(identity string) Key { return Key{KeyIdentity, identity} }
 func withSSH(pem string) Key      { return Key{KeySSH, pem} }
 
-// A pqKey is the label of a post-quantum identity's seed.
+// A pqKey is the seed of a post-quantum identity.
 type pqKey string
 
-func (k pqKey) seed() []byte { return secret(string(k)) }
+func (k pqKey) seed() []byte { return []byte(k) }
 
 // identity serves for its texts alone.
 func (k pqKey) identity() *keyslot.HPKEIdentity { return must(keyslot.NewHPKEIdentity(k.seed())) }
@@ -70,7 +70,7 @@ func chacha(key, nonce, plain []byte) []byte {
 func zeroNonce() []byte { return make([]byte, chacha20poly1305.NonceSize) }
 
 func (x *box) info(kind uint16) []byte {
-	return append(binary.BigEndian.AppendUint16([]byte("bulla/v1 slot"), kind), x.pre...)
+	return append(binary.BigEndian.AppendUint16([]byte("bulla/v2 slot"), kind), x.pre...)
 }
 
 // kek is a slot of type 4.
@@ -115,7 +115,9 @@ func pq(to pqKey) slot {
 		text := to.identity().Recipient().Canonical()
 		shared, enc := encapsulate(to, x.draw("ml-kem coins", i), x.draw("x25519 ephemeral", i))
 		x.note("slot-secret", i, shared)
-		return 1, text, append(enc, sealHPKE(shared, x.info(1), x.CEK)...)
+		key, nonce := scheduleHPKE(shared, x.info(1))
+		x.note("slot-okm", i, append(bytes.Clone(key), nonce...))
+		return 1, text, append(enc, chacha(key, nonce, x.CEK)...)
 	}
 }
 
@@ -133,9 +135,9 @@ func encapsulate(to pqKey, coins, scalar []byte) (shared, enc []byte) {
 	return sum[:], append(pqCiphertext, xPublic...)
 }
 
-// sealHPKE is RFC 9180's single-shot Seal in base mode for X-Wing, HKDF-SHA256 and
+// scheduleHPKE is RFC 9180's key schedule in base mode for X-Wing, HKDF-SHA256 and
 // ChaCha20-Poly1305.
-func sealHPKE(shared, info, plain []byte) []byte {
+func scheduleHPKE(shared, info []byte) (key, nonce []byte) {
 	suite := "HPKE" + "\x64\x7a" + "\x00\x01" + "\x00\x03"
 	extract := func(salt []byte, label string, ikm []byte) []byte {
 		return must(hkdf.Extract(sha256.New, append([]byte("HPKE-v1"+suite+label), ikm...), salt))
@@ -148,7 +150,7 @@ func sealHPKE(shared, info, plain []byte) []byte {
 		labeled = append(labeled, "HPKE-v1"+suite+label...)
 		return must(hkdf.Expand(sha256.New, prk, string(append(labeled, context...)), n))
 	}
-	return chacha(derive("key", 32), derive("base_nonce", 12), plain)
+	return derive("key", 32), derive("base_nonce", 12)
 }
 
 // unknown is a slot of a type that no registry has.
@@ -158,7 +160,7 @@ func unknown(kind uint16, size int) slot {
 	}
 }
 
-// sized is s with a body of another size: cut off, or with zeros behind it.
+// sized is s with a body of another size: cut off, or with zeros after it.
 func sized(s slot, n int) slot {
 	return func(x *box, i int) (uint16, string, []byte) {
 		kind, canonical, body := s(x, i)
@@ -180,6 +182,15 @@ func flipped(s slot, off int) slot {
 	return func(x *box, i int) (uint16, string, []byte) {
 		kind, canonical, body := s(x, i)
 		body[off] ^= 0x40
+		return kind, canonical, body
+	}
+}
+
+// lastBit is s with the last bit of a byte of its body inverted.
+func lastBit(s slot, off int) slot {
+	return func(x *box, i int) (uint16, string, []byte) {
+		kind, canonical, body := s(x, i)
+		body[off] ^= 1
 		return kind, canonical, body
 	}
 }

@@ -28,6 +28,7 @@ const (
 	keyKeyless  = "keyless"
 	keyVerify   = "verify"
 	keyCovers   = "covers"
+	keyRole     = "role"
 	keyDetached = "detached"
 	keyPart     = "part"
 	keyXor      = "xor"
@@ -39,7 +40,7 @@ const (
 // valueKeys are the keys of intermediate values.
 var valueKeys = []string{
 	valueCEK, valuePreamble, valuePlaintext, "prk", "commitment", "head-key", "slot-id-key", "mac",
-	"segment-key", "nonce", "slot-id", "slot-argon2", "slot-okm", "slot-secret",
+	"payload-node", "node", "segment-key", "final-key", "nonce", "slot-id", "slot-argon2", "slot-okm", "slot-secret",
 }
 
 var keyKinds = []string{KeyIdentity, KeySSH, KeyPassphrase, KeyKEK}
@@ -87,6 +88,9 @@ func (v *Vector) Append(b []byte) []byte {
 	if len(v.Covers) > 0 {
 		line(keyCovers, "%s", joined(v.Covers))
 	}
+	if v.Role != 0 {
+		line(keyRole, "%d", v.Role)
+	}
 	for _, k := range v.Keys {
 		line(k.Kind, "%s", k.Text)
 	}
@@ -110,7 +114,7 @@ func (r *Recipe) append(line func(key, format string, args ...any)) {
 		switch p.Kind {
 		case PartChunk:
 			line(keyPart, "%s %d %d %t", p.Kind, p.First, p.PlaintextSize, p.Final)
-		case PartChunks:
+		case PartChunks, PartZeroChunks:
 			line(keyPart, "%s %d %d", p.Kind, p.First, p.Count)
 		default:
 			line(keyPart, "%s %d", p.Kind, p.Count)
@@ -210,6 +214,8 @@ func (v *Vector) set(key string, p *fields, detached *int) bool {
 		for len(p.words) > 0 {
 			v.Covers = append(v.Covers, format.Clause(p.word()))
 		}
+	case keyRole:
+		v.Role = format.Role(p.number())
 	case keyDetached:
 		*detached = int(p.number())
 	case keyPart:
@@ -287,7 +293,7 @@ func (p *fields) part() Part {
 		p.bad = p.bad || err != nil
 		x.Final = final
 		return x
-	case PartChunks:
+	case PartChunks, PartZeroChunks:
 		return Part{Kind: kind, First: p.number(), Count: p.number()}
 	default:
 		return Part{Kind: kind, Count: p.number()}

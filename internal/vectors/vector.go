@@ -29,12 +29,13 @@ var Outcomes = []Outcome{Success, Warning, NotBulla, Truncated, Damaged, Malform
 var failures = map[format.Clause]Outcome{
 	format.FILE1: Truncated, format.FILE2: Malformed, format.FILE3: Unsupported, format.FILE4: Malformed,
 	format.HEAD1: NotBulla, format.HEAD2: Unsupported, format.HEAD3: Malformed, format.HEAD4: Truncated,
-	format.HEAD5: Damaged, format.HEAD6: Unsupported, format.HEAD7: Unsupported, format.HEAD8: Malformed,
+	format.HEAD5: Damaged, format.HEAD6: Unsupported, format.HEAD7: Unsupported, format.HEAD8: Unsupported,
 	format.HEAD9: Malformed, format.HEAD10: Malformed, format.HEAD11: Malformed, format.HEAD12: Malformed,
-	format.HEAD13: Forged,
-	format.KEY1:   NoKey,
-	format.HPKE1:  Malformed,
-	format.PASS1:  Malformed, format.PASS2: Unsupported, format.PASS3: Unsupported, format.PASS5: Limit, format.PASS7: Malformed,
+	format.HEAD13: Forged, format.HEAD16: Malformed,
+	format.ROLE1: Unsupported, format.ROLE2: Malformed,
+	format.KEY1:  NoKey,
+	format.HPKE1: Malformed,
+	format.PASS1: Malformed, format.PASS2: Unsupported, format.PASS3: Unsupported, format.PASS5: Limit, format.PASS7: Malformed,
 	format.AGE1: Malformed, format.AGE2: Malformed, format.AGE3: NoKey,
 	format.KEK1:   Malformed,
 	format.CHUNK1: Damaged,
@@ -61,6 +62,7 @@ type Vector struct {
 	Keyless []Finding // what a check without a key finds
 	Verify  []Finding // what a verifier with the keys finds, more than the first thing wrong
 
+	Role   format.Role // that the reader is told to read; 0, a file, unless it is told one
 	Keys   []Key
 	Values []Value // intermediate values
 

@@ -5,9 +5,10 @@
 //
 // Each key is 64 hexadecimal digits. Standard input is a sequence of
 //
-//   0  4  length of the detached head; 2^32 - 1 if there is none
-//   4  4  length of the container
-//   8     the one, then the other
+//   0  1  the role that is asked for
+//   1  4  length of the detached head; 2^32 - 1 if there is none
+//   5  4  length of the container
+//   9     the one, then the other
 //
 // and for each there is one line on standard output: the verdict of a reader that streams, that of one with random
 // access, and what shows without a key, separated by a bar.
@@ -30,10 +31,10 @@ function sourceOf(bytes) {
   return { size: BigInt(bytes.length), read: (offset, n) => bytes.subarray(Number(offset), Number(offset) + n) };
 }
 
-for (let frame = take(8); frame.length === 8; frame = take(8)) {
-  const length = frame.readUInt32BE(0), detached = length < 2 ** 32 - 1 ? bulla.copyOf(take(length)) : undefined;
-  const source = sourceOf(take(frame.readUInt32BE(4)));
-  const { stream, random } = verdicts(source, identities, detached);
+for (let frame = take(9); frame.length === 9; frame = take(9)) {
+  const length = frame.readUInt32BE(1), detached = length < 2 ** 32 - 1 ? bulla.copyOf(take(length)) : undefined;
+  const source = sourceOf(take(frame.readUInt32BE(5)));
+  const { stream, random } = verdicts(source, identities, { detached, role: frame[0] });
   const keyless = bulla.inspect(source).map((f) => f.join(' ')).join(', ');
   fs.writeSync(1, `${text(stream)} | ${text(random)} | ${keyless}\n`);
 }

@@ -1,14 +1,12 @@
 // A reader of bulla containers in JavaScript, written from the specification (../bulla.md) alone.
 //
-//   node reader.mjs FILE --kek FILE|--passphrase-file FILE -o OUT
-//
 // It is meant to be read beside the specification and to be checked against, not to be fast. Every failure carries the
 // clause that is broken. Offsets and chunk indices are BigInts: a container may be longer than 2^53 bytes. An identity
 // is { type, secret }, with the type of the slots that it may open.
 
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
-import { pathToFileURL } from 'node:url';
+import * as hpke from './hpke.mjs';
 
 const PAGE = 4096, PAGES = 64, TAG = 16, CHUNK = 65536, SEALED = CHUNK + TAG;
 const MAGIC = Buffer.from('8962756c6c610d0a1a0a', 'hex');
@@ -19,6 +17,8 @@ const OUTCOMES = {
   'HEAD-1': 'not-bulla', 'HEAD-2': 'unsupported', 'HEAD-4': 'truncated', 'HEAD-5': 'damaged', 'HEAD-6': 'unsupported',
   'HEAD-7': 'unsupported', 'HEAD-13': 'forged', 'KEY-1': 'no-key', 'PASS-2': 'unsupported', 'PASS-3': 'unsupported',
   'PASS-5': 'limit', 'COPY-1': 'forged', 'FILE-1': 'truncated', 'FILE-3': 'unsupported', 'CHUNK-1': 'damaged',
+  'ROLE-1': 'unsupported', 'HEAD-8': 'unsupported', 'SET-1': 'truncated', 'SET-6': 'unsupported', 'SET-7': 'unsupported',
+  'SET-12': 'unsupported', 'SET-13': 'forged', 'SET-14': 'unsupported',
 };
 
 export class Failure extends Error {
@@ -41,16 +41,16 @@ function crc32c(bytes) {
   return ~c >>> 0;
 }
 
-const concat = (...parts) => Buffer.concat(parts.map((p) => (typeof p === 'string' ? Buffer.from(p, 'latin1') : p)));
+export const concat = (...parts) => Buffer.concat(parts.map((p) => (typeof p === 'string' ? Buffer.from(p, 'latin1') : p)));
 const be16 = (n) => Buffer.of(n >> 8, n & 255);
 const be64 = (n) => { const b = Buffer.alloc(8); b.writeBigUInt64BE(n); return b; };
-const same = (a, b) => crypto.timingSafeEqual(a, b);
+export const same = (a, b) => crypto.timingSafeEqual(a, b);
 
 export const hmac = (key, ...parts) => crypto.createHmac('sha512', key).update(concat(...parts)).digest();
 
 // HKDF's Extract is an HMAC with the salt as its key; of Expand nobody asks for more than the first block, 64 bytes.
-const extract = (salt, ikm) => hmac(salt, ikm);
-const expand = (prk, info, length) => hmac(prk, info, Buffer.of(1)).subarray(0, length);
+export const extract = (salt, ikm) => hmac(salt, ikm);
+export const expand = (prk, info, length) => hmac(prk, info, Buffer.of(1)).subarray(0, length);
 
 // unseal returns null when the tag is wrong.
 function unseal(suite, key, nonce, sealed) {
@@ -63,43 +63,37 @@ function unseal(suite, key, nonce, sealed) {
 
 // ---- one copy of the head (section 3) ----
 
-// intact returns how long the copy is that bytes begin with, if its magic, length and checksum hold, whatever its version
-// is; else 0.
-function intact(bytes) {
-  if (bytes.length < PAGE || !bytes.subarray(0, 10).equals(MAGIC)) return 0;
-  const pages = bytes.readUInt16BE(14), H = pages * PAGE;
-  if (pages < 1 || pages > PAGES || bytes.length < H) return 0;
-  return crc32c(bytes.subarray(0, H - 4)) === bytes.readUInt32BE(H - 4) ? H : 0;
-}
-
-// frame checks HEAD-1 to HEAD-5. What is not there counts as kept: a file that ends inside the magic is cut off.
-// Behind a head the payload follows; a tail has all of its bytes to itself (exact).
-function frame(bytes, exact) {
-  const n = bytes.length;
+// frame checks HEAD-1, HEAD-3 to HEAD-5 and HEAD-16, which hold for a copy of any version, and returns the copy. What is
+// not there counts as kept: a file that ends inside the magic is cut off. Behind a head the payload follows; a tail has
+// all of its bytes to itself; only a detached head may have more pages than the container.
+function frame(bytes, place) {
+  const n = bytes.length, one = bytes[10] === 1; // in version 1 a copy did not say how many pages it has itself
   if (!bytes.subarray(0, 10).equals(MAGIC.subarray(0, n))) throw new Failure('HEAD-1', 0);
-  if (n > 10 && bytes[10] !== 1) throw new Failure('HEAD-2', 10);
   const pages = n < 16 ? 1 : bytes.readUInt16BE(14);
   if (pages < 1 || pages > PAGES) throw new Failure('HEAD-3', 14);
-  const H = pages * PAGE;
-  if (n < H || (exact && n > H)) throw new Failure('HEAD-4', n);
-  if (crc32c(bytes.subarray(0, H - 4)) !== bytes.readUInt32BE(H - 4)) throw new Failure('HEAD-5', H - 4);
-  return bytes.subarray(0, H);
+  const own = n < 104 || one ? pages : bytes.readUInt16BE(102);
+  if (own < pages || own > (place === 'detached' ? PAGES : pages)) throw new Failure('HEAD-16', 102);
+  const C = own * PAGE;
+  if (n < C || (place === 'tail' && n > C)) throw new Failure('HEAD-4', n);
+  if (crc32c(bytes.subarray(0, C - 4)) !== bytes.readUInt32BE(C - 4)) throw new Failure('HEAD-5', C - 4);
+  return bytes.subarray(0, C);
 }
 
-// parse checks HEAD-6 to HEAD-12 too; what needs the CEK is left to check.
-function parse(input, exact) {
-  const bytes = frame(input, exact), H = bytes.length, end = H - 36;
-  const [suite, coding] = bytes.subarray(11, 13);
+// parse checks the clauses of an intact copy, but for those that need the CEK.
+function parse(bytes) {
+  const end = bytes.length - 36, [version, suite, coding, role] = bytes.subarray(10, 14);
+  if (version !== 2) throw new Failure('HEAD-2', 10);
   if (!AEADS[suite]) throw new Failure('HEAD-6', 11);
   if (coding > 1) throw new Failure('HEAD-7', 12);
-  if (bytes[13]) throw new Failure('HEAD-8', 13);
-  requireZero(bytes, 16, 32, 'HEAD-8');
+  if (role > 4) throw new Failure('ROLE-1', 13);
+  if (role === 0 || role === 4) requireZero(bytes, 16, 28, 'HEAD-8');
+  if (role !== 1) requireZero(bytes, 28, 32, 'HEAD-8');
   const generation = bytes.readUInt32BE(96);
   if (generation < 1) throw new Failure('HEAD-9', 96);
   const count = bytes.readUInt16BE(100);
   if (count < 1 || count > 128) throw new Failure('HEAD-10', 100);
   const slots = [];
-  let at = 102;
+  let at = 104;
   for (let i = 0; i < count; i++) {
     if (at + 20 > end) throw new Failure('HEAD-11', at);
     const type = bytes.readUInt16BE(at), length = bytes.readUInt16BE(at + 2);
@@ -111,8 +105,8 @@ function parse(input, exact) {
     at += 20 + length;
   }
   requireZero(bytes, at, end, 'HEAD-12');
-  const preamble = bytes.subarray(0, 64), commitment = bytes.subarray(64, 96);
-  return { bytes, H, suite, coding, generation, slots, preamble, commitment };
+  const set = bytes.subarray(16, 28), number = bytes.readUInt32BE(28);
+  return { suite, coding, role, set, number, generation, slots, preamble: bytes.subarray(0, 64), commitment: bytes.subarray(64, 96) };
 }
 
 function requireZero(bytes, from, to, clause) {
@@ -140,12 +134,16 @@ function checkBody(type, body, at) {
   }
 }
 
-// copyOf returns a copy, or what is wrong with it as { fault }. Of one that is intact, usable or not, it keeps bytes 0..95
-// as id, and its length.
-export function copyOf(bytes, exact) {
-  const H = intact(bytes), id = H && (!exact || bytes.length === H) ? bytes.subarray(0, 96) : null;
-  try { return { ...parse(bytes, exact), id }; } catch (e) {
-    if (e instanceof Failure) return { fault: e, id, H };
+// copyOf returns the copy at a place, 'head', 'tail' or 'detached', and with { fault } what is wrong with it. Of one that is
+// intact, usable or not, there are bytes 0..95 as id, and H, the length of the container's own copies.
+export function copyOf(input, place = 'detached') {
+  const copy = {};
+  try {
+    const bytes = frame(input, place);
+    Object.assign(copy, { bytes, id: bytes.subarray(0, 96), H: bytes.readUInt16BE(14) * PAGE });
+    return Object.assign(copy, parse(bytes));
+  } catch (e) {
+    if (e instanceof Failure) return { ...copy, fault: e };
     throw e;
   }
 }
@@ -153,13 +151,13 @@ export function copyOf(bytes, exact) {
 // headOf reads the head: a page, and by what that says all of it (READ-3).
 export function headOf(source) {
   const first = source.read(0n, PAGE), pages = first.length < 16 ? 0 : first.readUInt16BE(14);
-  return copyOf(pages > 1 && pages <= PAGES ? source.read(0n, pages * PAGE) : first);
+  return copyOf(pages > 1 && pages <= PAGES ? source.read(0n, pages * PAGE) : first, 'head');
 }
 
 // tailOf reads the tail that belongs to a head of H bytes: the last H bytes, if they are not the head's own.
 function tailOf(source, H) {
   const at = source.size - BigInt(H);
-  return at < BigInt(H) ? { fault: new Failure('TAIL-1') } : copyOf(source.read(at, H), true);
+  return at < BigInt(H) ? { fault: new Failure('TAIL-1') } : copyOf(source.read(at, H), 'tail');
 }
 
 // agree refuses intact copies of two containers (COPY-1, READ-4); any of the three may be missing.
@@ -169,36 +167,52 @@ function agree(head, tail, detached) {
   if (differ(head, detached) || differ(tail, detached)) throw new Failure('READ-4');
 }
 
-// framed tells whether bytes, and no fewer of them, are a copy by HEAD-1 to HEAD-5.
-const framed = (bytes) => { try { return !!frame(bytes, true); } catch { return false; } };
+// framed tells whether bytes, and no fewer of them, are an intact copy that a container may have.
+const framed = (bytes) => !!copyOf(bytes, 'tail').id;
 
 // ---- keys (section 4) and slots (section 5) ----
 
+const derive = (key, length, ...info) => expand(key, concat('bulla/v2 ', ...info), length);
+
+// below derives what stands below a node of the tree: node i of level 1, or with level 0 the key of segment i.
+export const below = (node, level, i) =>
+  (level ? derive(node, 64, 'node', Buffer.of(level), be64(i)) : derive(node, 32, 'segment', be64(i)));
+
 export function deriveKeys(preamble, cek) {
-  const prk = extract(preamble, cek), key = (...info) => expand(prk, concat('bulla/v1 ', ...info), 32);
-  return {
-    prk, commitment: key('commitment'), head: key('head'), slotId: key('slot id'),
-    segment: (s) => key('segment', be64(s)),
-  };
+  const prk = extract(preamble, cek), payload = derive(prk, 64, 'payload');
+  const node2 = (i) => below(payload, 2, i), node1 = (i) => below(node2(i / 32n), 1, i);
+  const segment = (s) => below(node1(s / 32n), 0, s), last = (i) => derive(prk, 32, 'final', be64(i));
+  const [commitment, head, slotId] = ['commitment', 'head', 'slot id'].map((label) => derive(prk, 32, label));
+  const chunk = (i, final) => (final ? last(i) : segment(i / 128n));
+  return { prk, commitment, head, slotId, payload, node2, node1, segment, final: last, chunk };
 }
 
-export const macOf = (copy, keys) => hmac(keys.head, copy.bytes.subarray(0, copy.H - 36)).subarray(0, 32);
-export const nonceOf = (i, final) => concat(be64(i), Buffer.of(0, 0, 0, final ? 1 : 0));
+export const macOf = (copy, keys) => hmac(keys.head, copy.bytes.subarray(0, -36)).subarray(0, 32);
+export const nonceOf = (i) => concat(be64(i), Buffer.alloc(4));
 
 // genuine tells whether the MAC of a copy holds (HEAD-13).
-const genuine = (copy, keys) => same(macOf(copy, keys), copy.bytes.subarray(copy.H - 36, copy.H - 4));
+const genuine = (copy, keys) => same(macOf(copy, keys), copy.bytes.subarray(-36, -4));
 
 // best is the copy with the highest generation; of equals, the first.
 const best = (copies) => copies.reduce((a, b) => (b.generation > a.generation ? b : a));
 
+export const slotInfo = (type, preamble) => concat('bulla/v2 slot', be16(type), preamble);
+
 // slotKeys is the OKM of types 2 and 4, of a body from its salt on.
 export const slotKeys = (type, fields, ikm, preamble) =>
-  expand(extract(fields.subarray(0, 32), ikm), concat('bulla/v1 slot', be16(type), preamble), 64);
+  expand(extract(fields.subarray(0, 32), ikm), slotInfo(type, preamble), 64);
 
 function unwrap(type, fields, ikm, preamble) {
   const okm = slotKeys(type, fields, ikm, preamble);
   if (!same(okm.subarray(0, 32), fields.subarray(32, 64))) return null; // PASS-4, KEK-2
   return unseal(2, okm.subarray(32), Buffer.alloc(12), fields.subarray(64, 112));
+}
+
+// unwrapHPKE is the same for type 1, of an identity's key. An enc that X25519 refuses opens nothing.
+function unwrapHPKE(body, key, preamble) {
+  let secret;
+  try { secret = hpke.sharedSecret(key, body.subarray(0, 1120)); } catch { return null; }
+  return unseal(2, ...hpke.keyAndNonce(secret, slotInfo(1, preamble)), body.subarray(1120));
 }
 
 export const argon2id = crypto.argon2Sync && ((slot, passphrase) => crypto.argon2Sync('argon2id', {
@@ -211,23 +225,21 @@ export const argon2id = crypto.argon2Sync && ((slot, passphrase) => crypto.argon
 // type that this reader has no code for, it gives up and says so.
 function* candidates(copies, identities) {
   const tries = copies.flatMap((copy) => copy.slots.flatMap((slot) => identities
-    .filter((id) => id.type === slot.type).map(({ type, secret }) => ({ copy, slot, type, secret }))));
+    .filter((identity) => identity.type === slot.type).map((identity) => ({ copy, slot, type: slot.type, identity }))));
   const rank = ({ type }) => [4, 1, 3, 2].indexOf(type);
   tries.sort((a, b) => rank(a) - rank(b));
   const tried = new Set();
   let limit = false;
-  for (const { copy, slot, type, secret } of tries) {
-    let ikm = secret, fields = slot.body;
-    const name = [type, secret?.toString('latin1'), fields.toString('latin1')].join();
+  for (const { copy, slot, type, identity } of tries) {
+    const { body } = slot, name = [type, identity.secret?.toString('latin1'), body.toString('latin1')].join();
     if (tried.has(name)) continue;
     tried.add(name);
-    if (type === 2) {
-      if (fields.readUInt32BE(0) * fields[4] > 2 ** 20) { limit = true; continue; }
-      fields = slot.body.subarray(5);
-      ikm = argon2id?.(slot, secret);
-    }
-    if (type === 1 || type === 3 || !ikm) throw new Failure('', 0, `needs slots of type ${type}`);
-    const cek = unwrap(type, fields, ikm, copy.preamble);
+    if (type === 2 && body.readUInt32BE(0) * body[4] > 2 ** 20) { limit = true; continue; }
+    if (type === 3 || (type === 2 && !argon2id)) throw new Failure('', 0, `needs slots of type ${type}`);
+    let cek;
+    if (type === 1) cek = unwrapHPKE(body, identity.key ??= hpke.keyOf(identity.secret), copy.preamble);
+    if (type === 2) cek = unwrap(2, body.subarray(5), argon2id(slot, identity.secret), copy.preamble);
+    if (type === 4) cek = unwrap(4, body, identity.secret, copy.preamble);
     if (cek) yield { copy, cek };
   }
   if (limit) throw new Failure('PASS-5');
@@ -251,13 +263,21 @@ function unlock(copies, identities) {
   throw failure;
 }
 
-// usable returns the copies to try, of those in the container and a detached one.
-function usable(head, tail, detached) {
+// isRole makes a check of what a container is, by what is the same in all copies.
+export const isRole = (role) => (copy) => { if (copy.role !== role) throw new Failure('ROLE-2', 13); };
+
+// open returns what unlock does, of the copies in the container and perhaps a detached one. Options of a reader are
+// { detached, role, before, after }: the role that is asked for, or instead of that a check of a usable copy before a slot
+// is tried; and a check of the copy in use.
+function open(head, tail, identities, { detached, role = 0, before = isRole(role), after }) {
   if (detached?.fault) throw detached.fault;
   agree(head, tail, detached);
   const copies = [head, tail, detached && { ...detached, apart: true }].filter((c) => c && !c.fault);
   if (!copies.length) throw head.fault;
-  return copies;
+  before(copies[0]);
+  const opened = unlock(copies, identities);
+  after?.(opened.copy);
+  return opened;
 }
 
 // ---- chunks (section 6) and what their failures are called (section 8) ----
@@ -268,9 +288,9 @@ function look(source, { copy, keys }, i) {
   const final = rest.length < SEALED + TAG + copy.H;
   const size = final ? rest.length - copy.H : SEALED;
   if (size < TAG) throw new Failure('FILE-1'); // only chunk 0 can be that short: there is no chunk at all
-  if (i >= 2n ** 46n) throw new Failure('FILE-3');
   const chunk = { i, rest, final, sealed: rest.subarray(0, size), tail: rest.subarray(size) };
   if (final && size >= SEALED) throw name('FILE-2', chunk, copy);
+  if (i >= 2n ** 46n) throw new Failure('FILE-3');
   return chunk;
 }
 
@@ -290,7 +310,7 @@ function name(clause, { rest, final, tail }, copy) {
 
 function openChunk(source, { copy, keys }, i) {
   const chunk = look(source, { copy, keys }, i);
-  const plain = unseal(copy.suite, keys.segment(i / 128n), nonceOf(i, chunk.final), chunk.sealed);
+  const plain = unseal(copy.suite, keys.chunk(i, chunk.final), nonceOf(i), chunk.sealed);
   if (!plain) throw name('CHUNK-1', chunk, copy);
   return { ...chunk, plain };
 }
@@ -306,36 +326,40 @@ function compare(head, tail) {
 
 // stream reads a source forwards, without knowing its size, gives what opens to emit and returns the copy of the head that
 // it uses, and a warning or ''.
-export function stream(source, identities, emit, detached) {
-  const head = headOf(source), opened = unlock(usable(head, null, detached), identities);
+export function stream(source, identities, emit, options = {}) {
+  const head = headOf(source), opened = open(head, null, identities, options);
   for (let i = 0n; ; i++) {
     const { plain, final, tail: bytes } = openChunk(source, opened, i);
     emit(plain);
     if (!final) continue;
-    const tail = copyOf(bytes, true);
-    agree(head, tail, detached);
+    const tail = copyOf(bytes, 'tail');
+    agree(head, tail, options.detached);
     if (!tail.fault && !genuine(tail, opened.keys)) throw new Failure('HEAD-13');
     return { copy: opened.copy, warning: compare(head, tail) };
   }
 }
 
+// sizeOf is the length of a container, by that of its copies and of its plaintext (FILE-2).
+export const sizeOf = (H, length) => 2n * BigInt(H) + length + (length / BigInt(CHUNK) + 1n) * BigInt(TAG);
+
 // findTail is for a head that is not intact (READ-2).
 function findTail(source) {
   for (let H = PAGE; H <= PAGES * PAGE && BigInt(H) <= source.size; H += PAGE) {
     const bytes = source.read(source.size - BigInt(H), H);
-    if (intact(bytes) === H) return copyOf(bytes);
+    const tail = copyOf(bytes, 'tail');
+    if (tail.id) return tail;
   }
 }
 
 // A Reader reads any part of a source whose size it knows. It opens the last chunk first: before that, no size is true.
 export class Reader {
-  constructor(source, identities, detached) {
+  constructor(source, identities, options = {}) {
     const head = headOf(source), tail = head.id ? tailOf(source, head.H) : findTail(source);
-    Object.assign(this, { source }, unlock(usable(head, tail, detached), identities));
+    Object.assign(this, { source }, open(head, tail, identities, options));
     const P = source.size - 2n * BigInt(this.copy.H), last = P < 16n ? 0n : (P - 16n) / BigInt(SEALED);
     const chunk = openChunk(source, this, last);
     this.size = P - (last + 1n) * BigInt(TAG);
-    this.warning = compare(head, copyOf(chunk.tail, true));
+    this.warning = compare(head, copyOf(chunk.tail, 'tail'));
   }
 
   // read gives the plaintext from a byte up to another one to emit, chunk by chunk.
@@ -358,8 +382,8 @@ export function inspect(source) {
   if (usable) {
     const H = BigInt(usable.H), P = source.size - 2n * H, chunks = P / BigInt(SEALED);
     if (P < 16n) found.push(['FILE-1', source.size]);
-    else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
     else if (P % BigInt(SEALED) < 16n) found.push(['FILE-2', H + chunks * BigInt(SEALED)]);
+    else if (chunks >= 2n ** 46n) found.push(['FILE-3', H]);
   }
   const at = source.size - BigInt(head.H ?? 0);
   if (head.id && tail.id && !tail.id.equals(head.id)) found.push(['COPY-1', at]);
@@ -399,36 +423,4 @@ export function fileSource(fd) {
       return b.subarray(0, got);
     },
   };
-}
-
-// ---- the command ----
-
-function main([file, ...rest]) {
-  const option = (o) => (rest.includes(o) ? rest[rest.indexOf(o) + 1] : undefined);
-  const kek = option('--kek'), phrase = option('--passphrase-file'), out = option('-o');
-  if (!file || !out || !(kek || phrase)) {
-    throw new Error('use: node reader.mjs FILE --kek FILE|--passphrase-file FILE -o OUT');
-  }
-  const identities = [];
-  if (kek) identities.push({ type: 4, secret: fs.readFileSync(kek) });
-  if (kek && identities[0].secret.length !== 32) throw new Error(`${kek}: a key-encryption key is 32 bytes`);
-  if (phrase) {
-    const bytes = fs.readFileSync(phrase, 'latin1').replace(/\r?\n$/, '');
-    identities.push({ type: 2, secret: Buffer.from(bytes, 'latin1') });
-  }
-  const reader = new Reader(fileSource(fs.openSync(file)), identities);
-  if (reader.warning) console.error(`warning: ${reader.warning}`);
-  if (reader.copy.coding) console.error('coding 1: what is written is a Zstandard stream, which zstd -d reads');
-  // The output gets its name when all of it has opened.
-  const part = `${out}.part`, fd = fs.openSync(part, 'w');
-  try {
-    reader.read(0n, reader.size, (b) => fs.writeFileSync(fd, b));
-    fs.renameSync(part, out);
-  } finally {
-    fs.rmSync(part, { force: true });
-  }
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  try { main(process.argv.slice(2)); } catch (e) { console.error(e.message); process.exitCode = 1; }
 }

@@ -7,8 +7,10 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as hpke from './hpke.mjs';
 import * as bulla from './reader.mjs';
 import { judge, text, verdicts as bothVerdicts } from './judge.mjs';
+import { SetReader, verify } from './set.mjs';
 
 const directory = process.argv[2] ?? fileURLToPath(new URL('../../testdata/vectors/', import.meta.url));
 const sha256 = (b) => createHash('sha256').update(b).digest('hex');
@@ -23,16 +25,23 @@ function load(file) {
   return { name, keys, all, rows, get: (key) => all(key)[0] ?? '', body };
 }
 
+const identitiesOf = (v) => [
+  ...v.all('kek').map((s) => ({ type: 4, secret: hex(s) })),
+  ...v.all('passphrase').map((s) => ({ type: 2, secret: Buffer.from(s) })),
+  ...v.all('identity').map((s) => ({ secret: hpke.seedOf(s) })).map(({ secret }) => ({ type: secret ? 1 : 3, secret })),
+  ...v.all('ssh-identity').map(() => ({ type: 3 })),
+];
+
 // ---- containers ----
 
-// seal makes chunk i with length bytes of the plaintext that a vector's seed stands for.
-function seal(v, i, length, final) {
+// seal makes chunk i with length bytes of the plaintext that a vector's seed stands for, or of zeros.
+function seal(v, i, length, final, zeros) {
   const plain = Buffer.alloc(length + 8), preamble = hex(v.get('preamble'));
-  const seed = BigInt(v.get('plaintext')) << 56n;
-  for (let at = 0; at < length; at += 8) plain.writeBigUInt64BE(BigInt.asUintN(64, seed | (i * 8192n + BigInt(at / 8))), at);
-  const key = bulla.deriveKeys(preamble, hex(v.get('cek'))).segment(i / 128n);
+  const seed = zeros || BigInt(v.get('plaintext')) << 56n;
+  for (let at = 0; !zeros && at < length; at += 8) plain.writeBigUInt64BE(BigInt.asUintN(64, seed | (i * 8192n + BigInt(at / 8))), at);
+  const key = bulla.deriveKeys(preamble, hex(v.get('cek'))).chunk(i, final);
   const suite = preamble[11] === 1 ? 'aes-256-gcm' : 'chacha20-poly1305';
-  const aead = createCipheriv(suite, key, bulla.nonceOf(i, final), { authTagLength: 16 });
+  const aead = createCipheriv(suite, key, bulla.nonceOf(i), { authTagLength: 16 });
   return Buffer.concat([aead.update(plain.subarray(0, length)), aead.final(), aead.getAuthTag()]);
 }
 
@@ -47,7 +56,8 @@ function build(v) {
     if (kind === 'bytes') take(Number(a));
     if (kind === 'zeros') add(a, null);
     if (kind === 'chunk') add(Number(b) + 16, () => seal(v, BigInt(a), Number(b), c === 'true'));
-    if (kind === 'chunks') for (let i = 0n; i < BigInt(b); i++) add(65552, () => seal(v, BigInt(a) + i, 65536, false));
+    if (kind !== 'chunks' && kind !== 'zero-chunks') continue;
+    for (let i = 0n; i < BigInt(b); i++) add(65552, () => seal(v, BigInt(a) + i, 65536, false, kind === 'zero-chunks'));
   }
   if (v.get('cut')) size = BigInt(v.get('cut'));
   const flips = v.rows('xor').flatMap(([at, mask]) => [...hex(mask)].map((m, i) => [BigInt(at) + BigInt(i), m]));
@@ -71,8 +81,8 @@ function build(v) {
 
 // values compares the intermediate values of a container that opens.
 function values(v, check, { own: copy, keys }, identities) {
-  const rawLength = Number((v.get('raw') || v.get('length')).split(' ')[0]), last = Math.floor(rawLength / 65536);
-  const single = { prk: keys.prk, commitment: keys.commitment, 'head-key': keys.head, 'slot-id-key': keys.slotId };
+  const single = { prk: keys.prk, commitment: keys.commitment, 'head-key': keys.head, 'slot-id-key': keys.slotId,
+    'payload-node': keys.payload };
   for (const key in single) check(key, v.get(key), single[key].toString('hex'));
   check('mac', v.get('mac'), bulla.macOf(copy, keys).toString('hex'));
   const indexed = (key, f) => {
@@ -82,14 +92,25 @@ function values(v, check, { own: copy, keys }, identities) {
     }
   };
   indexed('segment-key', (i) => keys.segment(BigInt(i)));
-  indexed('nonce', (i) => bulla.nonceOf(BigInt(i), i === last));
+  indexed('final-key', (i) => keys.final(BigInt(i)));
+  indexed('nonce', (i) => bulla.nonceOf(BigInt(i)));
+  for (const [level, i, want] of v.rows('node')) check(`node ${level} ${i}`, want, keys['node' + level](BigInt(i)).toString('hex'));
   // Of a slot for a key that is not given nothing can be said, but for what follows from the vector's own slot-argon2.
   const given = Object.fromEntries(v.rows('slot-argon2').map(([i, s]) => [i, hex(s)]));
+  const idOf = (canonical) => bulla.hmac(keys.slotId, canonical).subarray(0, 16);
   const slots = copy.slots.map((slot, i) => {
     const fields = slot.body.subarray(slot.type === 2 ? 5 : 0);
     const okm = (ikm) => bulla.slotKeys(slot.type, fields, ikm, copy.preamble);
     const fits = (ikm) => okm(ikm).subarray(0, 32).equals(fields.subarray(32, 64));
     const secrets = identities.filter((id) => id.type === slot.type).map((id) => id.secret);
+    if (slot.type === 1) { // of whom the id says
+      const ids = secrets.map((seed) => {
+        const key = hpke.keyOf(seed), canonical = hpke.toText('age1pq', key.publicKey);
+        const secret = hpke.sharedSecret(key, slot.body.subarray(0, 1120));
+        return { canonical, secret, okm: Buffer.concat(hpke.keyAndNonce(secret, bulla.slotInfo(1, copy.preamble))) };
+      });
+      return ids.find(({ canonical }) => idOf(canonical).equals(slot.id)) ?? {};
+    }
     if (slot.type === 4) {
       const kek = secrets.find(fits);
       return kek ? { okm: okm(kek), canonical: 'kek:' + sha256(kek) } : {};
@@ -100,7 +121,44 @@ function values(v, check, { own: copy, keys }, identities) {
   });
   indexed('slot-argon2', (i) => slots[i].argon2);
   indexed('slot-okm', (i) => slots[i].okm);
-  indexed('slot-id', (i) => 'canonical' in slots[i] && bulla.hmac(keys.slotId, slots[i].canonical).subarray(0, 16));
+  indexed('slot-secret', (i) => slots[i].secret);
+  indexed('slot-id', (i) => 'canonical' in slots[i] && idOf(slots[i].canonical));
+}
+
+// ---- sets ----
+
+// runSet compares what is said of a set, whose members are the containers of other vectors.
+function runSet(v, check) {
+  const members = new Map(v.rows('member').map(([suffix, name]) => [suffix === 'root' ? '' : suffix, name]));
+  const find = (suffix) => members.has(suffix) && build(load(`${members.get(suffix)}.vector`));
+  const forwards = (suffix) => {
+    const source = find(suffix);
+    let at = 0n;
+    return source && bulla.forwards((n) => { const b = source.read(at, n); at += BigInt(b.length); return b; });
+  };
+  const identities = identitiesOf(v), said = (part) => (part === '' ? 'root' : part ?? '');
+  const read = (way) => judge((emit) => {
+    const reader = new SetReader(find, identities);
+    if (way === 'stream') reader.stream(forwards, emit);
+    else reader.read(0n, reader.size, emit);
+    return reader.said();
+  });
+  for (const way of ['stream', 'random']) {
+    const got = read(way), at = way === 'random' && v.get('random-expect') ? 'random-' : '';
+    if (got.expect.startsWith('needs')) return got.expect;
+    const want = Object.fromEntries(['expect', 'clause', 'length', 'payload'].map((k) => [k, v.get(at + k)]));
+    check(way, `${text({ ...want, inUse: '' })} ${v.get(at + 'where')}`, `${text(got)} ${said(got.part)}`);
+    counts.sets++;
+  }
+  const found = verify(find, identities).filter(([, clause]) => clause);
+  check('verify', v.all('verify').join(), found.map(([part, clause]) => `${said(part)} ${clause}`).join());
+  const all = v.rows('range');
+  const reader = all.length && new SetReader(find, identities);
+  for (const [from, n, length, payload, clause = ''] of all) {
+    const got = judge((emit) => { reader.read(BigInt(from), BigInt(from) + BigInt(n), emit); });
+    check(`range ${from} ${n}`, `${length} ${payload} ${clause}`, `${got.length} ${got.payload} ${got.clause}`);
+    counts.ranges++;
+  }
 }
 
 // ---- all vectors ----
@@ -109,14 +167,16 @@ const known = new Set(`comment expect clause length payload random-expect random
   random-in-use raw
   range keyless verify covers kek passphrase identity ssh-identity detached cek preamble prk commitment head-key
   slot-id-key mac slot-id slot-argon2 slot-okm slot-secret segment-key nonce plaintext part xor cut size sha256
+  role payload-node node final-key member where random-where set-seed set-mac-key
   `.split(/\s+/));
-const outcomes = {}, left = {}, counts = { ranges: 0, values: 0, keyless: 0, 'of these to the last offset': 0 };
+const outcomes = {}, left = {}, counts = { sets: 0, ranges: 0, values: 0, keyless: 0, 'of these to the last offset': 0 };
 let vectors = 0, covered = 0, wrong = 0;
 
 // run returns why a vector is left out, if it is.
 function run(v, check) {
   const unknown = v.keys.find((k) => !known.has(k));
   if (unknown) return `has ${unknown} lines`;
+  if (v.get('member')) return runSet(v, check);
   const source = build(v), detached = v.get('detached') && bulla.copyOf(v.body.subarray(0, Number(v.get('detached'))));
   if (v.get('size')) check('size', v.get('size'), String(source.size));
   if (v.get('sha256')) check('sha256', v.get('sha256'), sha256(source.read(0n, Number(source.size))));
@@ -127,13 +187,8 @@ function run(v, check) {
   counts.keyless++;
   counts['of these to the last offset'] += v.all('keyless').join() === keyless.join();
 
-  const identities = [
-    ...v.all('kek').map((s) => ({ type: 4, secret: hex(s) })),
-    ...v.all('passphrase').map((s) => ({ type: 2, secret: Buffer.from(s) })),
-    ...v.all('identity').map((s) => ({ type: s.startsWith('AGE-SECRET-KEY-PQ-') ? 1 : 3 })),
-    ...v.all('ssh-identity').map(() => ({ type: 3 })),
-  ];
-  const { reader, ...verdicts } = bothVerdicts(source, identities, detached);
+  const identities = identitiesOf(v);
+  const { reader, ...verdicts } = bothVerdicts(source, identities, { detached, role: Number(v.get('role')) });
   const needs = Object.values(verdicts).find(({ expect }) => expect.startsWith('needs'));
   if (needs) return needs.expect;
 

@@ -1,0 +1,46 @@
+// Decrypts a container, or a set by its root.
+//
+//   node bulla.mjs FILE --kek FILE|--passphrase-file FILE|--identity FILE -o OUT
+
+import * as fs from 'node:fs';
+import * as hpke from './hpke.mjs';
+import { fileSource, headOf, Reader } from './reader.mjs';
+import { SetReader } from './set.mjs';
+
+const USE = 'use: node bulla.mjs FILE --kek FILE|--passphrase-file FILE|--identity FILE -o OUT';
+
+function identitiesOf(option) {
+  const kek = option('--kek'), phrase = option('--passphrase-file'), keys = option('--identity'), all = [];
+  if (kek) all.push({ type: 4, secret: fs.readFileSync(kek) });
+  if (kek && all[0].secret.length !== 32) throw new Error(`${kek}: a key-encryption key is 32 bytes`);
+  if (phrase) {
+    const bytes = fs.readFileSync(phrase, 'latin1').replace(/\r?\n$/, '');
+    all.push({ type: 2, secret: Buffer.from(bytes, 'latin1') });
+  }
+  const seeds = keys ? fs.readFileSync(keys, 'latin1').split(/\r?\n/).map(hpke.seedOf) : [];
+  all.push(...seeds.filter((seed) => seed).map((secret) => ({ type: 1, secret })));
+  if (!all.length) throw new Error(USE);
+  return all;
+}
+
+// parts finds those of a set beside its root.
+const parts = (file) => (suffix) => (fs.existsSync(file + suffix) ? fileSource(fs.openSync(file + suffix)) : null);
+
+function main([file, ...rest]) {
+  const option = (o) => (rest.includes(o) ? rest[rest.indexOf(o) + 1] : undefined), out = option('-o');
+  if (!file || !out) throw new Error(USE);
+  const source = fileSource(fs.openSync(file)), identities = identitiesOf(option);
+  const reader = headOf(source).role === 2 ? new SetReader(parts(file), identities) : new Reader(source, identities);
+  if (reader.coding ?? reader.copy.coding) console.error('coding 1: what is written is a Zstandard stream, which zstd -d reads');
+  // The output gets its name when all of it has opened.
+  const part = `${out}.part`, fd = fs.openSync(part, 'w');
+  try {
+    reader.read(0n, reader.size, (b) => fs.writeFileSync(fd, b));
+    fs.renameSync(part, out);
+  } finally {
+    fs.rmSync(part, { force: true });
+  }
+  for (const [name, clause] of reader.warnings ?? [['', reader.warning]]) if (clause) console.error(`warning: ${file}${name}: ${clause}`);
+}
+
+try { main(process.argv.slice(2)); } catch (e) { console.error(e.part ? `${e.part}: ${e.message}` : e.message); process.exitCode = 1; }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"bulla/internal/tpmdev/swtpmtest"
 )
 
 // Every command in README.md works, one after the other as it is written, for
@@ -23,7 +25,7 @@ func TestReadme(t *testing.T) {
 	}
 	home := t.TempDir()
 	sh := newShell(t, home)
-	for _, line := range commands(t) {
+	for _, line := range commands(t, "README.md") {
 		switch {
 		case line == "go test ./...": // which runs this
 		case strings.HasPrefix(line, "go "), strings.Contains(line, "go install"):
@@ -45,11 +47,36 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// commands are the lines of README.md's blocks, and what it says in passing of help
-// and documentation, without comments and placeholders.
-func commands(t *testing.T) (all []string) {
+// Every command in docs/keys.md works, one after the other as it is written.
+func TestKeysPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
+	home := t.TempDir()
+	sh := newShell(t, home)
+	sh.run(".", "go install ./cmd/bulla")
+	emulator := swtpmtest.Start(t)
+	sh.env = append(sh.env, "BULLA_TPM="+emulator.Socket)
+	for name, text := range map[string]string{"db.dump": "INSERT", "phrase": "correct horse", "pin": "1234"} {
+		sh.write(name, []byte(text))
+	}
+	lines := commands(t, "docs/keys.md")
+	for _, line := range lines {
+		sh.run(home, line)
+	}
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "bulla shred --yes") }) {
+		t.Errorf("docs/keys.md has only %q", lines)
+	}
+	if string(read(t, filepath.Join(home, "restored"))) != "INSERT" || string(read(t, filepath.Join(home, "month.dump"))) != "INSERT" {
+		t.Error("what was decrypted is not what was encrypted")
+	}
+}
+
+// commands are the lines of the blocks of a page, and what README.md says in passing of
+// help and documentation, without comments and placeholders.
+func commands(t *testing.T, page string) (all []string) {
 	t.Helper()
-	text := string(read(t, "README.md"))
+	text := regexp.MustCompile("(?ms)^```\\w.*?^```\n").ReplaceAllString(string(read(t, page)), "") // blocks in other languages
 	for _, block := range regexp.MustCompile("(?ms)^```\n(.*?)^```").FindAllStringSubmatch(text, -1) {
 		for line := range strings.Lines(block[1]) {
 			if line, _, _ = strings.Cut(line, " # "); strings.TrimSpace(line) != "" {
@@ -60,8 +87,8 @@ func commands(t *testing.T) (all []string) {
 	for _, m := range regexp.MustCompile("`((?:bulla help|go doc)[^`A-Z]*)`").FindAllStringSubmatch(text, -1) {
 		all = append(all, m[1])
 	}
-	if len(all) < 15 || !slices.Contains(all, "go doc bulla/stream") {
-		t.Fatalf("README.md has only %q", all)
+	if len(all) < 15 || page == "README.md" && !slices.Contains(all, "go doc bulla/stream") {
+		t.Fatalf("%s has only %q", page, all)
 	}
 	return all
 }

@@ -81,7 +81,7 @@ func epochCreateCommand(a *app) *cobra.Command {
 		Short: "Make a keeper and its calendar",
 		Long: `Make a keeper for the epochs of PERIOD, and its calendar, KEEPER.calendar. PERIOD is a
 year, a month, a day, or a range of these: 2027, 2027-03, 2027-03-15..2028. Epochs are
-whole: by weeks, 2027 begins on Monday, 2026-12-28.
+whole: by weeks, 2027 begins on Monday, 2026-12-28. Those that are over are left out.
 
 The calendar is public; whoever encrypts must get the right one, as with every public
 key: bulla epoch show KEEPER --check CALENDAR compares. The keeper is secret, and what
@@ -175,6 +175,7 @@ func (a *app) epochsOf(every, period string) (epoch.Span, error) {
 	if today := epoch.DateOf(a.now()); span.Next() <= today {
 		return epoch.Span{}, usage("check the period, and the clock", "%s is over: today is %v", safetext.Printable(period), today)
 	}
+	span.From = max(span.From, e.Number(epoch.DateOf(a.now()))) // nothing was encrypted to those before
 	return span, nil
 }
 

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"origin":            {"format", "internal/ring"},
 	"internal/archive":  {},
 	"internal/picture":  {"format"},
+	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},
 	"internal/mount":    {"internal/archive"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/safetext"},

@@ -21,8 +21,8 @@ import (
 func sealTree(t *testing.T, dir, name, tree string, args ...string) {
 	t.Helper()
 	sealFile(t, dir, name, func(w io.Writer) error {
-		tar := exec.Command("tar", append(args, "-C", filepath.Join(dir, tree), "-c", ".")...)
-		tar.Stdout = w
+		tar := exec.Command("tar", append(args, "-C", tree, "-c", ".")...)
+		tar.Dir, tar.Stdout = dir, w
 		return tar.Run()
 	})
 }

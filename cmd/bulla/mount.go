@@ -19,6 +19,7 @@ import (
 	"bulla/internal/archive"
 	"bulla/internal/mount"
 	"bulla/internal/safetext"
+	"bulla/stream"
 )
 
 type mountFlags struct {
@@ -93,21 +94,32 @@ func (a *app) openTree(cmd *cobra.Command, f *randomFlags, whole bool, name stri
 	return r, tree, nil
 }
 
-// Faults tells once of each path what is wrong with it.
+// Faults tells once of each path what is wrong with it, and keeps what is damaged.
 type faults struct {
 	app  *app
 	from *randomAccess
 	mu   sync.Mutex
 	told map[string]bool
+	bad  map[int64]*stream.ChunkError // by index
 }
 
-func (f *faults) tell(path string, err error) {
+// tell tells and returns what err is.
+func (f *faults) tell(path string, err error) string {
+	what := firstLine(explain(archiveError(f.from, err)).what)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.told[path] && len(f.told) < 1000 { // which nobody reads
+	if len(f.told) < 1000 && !f.told[path] { // more nobody reads
 		f.told[path] = true
-		f.app.warn(safetext.Printable(path)+": "+firstLine(explain(archiveError(f.from, err)).what), "")
+		f.app.warn(safetext.Printable(path)+": "+what, "")
 	}
+	if e, ok := errors.AsType[*stream.ChunkError](err); ok && len(f.bad) < 1000 {
+		f.bad[e.Index] = e
+	}
+	return what
+}
+
+func (a *app) faultsOf(r *randomAccess) *faults {
+	return &faults{app: a, from: r, told: make(map[string]bool), bad: make(map[int64]*stream.ChunkError)}
 }
 
 // shown is what mount --json says.
@@ -127,8 +139,7 @@ func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
 	if err != nil {
 		return err
 	}
-	told := &faults{app: a, from: r, told: make(map[string]bool)}
-	at, err := mount.Mount(dir, "bulla:"+filepath.Base(r.in.path), tree, told.tell)
+	at, err := mount.Mount(dir, "bulla:"+filepath.Base(r.in.path), tree, a.faultsOf(r).tell)
 	if err != nil {
 		r.Close()
 		return a.cannotMount(dir, err)

@@ -31,6 +31,7 @@ var verbs = []func(*app) *cobra.Command{
 	extractCommand,
 	diffCommand,
 	mountCommand,
+	serveCommand,
 	parityCommand,
 	scrubCommand,
 	repairCommand,

@@ -38,6 +38,7 @@ var exitsOf = map[string][]int{
 	"ls":                {exitBad, exitNoKey, exitLoss, exitUnsupported},
 	"extract":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"diff":              {exitBad, exitNoKey, exitLoss, exitUnsupported, exitDiffers},
+	"serve":             {exitBad, exitNoKey, exitUnsupported},
 	"mount":             {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"salvage":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"parity create":     {exitBad, exitRefused, exitUnsupported},

@@ -38,7 +38,7 @@ type Mounted struct {
 
 // Mount shows tree at dir, to this user alone. name is what lists of file systems call
 // it. fault is called with what is wrong with a path, perhaps many times.
-func Mount(dir, name string, tree *archive.FS, fault func(path string, err error)) (*Mounted, error) {
+func Mount(dir, name string, tree *archive.FS, fault func(path string, err error) string) (*Mounted, error) {
 	o := &fuse.Options{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
 	o.EntryTimeout, o.AttrTimeout, o.NegativeTimeout = new(forever), new(forever), new(forever)
 	o.MountOptions = raw.MountOptions{Name: "bulla", FsName: name, Options: []string{"ro", "nosuid", "nodev"}, DirectMount: true, DisableXAttrs: true, DisableSplice: true, MaxWrite: 1 << 20}
@@ -68,7 +68,7 @@ func LeaveTerminal() { syscall.Setsid() } // fails only if it is so already
 
 type shown struct {
 	*archive.FS
-	fault func(path string, err error)
+	fault func(path string, err error) string
 }
 
 // errno is an error as programs get it. What is not just absent is a fault.

@@ -12,7 +12,7 @@ import (
 type Mounted struct{}
 
 // Mount fails: there is no FUSE for this system.
-func Mount(string, string, *archive.FS, func(string, error)) (*Mounted, error) {
+func Mount(string, string, *archive.FS, func(string, error) string) (*Mounted, error) {
 	return nil, errors.ErrUnsupported
 }
 

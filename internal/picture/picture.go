@@ -23,6 +23,7 @@ import (
 type Mark struct {
 	Offset, Length int64
 	Label          string
+	Class          string // "" is bulla-mark
 }
 
 // In units of the drawing.
@@ -52,7 +53,7 @@ func Container(size, headSize int64, marks []Mark) template.HTML {
 		}
 	}
 	for _, m := range marks {
-		d.rect(&b, "bulla-mark", m.Offset, m.Length, m.Label)
+		d.rect(&b, cmp.Or(m.Class, "bulla-mark"), m.Offset, m.Length, m.Label)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())

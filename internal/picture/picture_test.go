@@ -14,7 +14,7 @@ import (
 // Whatever the sizes and the marks are, the drawing is well-formed, and nothing is drawn
 // beside it.
 func TestContainer(t *testing.T) {
-	marks := []Mark{{0, 0, `<script>alert(1)</script> "quoted" & 'so'`}, {5000, 65552, "a chunk"}, {math.MaxInt64, 1, "beyond"}, {-5, 3, "before"}, {100, math.MaxInt64 - 100, "all"}}
+	marks := []Mark{{0, 0, `<script>alert(1)</script> "quoted" & 'so'`, ""}, {5000, 65552, "a chunk", "bulla-slot"}, {math.MaxInt64, 1, "beyond", ""}, {-5, 3, "before", ""}, {100, math.MaxInt64 - 100, "all", ""}}
 	for _, size := range []int64{0, 1, 8208, 100_000, 1 << 30, 1 << 60} {
 		for _, head := range []int64{0, format.PageSize, format.MaxHeadSize} {
 			svg := string(Container(size, head, marks))

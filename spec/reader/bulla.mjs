@@ -1,13 +1,14 @@
-// Decrypts a container, or a set by its root.
+// Decrypts a container, or a set by its root; with -g what a grant on one gives, part after part.
 //
-//   node bulla.mjs FILE --kek FILE|--passphrase-file FILE|--identity FILE -o OUT
+//   node bulla.mjs FILE [-g GRANT] --kek FILE|--passphrase-file FILE|--identity FILE -o OUT
 
 import * as fs from 'node:fs';
+import { GrantReader } from './grant.mjs';
 import * as hpke from './hpke.mjs';
 import { fileSource, headOf, Reader } from './reader.mjs';
 import { SetReader } from './set.mjs';
 
-const USE = 'use: node bulla.mjs FILE --kek FILE|--passphrase-file FILE|--identity FILE -o OUT';
+const USE = 'use: node bulla.mjs FILE [-g GRANT] --kek FILE|--passphrase-file FILE|--identity FILE -o OUT';
 
 function identitiesOf(option) {
   const kek = option('--kek'), phrase = option('--passphrase-file'), keys = option('--identity'), all = [];
@@ -23,19 +24,24 @@ function identitiesOf(option) {
   return all;
 }
 
-// parts finds those of a set beside its root.
+// parts finds a file, and those of a set beside its root.
 const parts = (file) => (suffix) => (fs.existsSync(file + suffix) ? fileSource(fs.openSync(file + suffix)) : null);
+
+function open(file, grant, identities) {
+  if (grant) return new GrantReader(fileSource(fs.openSync(grant)), parts(file), identities);
+  const source = fileSource(fs.openSync(file));
+  return headOf(source).role === 2 ? new SetReader(parts(file), identities) : new Reader(source, identities);
+}
 
 function main([file, ...rest]) {
   const option = (o) => (rest.includes(o) ? rest[rest.indexOf(o) + 1] : undefined), out = option('-o');
   if (!file || !out) throw new Error(USE);
-  const source = fileSource(fs.openSync(file)), identities = identitiesOf(option);
-  const reader = headOf(source).role === 2 ? new SetReader(parts(file), identities) : new Reader(source, identities);
+  const reader = open(file, option('-g'), identitiesOf(option)), ranges = reader.ranges?.() ?? [[0n, reader.size]];
   if (reader.coding ?? reader.copy.coding) console.error('coding 1: what is written is a Zstandard stream, which zstd -d reads');
   // The output gets its name when all of it has opened.
   const part = `${out}.part`, fd = fs.openSync(part, 'w');
   try {
-    reader.read(0n, reader.size, (b) => fs.writeFileSync(fd, b));
+    for (const [from, to] of ranges) reader.read(from, to, (b) => fs.writeFileSync(fd, b));
     fs.renameSync(part, out);
   } finally {
     fs.rmSync(part, { force: true });

@@ -53,7 +53,7 @@ export const extract = (salt, ikm) => hmac(salt, ikm);
 export const expand = (prk, info, length) => hmac(prk, info, Buffer.of(1)).subarray(0, length);
 
 // unseal returns null when the tag is wrong.
-function unseal(suite, key, nonce, sealed) {
+export function unseal(suite, key, nonce, sealed) {
   const aead = crypto.createDecipheriv(AEADS[suite], key, nonce, { authTagLength: TAG });
   aead.setAuthTag(sealed.subarray(sealed.length - TAG));
   const plain = aead.update(sealed.subarray(0, sealed.length - TAG));
@@ -63,14 +63,19 @@ function unseal(suite, key, nonce, sealed) {
 
 // ---- one copy of the head (section 3) ----
 
-// frame checks HEAD-1, HEAD-3 to HEAD-5 and HEAD-16, which hold for a copy of any version, and returns the copy. What is
-// not there counts as kept: a file that ends inside the magic is cut off. Behind a head the payload follows; a tail has
-// all of its bytes to itself; only a detached head may have more pages than the container.
-function frame(bytes, place) {
-  const n = bytes.length, one = bytes[10] === 1; // in version 1 a copy did not say how many pages it has itself
-  if (!bytes.subarray(0, 10).equals(MAGIC.subarray(0, n))) throw new Failure('HEAD-1', 0);
-  const pages = n < 16 ? 1 : bytes.readUInt16BE(14);
+// pagesOf checks HEAD-1 and HEAD-3. What is not there counts as kept: a file that ends inside the magic is cut off.
+export function pagesOf(bytes) {
+  if (!bytes.subarray(0, 10).equals(MAGIC.subarray(0, bytes.length))) throw new Failure('HEAD-1', 0);
+  const pages = bytes.length < 16 ? 1 : bytes.readUInt16BE(14);
   if (pages < 1 || pages > PAGES) throw new Failure('HEAD-3', 14);
+  return pages;
+}
+
+// frame checks HEAD-1, HEAD-3 to HEAD-5 and HEAD-16, which hold for a copy of any version, and returns the copy. After
+// a head the payload follows; a tail has all of its bytes to itself; only a detached head may have more pages than the
+// container.
+function frame(bytes, place) {
+  const n = bytes.length, pages = pagesOf(bytes), one = bytes[10] === 1; // version 1 had no copy pages
   const own = n < 104 || one ? pages : bytes.readUInt16BE(102);
   if (own < pages || own > (place === 'detached' ? PAGES : pages)) throw new Failure('HEAD-16', 102);
   const C = own * PAGE;
@@ -79,15 +84,22 @@ function frame(bytes, place) {
   return bytes.subarray(0, C);
 }
 
-// parse checks the clauses of an intact copy, but for those that need the CEK.
-function parse(bytes) {
-  const end = bytes.length - 36, [version, suite, coding, role] = bytes.subarray(10, 14);
+// identityOf checks what bytes 0..95 of a copy say, but for magic and pages, and returns it.
+export function identityOf(bytes) {
+  const [version, suite, coding, role] = bytes.subarray(10, 14);
   if (version !== 2) throw new Failure('HEAD-2', 10);
   if (!AEADS[suite]) throw new Failure('HEAD-6', 11);
   if (coding > 1) throw new Failure('HEAD-7', 12);
   if (role > 4) throw new Failure('ROLE-1', 13);
   if (role === 0 || role === 4) requireZero(bytes, 16, 28, 'HEAD-8');
   if (role !== 1) requireZero(bytes, 28, 32, 'HEAD-8');
+  const set = bytes.subarray(16, 28), number = bytes.readUInt32BE(28);
+  return { suite, coding, role, set, number, preamble: bytes.subarray(0, 64), commitment: bytes.subarray(64, 96) };
+}
+
+// parse checks the clauses of an intact copy, but for those that need the CEK.
+function parse(bytes) {
+  const end = bytes.length - 36, identity = identityOf(bytes);
   const generation = bytes.readUInt32BE(96);
   if (generation < 1) throw new Failure('HEAD-9', 96);
   const count = bytes.readUInt16BE(100);
@@ -105,8 +117,7 @@ function parse(bytes) {
     at += 20 + length;
   }
   requireZero(bytes, at, end, 'HEAD-12');
-  const set = bytes.subarray(16, 28), number = bytes.readUInt32BE(28);
-  return { suite, coding, role, set, number, generation, slots, preamble: bytes.subarray(0, 64), commitment: bytes.subarray(64, 96) };
+  return { ...identity, generation, slots };
 }
 
 function requireZero(bytes, from, to, clause) {
@@ -155,13 +166,13 @@ export function headOf(source) {
 }
 
 // tailOf reads the tail that belongs to a head of H bytes: the last H bytes, if they are not the head's own.
-function tailOf(source, H) {
+export function tailOf(source, H) {
   const at = source.size - BigInt(H);
   return at < BigInt(H) ? { fault: new Failure('TAIL-1') } : copyOf(source.read(at, H), 'tail');
 }
 
 // agree refuses intact copies of two containers (COPY-1, READ-4); any of the three may be missing.
-function agree(head, tail, detached) {
+export function agree(head, tail, detached) {
   const differ = (a, b) => a?.id && b?.id && !a.id.equals(b.id);
   if (differ(head, tail)) throw new Failure('COPY-1');
   if (differ(head, detached) || differ(tail, detached)) throw new Failure('READ-4');

@@ -42,6 +42,7 @@ export class GrantReader {
     const n = head.readUInt32BE(4);
     need(n >= 1 && n <= 131072, 'GRANT-4');
     this.V = head.readBigUInt64BE(8);
+    need(this.V === 0n || (this.V >= FRAME && this.V <= 2n ** 45n && this.V % FRAME === 0n), 'GRANT-5');
     this.plaintext = head.readBigUInt64BE(16);
     for (let i = 0; i < n; i++) this.parts.push(this.part());
     this.coding = this.parts[0].coding;
@@ -63,7 +64,6 @@ export class GrantReader {
   part() {
     const { V } = this, b = this.take(HEADER), id = b.subarray(0, 96), u64 = (at) => b.readBigUInt64BE(at);
     const [size, content, from, to, begin, end] = [96, 104, 112, 120, 128, 136].map(u64);
-    need(V === 0n || (V >= FRAME && V <= 2n ** 45n && V % FRAME === 0n), 'GRANT-5');
     const { H, suite, coding, role, set, number } = identity(id), part = { V, id, size, content, suite, coding, set, number };
     need(role === (V ? 1 : 0) && number < 131072, 'GRANT-5');
     const [first] = this.parts, before = this.parts.at(-1);

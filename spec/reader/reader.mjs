@@ -251,17 +251,18 @@ function* candidates(copies, identities) {
     if (type === 1) cek = unwrapHPKE(body, identity.key ??= hpke.keyOf(identity.secret), copy.preamble);
     if (type === 2) cek = unwrap(2, body.subarray(5), argon2id(slot, identity.secret), copy.preamble);
     if (type === 4) cek = unwrap(4, body, identity.secret, copy.preamble);
-    if (cek) yield { copy, cek };
+    if (cek) yield { copy, slot, cek };
   }
   if (limit) throw new Failure('PASS-5');
 }
 
 // unlock returns the keys and, of the copies, that of the highest generation; of equals, the first. All are of one
-// container; one that is forged is an error. own is the same of those that stand in the container.
+// container; one that is forged is an error. own is the same of those that stand in the container, slot the one that
+// opened.
 function unlock(copies, identities) {
   copies = copies.filter((c, i) => i === copies.findIndex((d) => d.bytes.equals(c.bytes)));
   let failure = new Failure('', 0, 'no-key'); // SLOT-3
-  for (const { copy, cek } of candidates(copies, identities)) {
+  for (const { copy, slot, cek } of candidates(copies, identities)) {
     const keys = deriveKeys(copy.preamble, cek);
     if (!same(keys.commitment, copy.commitment)) {
       failure = new Failure('KEY-1');
@@ -269,7 +270,7 @@ function unlock(copies, identities) {
     }
     if (!copies.every((c) => genuine(c, keys))) throw new Failure('HEAD-13');
     const stored = copies.filter((c) => !c.apart);
-    return { keys, copy: best(copies), own: best(stored.length ? stored : copies) };
+    return { keys, slot, copy: best(copies), own: best(stored.length ? stored : copies) };
   }
   throw failure;
 }
@@ -279,7 +280,7 @@ export const isRole = (role) => (copy) => { if (copy.role !== role) throw new Fa
 
 // open returns what unlock does, of the copies in the container and perhaps a detached one. Options of a reader are
 // { detached, role, before, after }: the role that is asked for, or instead of that a check of a usable copy before a slot
-// is tried; and a check of the copy in use.
+// is tried; and a check of what opened.
 function open(head, tail, identities, { detached, role = 0, before = isRole(role), after }) {
   if (detached?.fault) throw detached.fault;
   agree(head, tail, detached);
@@ -287,7 +288,7 @@ function open(head, tail, identities, { detached, role = 0, before = isRole(role
   if (!copies.length) throw head.fault;
   before(copies[0]);
   const opened = unlock(copies, identities);
-  after?.(opened.copy);
+  after?.(opened);
   return opened;
 }
 

@@ -29,7 +29,7 @@ function sealed(run) {
   }
 }
 
-const oneSlot = (copy) => need(copy.slots.length === 1, 'SET-4');
+const oneSlot = ({ copy, slot }) => need(copy.slots.length === 1 && copy.slots[0].body.equals(slot.body), 'SET-4');
 
 // whole returns the plaintext of a root or an index, if it is not too long.
 function whole(reader, fits, clause) {

@@ -1,16 +1,11 @@
 // A reader by grants, written from ../grant.md alone.
 
 import * as bulla from './reader.mjs';
+import { need, of, volumeName, zero } from './set.mjs';
 
 const CHUNK = 65536n, SEALED = 65552n, SEGMENT = 8388608n, FRAME = 2097152n, HEADER = 144, LONGEST = 2n ** 28n;
-const suffixOf = (part) => (part.V ? `.${String(part.number).padStart(6, '0')}` : '');
-
-function need(holds, clause) {
-  if (!holds) throw new bulla.Failure(clause);
-}
 
 const ceil = (a, b) => (a + b - 1n) / b;
-const zero = (bytes) => bytes.every((b) => b === 0);
 
 // identity is what bytes 0..95 of a target say.
 function identity(id) {
@@ -27,9 +22,14 @@ function* cover(first, last) {
 }
 
 export class GrantReader {
-  // grant is a source; find(suffix) returns the target, or of a set a volume, or nothing where there is none.
+  // grant is a source; find(suffix) returns the target by '', a volume by '.000007', or nothing where there is none.
+  // Failures have that with them, or 'grant'.
   constructor(grant, find, identities) {
     Object.assign(this, { find, targets: new Map(), parts: [] });
+    of('grant', () => this.open(grant, identities));
+  }
+
+  open(grant, identities) {
     const before = (copy) => { bulla.isRole(4)(copy); need(copy.coding === 0, 'GRANT-1'); };
     const reader = new bulla.Reader(grant, identities, { before }), chunks = [];
     need(reader.size <= LONGEST, 'GRANT-4');
@@ -95,15 +95,17 @@ export class GrantReader {
 
   // target returns the container that a part is about, which it checks when it is first needed.
   target(part) {
-    const suffix = suffixOf(part);
+    const suffix = part.V ? volumeName(part.number) : '';
     if (this.targets.has(suffix)) return this.targets.get(suffix);
-    const source = this.find(suffix);
-    need(source, 'SET-1');
-    const head = bulla.headOf(source), tail = bulla.tailOf(source, Number(part.H));
-    bulla.agree(head, tail);
-    need(source.size === part.size && [head, tail].every(({ id }) => !id || id.equals(part.id)), 'GRANT-11');
-    this.targets.set(suffix, source);
-    return source;
+    const source = this.find(suffix), target = { source, suffix };
+    of(suffix, () => {
+      need(source, 'SET-1');
+      const head = bulla.headOf(source), tail = bulla.tailOf(source, Number(part.H));
+      bulla.agree(head, tail);
+      need(source.size === part.size && [head, tail].every(({ id }) => !id || id.equals(part.id)), 'GRANT-11');
+    });
+    this.targets.set(suffix, target);
+    return target;
   }
 
   // chunk opens chunk i of a part's container.
@@ -116,9 +118,9 @@ export class GrantReader {
       for (let level = node.level - 1; level >= 0; level--) key = bulla.below(key, level, s / 32n ** BigInt(level));
     }
     const at = part.H + i * SEALED, end = i < part.N - 1n ? at + SEALED : part.size - part.H;
-    const sealed = this.target(part).read(at, Number(end - at));
+    const { source, suffix } = this.target(part), sealed = source.read(at, Number(end - at));
     const plain = bulla.unseal(part.suite, key, bulla.nonceOf(i), sealed);
-    need(plain, 'CHUNK-1');
+    of(suffix, () => need(plain, 'CHUNK-1'));
     return plain;
   }
 
@@ -141,7 +143,7 @@ export class GrantReader {
     let covered = from;
     const touched = this.parts.filter((p) => p.place + p.from < to && p.place + p.to > from);
     for (const p of touched) if (p.place + p.from <= covered) covered = p.place + p.to;
-    if (covered < to) throw new Error(`not granted: byte ${covered}`);
+    if (covered < to) throw new bulla.Failure('', 0, 'refused');
     for (const p of touched) {
       const low = from > p.place + p.from ? from - p.place : p.from, high = to < p.place + p.to ? to - p.place : p.to;
       if (p.coding) this.readPart(p, p.begin, p.end, emit);

@@ -6,16 +6,16 @@
 import * as bulla from './reader.mjs';
 
 const MOST = 131072, ENTRY = 112n;
-const volumeName = (i) => `.${String(i).padStart(6, '0')}`;
+export const volumeName = (i) => `.${String(i).padStart(6, '0')}`;
 
-function need(holds, clause) {
+export function need(holds, clause) {
   if (!holds) throw new bulla.Failure(clause);
 }
 
-const zero = (bytes) => bytes.every((b) => b === 0);
+export const zero = (bytes) => bytes.every((b) => b === 0);
 
 // of runs what concerns a part.
-function of(part, run) {
+export function of(part, run) {
   try { return run(); } catch (e) {
     if (e instanceof bulla.Failure) e.part ??= part;
     throw e;

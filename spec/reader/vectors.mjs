@@ -7,9 +7,10 @@
 import { createCipheriv, createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { GrantReader } from './grant.mjs';
 import * as hpke from './hpke.mjs';
-import * as bulla from './reader.mjs';
 import { judge, text, verdicts as bothVerdicts } from './judge.mjs';
+import * as bulla from './reader.mjs';
 import { SetReader, verify } from './set.mjs';
 
 const directory = process.argv[2] ?? fileURLToPath(new URL('../../testdata/vectors/', import.meta.url));
@@ -125,12 +126,39 @@ function values(v, check, { own: copy, keys }, identities) {
   indexed('slot-id', (i) => 'canonical' in slots[i] && idOf(slots[i].canonical));
 }
 
-// ---- sets ----
+// ---- sets and grants ----
 
-// runSet compares what is said of a set, whose members are the containers of other vectors.
-function runSet(v, check) {
-  const members = new Map(v.rows('member').map(([suffix, name]) => [suffix === 'root' ? '' : suffix, name]));
-  const find = (suffix) => members.has(suffix) && build(load(`${members.get(suffix)}.vector`));
+// finder finds the members of a set or a grant, which are the containers of other vectors, by suffix.
+function finder(v) {
+  const members = new Map(v.rows('member').map(([name, file]) => [name === 'root' || name === 'target' ? '' : name, file]));
+  return (suffix) => members.has(suffix) && build(load(`${members.get(suffix)}.vector`));
+}
+
+// runGrant compares what is said of a grant.
+function runGrant(v, check, find) {
+  let reader;
+  const got = judge((emit) => {
+    reader = new GrantReader(find('grant'), find, identitiesOf(v));
+    reader.ranges().forEach(([from, to]) => reader.read(from, to, emit));
+    return { warning: reader.warning, part: reader.warning ? 'grant' : undefined };
+  });
+  if (got.expect.startsWith('needs')) return got.expect;
+  const want = Object.fromEntries(['expect', 'clause', 'length', 'payload'].map((k) => [k, v.get(k)]));
+  if (reader?.coding) Object.assign(want, { length: got.length, payload: got.payload });
+  check('grant', `${text({ ...want, inUse: '' })} ${v.get('where')}`, `${text({ ...got, inUse: '' })} ${got.part === '' ? 'target' : got.part ?? ''}`);
+  counts.grants++;
+  if (v.get('granted')) check('granted', v.all('granted').join(), reader.ranges().map((r) => r.join(' ')).join());
+  if (reader?.coding) return 'coding 1: compared as a reader that does not decompress';
+  for (const [from, n, length, payload, clause = ''] of v.rows('range')) {
+    const part = judge((emit) => { reader.read(BigInt(from), BigInt(from) + BigInt(n), emit); });
+    const said = part.expect === 'refused' ? 'refused' : part.clause;
+    check(`range ${from} ${n}`, `${length} ${payload} ${clause}`, `${part.length} ${part.payload} ${said}`);
+    counts.ranges++;
+  }
+}
+
+// runSet compares what is said of a set.
+function runSet(v, check, find) {
   const forwards = (suffix) => {
     const source = find(suffix);
     let at = 0n;
@@ -170,16 +198,16 @@ const known = new Set(`comment expect clause length payload random-expect random
   random-in-use raw
   range keyless verify covers kek passphrase identity ssh-identity detached cek preamble prk commitment head-key
   slot-id-key mac slot-id slot-argon2 slot-okm slot-secret segment-key nonce plaintext part xor cut size sha256
-  role payload-node node final-key member where random-where set-seed set-mac-key
+  role payload-node node final-key member where random-where set-seed set-mac-key granted
   `.split(/\s+/));
-const outcomes = {}, left = {}, counts = { sets: 0, ranges: 0, values: 0, keyless: 0, 'of these to the last offset': 0 };
+const outcomes = {}, left = {}, counts = { sets: 0, grants: 0, ranges: 0, values: 0, keyless: 0, 'of these to the last offset': 0 };
 let vectors = 0, covered = 0, wrong = 0;
 
 // run returns why a vector is left out, if it is.
 function run(v, check) {
   const unknown = v.keys.find((k) => !known.has(k));
   if (unknown) return `has ${unknown} lines`;
-  if (v.get('member')) return runSet(v, check);
+  if (v.get('member')) return (v.rows('member').some(([name]) => name === 'grant') ? runGrant : runSet)(v, check, finder(v));
   const source = build(v), detached = v.get('detached') && bulla.copyOf(v.body.subarray(0, Number(v.get('detached'))));
   if (v.get('size')) check('size', v.get('size'), String(source.size));
   if (v.get('sha256')) check('sha256', v.get('sha256'), sha256(source.read(0n, Number(source.size))));

@@ -36,6 +36,27 @@ var made = sync.OnceValue(func() (all []vectorOf) {
 	return all
 })
 
+// madeSets are the sets with their vectors, and those of their parts that are not
+// there already.
+var madeSets = sync.OnceValues(func() (sets, parts []vectorOf) {
+	there := make(map[string]bool)
+	for _, v := range made() {
+		there[v.Name] = true
+	}
+	for _, s := range setScenarios() {
+		sets = append(sets, vectorOf{Vector: s.vector()})
+		for _, part := range s.parts.names() {
+			p := s.parts[part]
+			if there[p.name] || p.want == "" { // "" for one that is made elsewhere
+				continue
+			}
+			there[p.name] = true
+			parts = append(parts, vectorOf{p, p.vector()})
+		}
+	}
+	return sets, parts
+})
+
 type vectorOf struct {
 	scenario
 	*Vector
@@ -45,7 +66,8 @@ type vectorOf struct {
 // nothing else; with -update they are made so.
 func TestVectors(t *testing.T) {
 	files := make(map[string][]byte)
-	for _, v := range made() {
+	sets, parts := madeSets()
+	for _, v := range slices.Concat(made(), parts, sets) {
 		name := v.Name + Extension
 		if files[name] != nil {
 			t.Errorf("there are two scenarios %s", v.Name)

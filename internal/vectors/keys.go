@@ -17,8 +17,11 @@ import (
 // Extension ends the names of the files of vectors.
 const Extension = ".vector"
 
-// Load reads every vector in a directory, in the order of their names.
-func Load(dir string) ([]*Vector, error) {
+// Load reads every vector of a container in a directory, in the order of their
+// names. [LoadSets] has the others.
+func Load(dir string) ([]*Vector, error) { return load(dir, false) }
+
+func load(dir string, sets bool) (all []*Vector, err error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*"+Extension))
 	if err != nil {
 		return nil, err
@@ -26,14 +29,17 @@ func Load(dir string) ([]*Vector, error) {
 	if len(names) == 0 {
 		return nil, fmt.Errorf("%s: no vectors", dir)
 	}
-	all := make([]*Vector, len(names))
-	for i, name := range names {
+	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		if all[i], err = Parse(strings.TrimSuffix(filepath.Base(name), Extension), b); err != nil {
+		v, err := Parse(strings.TrimSuffix(filepath.Base(name), Extension), b)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if (v.Members != nil) == sets {
+			all = append(all, v)
 		}
 	}
 	return all, nil

@@ -19,10 +19,11 @@ const (
 	keyComment  = "comment"
 	keyExpect   = "expect"
 	keyClause   = "clause"
+	keyWhere    = "where"
 	keyLength   = "length"
 	keyPayload  = "payload"
 	keyInUse    = "in-use"
-	randomly    = "random-" // before those five
+	randomly    = "random-" // before those six
 	keyRaw      = "raw"
 	keyRange    = "range"
 	keyKeyless  = "keyless"
@@ -30,6 +31,7 @@ const (
 	keyCovers   = "covers"
 	keyRole     = "role"
 	keyDetached = "detached"
+	keyMember   = "member"
 	keyPart     = "part"
 	keyXor      = "xor"
 	keyCut      = "cut"
@@ -41,6 +43,7 @@ const (
 var valueKeys = []string{
 	valueCEK, valuePreamble, valuePlaintext, "prk", "commitment", "head-key", "slot-id-key", "mac",
 	"payload-node", "node", "segment-key", "final-key", "nonce", "slot-id", "slot-argon2", "slot-okm", "slot-secret",
+	"set-seed", "set-mac-key",
 }
 
 var keyKinds = []string{KeyIdentity, KeySSH, KeyPassphrase, KeyKEK}
@@ -62,6 +65,9 @@ func (v *Vector) Append(b []byte) []byte {
 		line(prefix+keyExpect, "%s", d.Outcome)
 		if d.Clause != "" {
 			line(prefix+keyClause, "%s", d.Clause)
+		}
+		if d.Where != "" {
+			line(prefix+keyWhere, "%s", d.Where)
 		}
 		line(prefix+keyLength, "%d", d.Length)
 		line(prefix+keyPayload, "%x", d.Payload)
@@ -85,6 +91,9 @@ func (v *Vector) Append(b []byte) []byte {
 	for _, f := range v.Verify {
 		line(keyVerify, "%s %d", f.Clause, f.Offset)
 	}
+	for _, f := range v.PartWise {
+		line(keyVerify, "%s %s", f.Part, f.Clause)
+	}
 	if len(v.Covers) > 0 {
 		line(keyCovers, "%s", joined(v.Covers))
 	}
@@ -96,6 +105,9 @@ func (v *Vector) Append(b []byte) []byte {
 	}
 	for _, x := range v.Values {
 		line(x.Key, "%s", x.Text)
+	}
+	for _, m := range v.Members {
+		line(keyMember, "%s %s", m.Part, m.Vector)
 	}
 	if v.Detached != nil {
 		line(keyDetached, "%d", len(v.Detached))
@@ -196,6 +208,8 @@ func (v *Vector) set(key string, p *fields, detached *int) bool {
 		verdict.Outcome = Outcome(p.word())
 	case keyClause:
 		verdict.Clause = format.Clause(p.word())
+	case keyWhere:
+		verdict.Where = p.word()
 	case keyLength:
 		verdict.Length = p.number()
 	case keyPayload:
@@ -208,7 +222,13 @@ func (v *Vector) set(key string, p *fields, detached *int) bool {
 		v.Ranges = append(v.Ranges, Range{p.number(), p.number(), p.number(), p.sum(), format.Clause(p.last())})
 	case keyKeyless:
 		v.Keyless = append(v.Keyless, Finding{format.Clause(p.word()), p.number()})
+	case keyMember:
+		v.Members = append(v.Members, Member{p.word(), p.word()})
 	case keyVerify:
+		if len(p.words) > 0 && isPart(p.words[0]) {
+			v.PartWise = append(v.PartWise, PartFinding{p.word(), format.Clause(p.word())})
+			break
+		}
 		v.Verify = append(v.Verify, Finding{format.Clause(p.word()), p.number()})
 	case keyCovers:
 		for len(p.words) > 0 {

@@ -15,7 +15,8 @@ import (
 
 // A vector that was written is read as it was.
 func TestTextRoundTrip(t *testing.T) {
-	for _, v := range made() {
+	sets, _ := madeSets()
+	for _, v := range slices.Concat(made(), sets) {
 		file := v.Append(nil)
 		back, err := Parse(v.Name, file)
 		if err != nil {
@@ -26,7 +27,8 @@ func TestTextRoundTrip(t *testing.T) {
 			t.Errorf("%s: parsing and writing gives another file", v.Name)
 		}
 		if !reflect.DeepEqual(back.Ranges, v.Ranges) || back.Stream != v.Stream || !reflect.DeepEqual(back.Random, v.Random) ||
-			!reflect.DeepEqual(back.recipe, v.recipe) || !bytes.Equal(back.Detached, v.Detached) {
+			!reflect.DeepEqual(back.recipe, v.recipe) || !bytes.Equal(back.Detached, v.Detached) ||
+			!reflect.DeepEqual(back.Members, v.Members) || !reflect.DeepEqual(back.PartWise, v.PartWise) {
 			t.Errorf("%s: it was read as another vector", v.Name)
 		}
 	}
@@ -65,9 +67,9 @@ func TestReadmeDescribesKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyInUse, keyRaw, keyRange,
+	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyInUse, keyRaw, keyRange, keyWhere, keyMember,
 		keyKeyless, keyVerify, keyCovers, keyRole, keyDetached, keyPart, keyXor, keyCut, keySize, keySum,
-		randomly + keyExpect, randomly + keyClause, randomly + keyLength, randomly + keyPayload, randomly + keyInUse})
+		randomly + keyExpect, randomly + keyClause, randomly + keyLength, randomly + keyPayload, randomly + keyInUse, randomly + keyWhere})
 	for _, o := range Outcomes {
 		keys = append(keys, string(o))
 	}

@@ -43,6 +43,10 @@ var failures = map[format.Clause]Outcome{
 	format.READ4:  Malformed,
 	format.ZSTD1:  Malformed, format.ZSTD2: Unsupported, format.ZSTD3: Unsupported,
 	format.ZSTD4: Malformed, format.ZSTD5: Malformed, format.ZSTD6: Damaged,
+	"SET-1": Truncated, "SET-2": Malformed, "SET-3": Malformed, "SET-4": Malformed, "SET-5": Malformed,
+	"SET-6": Unsupported, "SET-7": Unsupported, "SET-8": Malformed, "SET-9": Malformed,
+	"SET-11": Malformed, "SET-12": Unsupported, "SET-13": Forged, "SET-14": Unsupported,
+	"SET-15": Malformed, "SET-16": Malformed, "SET-17": Malformed, "SET-18": Malformed,
 }
 
 // FailureOf is the outcome with which a reader fails that names clause c; empty
@@ -66,6 +70,10 @@ type Vector struct {
 	Keys   []Key
 	Values []Value // intermediate values
 
+	// Of a set, which has no container of its own.
+	Members  []Member
+	PartWise []PartFinding // what a verifier finds
+
 	Detached []byte // a detached head that goes with the container; nil if there is none
 
 	recipe Recipe
@@ -76,6 +84,7 @@ type Vector struct {
 type Verdict struct {
 	Outcome Outcome
 	Clause  format.Clause // the first that is violated; empty if none is
+	Where   string        // of a set: the part that violates it, or that does not open
 	Length  int64         // bytes of plaintext released, before a failure too
 	Payload [sha256.Size]byte
 	InUse   InUse // zero where the copies are all equal, or none is used to the end

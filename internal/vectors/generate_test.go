@@ -36,22 +36,30 @@ var made = sync.OnceValue(func() (all []vectorOf) {
 	return all
 })
 
-// madeSets are the sets with their vectors, and those of their parts that are not
+// madeSets are the sets and grants with their vectors, and those of their parts that are not
 // there already.
 var madeSets = sync.OnceValues(func() (sets, parts []vectorOf) {
 	there := make(map[string]bool)
 	for _, v := range made() {
 		there[v.Name] = true
 	}
+	add := func(p scenario) {
+		if !there[p.name] && p.want != "" { // "" for one that is made elsewhere
+			there[p.name] = true
+			parts = append(parts, vectorOf{p, p.vector()})
+		}
+	}
 	for _, s := range setScenarios() {
 		sets = append(sets, vectorOf{Vector: s.vector()})
 		for _, part := range s.parts.names() {
-			p := s.parts[part]
-			if there[p.name] || p.want == "" { // "" for one that is made elsewhere
-				continue
-			}
-			there[p.name] = true
-			parts = append(parts, vectorOf{p, p.vector()})
+			add(s.parts[part])
+		}
+	}
+	for _, g := range grantScenarios() {
+		sets = append(sets, vectorOf{Vector: g.vector()})
+		members := g.members()
+		for _, part := range keysOf(members) {
+			add(members[part])
 		}
 	}
 	return sets, parts

@@ -23,20 +23,42 @@ type PartFinding struct {
 	Clause format.Clause
 }
 
-// A Set is the vector of a set, and those of its parts.
+// Grant is what the vector of a grant calls the grant, and Target the file that it is
+// on; the volumes of a set are called as they are there.
+const (
+	Grant  = "grant"
+	Target = "target"
+)
+
+// Granted is a range of the target's plaintext that a grant is on: From up to, not
+// including, To.
+type Granted struct{ From, To int64 }
+
+// Refused stands in the place of a clause for a range that is not granted whole.
+const Refused format.Clause = "refused"
+
+// A Set is the vector of a set or a grant, and those of its parts.
 type Set struct {
 	*Vector
 	Parts map[string]*Vector // by what they are called
 }
 
 // LoadSets reads every vector of a set in a directory, in the order of their names.
-func LoadSets(dir string) ([]*Set, error) {
+func LoadSets(dir string) ([]*Set, error) { return loadOf(dir, Root) }
+
+// LoadGrants reads every vector of a grant in a directory, in the order of their names.
+func LoadGrants(dir string) ([]*Set, error) { return loadOf(dir, Grant) }
+
+func loadOf(dir, first string) ([]*Set, error) {
 	all, err := load(dir, true)
 	if err != nil {
 		return nil, err
 	}
 	var sets []*Set
 	for _, v := range all {
+		if v.Members[0].Part != first {
+			continue
+		}
 		s := &Set{v, make(map[string]*Vector)}
 		for _, m := range v.Members {
 			b, err := os.ReadFile(filepath.Join(dir, m.Vector+Extension))

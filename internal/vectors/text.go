@@ -32,6 +32,7 @@ const (
 	keyRole     = "role"
 	keyDetached = "detached"
 	keyMember   = "member"
+	keyGranted  = "granted"
 	keyPart     = "part"
 	keyXor      = "xor"
 	keyCut      = "cut"
@@ -105,6 +106,9 @@ func (v *Vector) Append(b []byte) []byte {
 	}
 	for _, x := range v.Values {
 		line(x.Key, "%s", x.Text)
+	}
+	for _, g := range v.Granted {
+		line(keyGranted, "%d %d", g.From, g.To)
 	}
 	for _, m := range v.Members {
 		line(keyMember, "%s %s", m.Part, m.Vector)
@@ -222,6 +226,8 @@ func (v *Vector) set(key string, p *fields, detached *int) bool {
 		v.Ranges = append(v.Ranges, Range{p.number(), p.number(), p.number(), p.sum(), format.Clause(p.last())})
 	case keyKeyless:
 		v.Keyless = append(v.Keyless, Finding{format.Clause(p.word()), p.number()})
+	case keyGranted:
+		v.Granted = append(v.Granted, Granted{p.number(), p.number()})
 	case keyMember:
 		v.Members = append(v.Members, Member{p.word(), p.word()})
 	case keyVerify:

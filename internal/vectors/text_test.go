@@ -28,7 +28,7 @@ func TestTextRoundTrip(t *testing.T) {
 		}
 		if !reflect.DeepEqual(back.Ranges, v.Ranges) || back.Stream != v.Stream || !reflect.DeepEqual(back.Random, v.Random) ||
 			!reflect.DeepEqual(back.recipe, v.recipe) || !bytes.Equal(back.Detached, v.Detached) ||
-			!reflect.DeepEqual(back.Members, v.Members) || !reflect.DeepEqual(back.PartWise, v.PartWise) {
+			!reflect.DeepEqual(back.Members, v.Members) || !reflect.DeepEqual(back.PartWise, v.PartWise) || !reflect.DeepEqual(back.Granted, v.Granted) {
 			t.Errorf("%s: it was read as another vector", v.Name)
 		}
 	}
@@ -67,7 +67,7 @@ func TestReadmeDescribesKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyInUse, keyRaw, keyRange, keyWhere, keyMember,
+	keys := slices.Concat(valueKeys, keyKinds, []string{keyComment, keyExpect, keyClause, keyLength, keyPayload, keyInUse, keyRaw, keyRange, keyWhere, keyMember, keyGranted,
 		keyKeyless, keyVerify, keyCovers, keyRole, keyDetached, keyPart, keyXor, keyCut, keySize, keySum,
 		randomly + keyExpect, randomly + keyClause, randomly + keyLength, randomly + keyPayload, randomly + keyInUse, randomly + keyWhere})
 	for _, o := range Outcomes {

@@ -46,6 +46,8 @@ var failures = map[format.Clause]Outcome{
 	"SET-1": Truncated, "SET-2": Malformed, "SET-3": Malformed, "SET-4": Malformed, "SET-5": Malformed,
 	"SET-6": Unsupported, "SET-7": Unsupported, "SET-8": Malformed, "SET-9": Malformed,
 	"SET-11": Malformed, "SET-12": Unsupported, "SET-13": Forged, "SET-14": Unsupported,
+	"GRANT-1": Malformed, "GRANT-2": Malformed, "GRANT-3": Unsupported, "GRANT-4": Malformed, "GRANT-5": Malformed,
+	"GRANT-6": Malformed, "GRANT-7": Malformed, "GRANT-8": Malformed, "GRANT-11": Malformed,
 	"SET-15": Malformed, "SET-16": Malformed, "SET-17": Malformed, "SET-18": Malformed,
 }
 
@@ -70,9 +72,10 @@ type Vector struct {
 	Keys   []Key
 	Values []Value // intermediate values
 
-	// Of a set, which has no container of its own.
+	// Of a set or a grant, which has no container of its own.
 	Members  []Member
 	PartWise []PartFinding // what a verifier finds
+	Granted  []Granted     // by a grant
 
 	Detached []byte // a detached head that goes with the container; nil if there is none
 

@@ -7,6 +7,7 @@
 //	container.go  the container in it, put together from its parts
 //	schedule.go   the key schedule and sealing, from the specification alone
 //	keys.go       its keys, as identities
+//	sets.go       vectors of sets and grants, whose parts are containers of others
 //
 // # Running them
 //
@@ -20,7 +21,8 @@
 //	}
 //
 // A vector whose Huge reports true is a sparse container of up to 4 EiB: it is
-// not for a path that reads all of what it is given.
+// not for a path that reads all of what it is given. LoadSets and LoadGrants have the
+// vectors of sets and grants.
 //
 // # Making them
 //
@@ -38,6 +40,7 @@
 //	scenario_test.go         from a scenario to a vector
 //	box_test.go              the container that is being made
 //	edits_test.go            what is done to it then
+//	set_test.go              a set that is being made; grant_test.go: a grant
 //	slots_test.go            slots; agefile_test.go: those of type 3; stock_test.go: what other tools made
 //	differential_test.go     whether both readers agree, on mutants
 //	malleability_test.go     whether the ways of reading agree, on these and on what a fuzzer makes of them

@@ -18,7 +18,7 @@ const OUTCOMES = {
   'HEAD-7': 'unsupported', 'HEAD-13': 'forged', 'KEY-1': 'no-key', 'PASS-2': 'unsupported', 'PASS-3': 'unsupported',
   'PASS-5': 'limit', 'COPY-1': 'forged', 'FILE-1': 'truncated', 'FILE-3': 'unsupported', 'CHUNK-1': 'damaged',
   'ROLE-1': 'unsupported', 'HEAD-8': 'unsupported', 'SET-1': 'truncated', 'SET-6': 'unsupported', 'SET-7': 'unsupported',
-  'SET-12': 'unsupported', 'SET-13': 'forged', 'SET-14': 'unsupported',
+  'SET-12': 'unsupported', 'SET-13': 'forged', 'SET-14': 'unsupported', 'GRANT-3': 'unsupported',
 };
 
 export class Failure extends Error {

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,17 +89,12 @@ is encrypted to the calendar alone is lost without it. -p puts it under a passph
 		Example: `  bulla epoch create 2027 --every month -o backup.keeper
   bulla epoch create 2027..2029 --every week -p -o mail.keeper
   bulla epoch create 2027 --every day --tpm -o laptop.keeper`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return usage("for example: bulla epoch create 2027 --every month -o backup.keeper", "create takes one period")
-			}
-			return nil
-		},
+		Args: exactWords("a period", 1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&e.every, "every", "", "how long an epoch is: day, week, month or quarter")
-	complete(cmd, "every", epoch.EveryNames())
+	complete(cmd, "every", []string{"day", "week", "month", "quarter"})
 	f.StringVarP(&e.output, "output", "o", "", "write the keeper to `KEEPER`, readable by its owner only, and the calendar to KEEPER"+calendarSuffix)
 	e.passphrase = passphraseFlags{app: a, prompt: "Passphrase of the keeper", named: true}
 	toKeep.registerPassphrase(cmd, &e.passphrase)
@@ -159,24 +153,20 @@ func (a *app) epochCreate(cmd *cobra.Command, e *epochCreateFlags, period string
 
 // epochsOf is the epochs of a period that is not over.
 func (a *app) epochsOf(every, period string) (epoch.Span, error) {
-	const example = "for example: bulla epoch create 2027 --every month -o backup.keeper"
-	e, err := epoch.ParseEvery(every)
-	if err != nil {
-		return epoch.Span{}, usage(example, "--every: %v", err)
+	e, everyErr := epoch.ParseEvery(every)
+	first, last, periodErr := epoch.ParsePeriod(period)
+	if err := cmp.Or(everyErr, periodErr); err != nil {
+		return epoch.Span{}, usage("for example: bulla epoch create 2027 --every month -o backup.keeper", "%v", err)
 	}
-	first, last, err := epoch.ParsePeriod(period)
-	if err != nil {
-		return epoch.Span{}, usage(example, "%v", err)
-	}
-	span, err := epoch.SpanOf(e, first, last)
-	if err != nil {
-		return epoch.Span{}, usage("choose a shorter period, or longer epochs", "%v", err)
-	}
-	if today := epoch.DateOf(a.now()); span.Next() <= today {
+	today := epoch.DateOf(a.now())
+	if last < today {
 		return epoch.Span{}, usage("check the period, and the clock", "%s is over: today is %v", safetext.Printable(period), today)
 	}
-	span.From = max(span.From, e.Number(epoch.DateOf(a.now()))) // nothing was encrypted to those before
-	return span, nil
+	span, err := epoch.SpanOf(e, max(first, today), last) // nothing was encrypted before
+	if err != nil {
+		err = usage("choose a shorter period, or longer epochs", "%v", err)
+	}
+	return span, err
 }
 
 func (e *epochCreateFlags) make(ctx context.Context, m *entropy.Mixer, span epoch.Span, today epoch.Date) (*epoch.Keeper, error) {
@@ -275,13 +265,8 @@ epoch that the keeper still opens. The keys that the old calendar has stay as th
 give the new one to whoever encrypts, before the old one runs out.
 
 If KEEPER.calendar is missing, a PERIOD that the keeper has makes it again.`,
-		Example: `  bulla epoch extend backup.keeper 2028`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 || args[0] == "" || args[1] == "" {
-				return usage("for example: bulla epoch extend backup.keeper 2028", "extend takes a keeper and a period")
-			}
-			return nil
-		},
+		Example:           `  bulla epoch extend backup.keeper 2028`,
+		Args:              exactWords("a keeper and a period", 2),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.epochExtend(cmd.Context(), f, args[0], args[1])
@@ -427,37 +412,24 @@ func (a *app) tellKeeper(name string, k *epoch.Keeper, r *keeperReport) error {
 	case a.quiet:
 		return nil
 	}
-	line := func(label, text string) { a.printf("  %-11s %s\n", label, text) }
-	a.printf("%s: every %s\n", r.File, r.Every)
-	line("opens", k.Reach().String())
-	if n := k.Reach().Len(); n > 0 {
-		line("", plural(n, "epoch"))
-	}
-	line("protection", r.Protection)
-	line("last run", r.LastRun)
-	if r.Calendar != "" {
-		text := r.Calendar.String()
-		if r.Compared > 0 {
-			text += ": " + plural(r.Compared, "key") + " compared, all equal"
-		}
-		line("calendar", text)
+	a.printf("%s: every %s\n  opens       %v (%s)\n  protection  %s\n  last run    %s\n", r.File, r.Every, k.Reach(), plural(k.Reach().Len(), "epoch"), r.Protection, r.LastRun)
+	switch {
+	case r.Compared > 0:
+		a.printf("  calendar    %s: %s compared, all equal\n", r.Calendar, plural(r.Compared, "key"))
+	case r.Calendar != "":
+		a.printf("  calendar    %s\n", r.Calendar)
 	}
 	return a.outErr
 }
 
-// parseKeep reads how long to keep: "90d" or "12w". It is in days.
-func parseKeep(s string) (int, error) {
-	number, per := s, 0
-	if n, ok := strings.CutSuffix(s, "d"); ok {
-		number, per = n, 1
-	} else if n, ok := strings.CutSuffix(s, "w"); ok {
-		number, per = n, 7
+// exactWords accepts as many words.
+func exactWords(what string, n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usage("bulla help "+words(cmd)+" shows how it is used", "%s takes %s", cmd.Name(), what)
+		}
+		return notEmpty(cmd, args)
 	}
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil || per == 0 {
-		return 0, usage("for example --keep 90d, or --keep 12w", "--keep takes a number of days or weeks")
-	}
-	return int(n) * per, nil
 }
 
 // epochOf is the days of the epoch that a file is encrypted to; nil if there is none.

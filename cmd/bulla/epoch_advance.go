@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +56,7 @@ A run that was interrupted is finished by the next one.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "", "end every epoch before the one that holds `DATE`")
-	fs.StringVar(&f.keep, "keep", "", "end every epoch that was over `DURATION` ago, such as 90d or 12w")
+	fs.StringVar(&f.keep, "keep", "", "end every epoch that was over `DURATION` ago, such as 90d")
 	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would end, and write nothing")
 	fs.BoolVar(&f.yes, "yes", false, "do not ask")
 	f.register(a, cmd)
@@ -78,11 +79,12 @@ func (f *epochAdvanceFlags) due(k *epoch.Keeper, today epoch.Date) (int, error) 
 		}
 		return to, nil
 	}
-	keep, err := parseKeep(f.keep)
-	if err != nil {
-		return 0, err
+	number, ok := strings.CutSuffix(f.keep, "d")
+	keep, err := strconv.ParseUint(number, 10, 16)
+	if !ok || err != nil {
+		return 0, usage("for example --keep 90d", "--keep takes a number of days")
 	}
-	to, err := k.Due(today, keep)
+	to, err := k.Due(today, int(keep))
 	if e, ok := errors.AsType[*epoch.ClockError](err); ok {
 		return 0, &failure{exit: exitRefused, err: err, what: "no epoch was ended: " + e.Error(), hint: "check the clock; if the date is right, end them yourself with --to " + e.To.String()}
 	}

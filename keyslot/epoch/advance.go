@@ -18,23 +18,22 @@ type Write func(off int64, p []byte) error
 
 // put makes next the state. If it has another chain than now, that is c.
 func (k *Keeper) put(ctx context.Context, next state, c *chain, write Write) (err error) {
-	next.generation++
+	next.Generation++
 	if c != nil {
-		if k.protection == TPM {
-			next.counter++
+		if k.Protection() == TPM {
+			next.Counter++
 		}
-		if next.box, err = k.seal(ctx, c, next.counter); err != nil {
+		if next.box, err = k.seal(ctx, c, next.Counter); err != nil {
 			return err
 		}
 	}
 	other := 1 - k.at
-	k.used[other] = true
+	k.pages[other], k.used[other] = &next, true
 	if err := write(pageOffset(other), k.page(&next)); err != nil {
 		return err
 	}
-	k.pages[other] = &next
-	if c != nil && k.protection == TPM {
-		if err := k.counter.Increment(ctx); err != nil {
+	if c != nil && k.Protection() == TPM {
+		if err := k.h.Counter.Increment(ctx); err != nil {
 			return err
 		}
 	}
@@ -50,11 +49,11 @@ func (k *Keeper) erase(write Write) error {
 	if !k.used[other] {
 		return nil
 	}
-	if err := write(pageOffset(other), make([]byte, pageSize)); err != nil {
-		return err
+	err := write(pageOffset(other), make([]byte, pageSize))
+	if err == nil {
+		k.pages[other], k.used[other] = nil, false
 	}
-	k.pages[other], k.used[other] = nil, false
-	return nil
+	return err
 }
 
 // Finish finishes what an earlier run began that was cut: it ends the epochs which that
@@ -62,19 +61,19 @@ func (k *Keeper) erase(write Write) error {
 // whether there was anything to finish.
 func (k *Keeper) Finish(ctx context.Context, write Write) (bool, error) {
 	pending, err := k.choose(ctx)
+	if err == nil && pending {
+		err = k.h.Counter.Increment(ctx)
+	}
 	if err != nil {
 		return false, err
 	}
 	if pending {
-		if err := k.counter.Increment(ctx); err != nil {
-			return false, err
-		}
 		k.at = 1 - k.at
 	}
-	cut := k.used[1-k.at]
-	if cut && k.chain != nil && k.chain.t < k.state().epoch {
-		*k.chain = k.chain.to(k.state().epoch)
+	if k.chain != nil {
+		*k.chain = k.chain.to(k.Reach().From)
 	}
+	cut := k.used[1-k.at]
 	return cut, k.erase(write)
 }
 
@@ -87,19 +86,18 @@ func (k *Keeper) Advance(ctx context.Context, to int, today Date, write Write) e
 		return err
 	}
 	next := *k.state()
-	if to > next.end {
+	next.Run = uint32(max(0, today))
+	switch {
+	case to > int(next.End):
 		return fmt.Errorf("the keeper's epochs end with %v", k.Reach().Next()-1)
-	}
-	next.run = max(0, today)
-	if to <= next.epoch {
+	case to <= int(next.Epoch):
 		return k.put(ctx, next, nil, write)
-	}
-	if k.chain == nil {
+	case k.chain == nil:
 		return errLocked
 	}
 	c := k.chain.to(to)
 	defer clear(c.c[:])
-	next.epoch = to
+	next.Epoch = uint32(to)
 	if err := k.put(ctx, next, &c, write); err != nil {
 		return err
 	}
@@ -114,53 +112,42 @@ func (k *Keeper) Extend(ctx context.Context, end int, write Write) error {
 		return err
 	}
 	next := *k.state()
-	if end <= next.end {
-		return nil
-	}
-	next.end = end
-	if err := next.span(k.every).check(1); err != nil {
+	next.End = uint32(max(end, k.Reach().To))
+	if err := next.span(k.h.Every).check(1); err != nil || next.End == k.state().End {
 		return err
 	}
 	return k.put(ctx, next, nil, write)
 }
 
-// longestGap is how many days after the last recorded run one may follow that goes by the
-// clock alone: a month and some days, or an epoch and some days.
-func (e Every) longestGap() int { return max(40, e.longest()+8) }
-
-// A ClockError is a run refused that goes by the clock: it would end more than the days
-// since the last recorded run allow (EPOCH-15).
+// A ClockError is a run refused that goes by the clock: the days since the last recorded
+// run do not allow it (EPOCH-15).
 type ClockError struct {
 	LastRun, Today Date
 	Ends           int // epochs that it would end
-	Allowed        int // that it may end; 0 if the date itself is not believed
+	Allowed        int // that it may end; 0 if the day itself is not believed
 	To             Date
 }
 
 func (e *ClockError) Error() string {
-	switch days := e.Today - e.LastRun; {
-	case days < 0:
-		return fmt.Sprintf("the clock says that today is %v, before the last recorded run on %v", e.Today, e.LastRun)
-	case e.Allowed == 0:
-		return fmt.Sprintf("the clock says that today is %v, %d days after the last recorded run on %v", e.Today, days, e.LastRun)
-	default:
-		return fmt.Sprintf("%d epochs would end, and the %d days since the last recorded run on %v allow %d", e.Ends, days, e.LastRun, e.Allowed)
+	s := fmt.Sprintf("today is %v by the clock, and the last recorded run was on %v", e.Today, e.LastRun)
+	if e.Allowed > 0 {
+		s += fmt.Sprintf(", which allows to end %d and not %d", e.Allowed, e.Ends)
 	}
+	return s
 }
 
 // Due is the first epoch that a run today leaves, if epochs end keep days after their
-// last day. It fails with a [*ClockError] if the days since the last recorded run do not
-// allow that: a clock that has jumped ends nothing (EPOCH-15, EPOCH-16).
+// last day (EPOCH-16). It fails with a [*ClockError] if the days since the last recorded
+// run do not allow that: a clock that has jumped ends nothing.
 func (k *Keeper) Due(today Date, keep int) (to int, err error) {
-	s := k.state()
-	days := int(today - s.run)
-	to = min(max(k.every.Number(today-Date(keep)), s.epoch), s.end)
-	e := &ClockError{LastRun: s.run, Today: today, Ends: to - s.epoch, To: k.every.First(to)}
-	if 0 <= days && days <= k.every.longestGap() {
-		e.Allowed = days/k.every.shortest() + 1
+	reach, kind := k.Reach(), kinds[k.h.Every]
+	to = min(max(k.h.Every.Number(today-Date(keep)), reach.From), reach.To)
+	e := &ClockError{LastRun: k.LastRun(), Today: today, Ends: to - reach.From, To: k.h.Every.First(to)}
+	if days := int(today - e.LastRun); 0 <= days && days <= kind.gap {
+		e.Allowed = days/kind.shortest + 1
 	}
 	if e.Allowed == 0 || e.Ends > e.Allowed {
-		return s.epoch, e
+		return reach.From, e
 	}
 	return to, nil
 }

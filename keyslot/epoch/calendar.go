@@ -2,9 +2,7 @@ package epoch
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,9 +28,8 @@ type Calendar struct {
 }
 
 const (
-	calendarMagic = "bulla calendar 1\n"
+	calendarMagic = "bulla calendar 1"
 	everyMark     = "every "
-	digestMark    = "sha256 "
 
 	// maxCalendar is the most bytes that a calendar has: a line is 1,972 long.
 	maxCalendar = 8 << 20
@@ -41,22 +38,20 @@ const (
 // ErrMalformed is wrapped by the error about a file that is no calendar, or no keeper.
 var ErrMalformed = errors.New("malformed")
 
-func malformed(what, format string, args ...any) error {
-	return fmt.Errorf("%w %s: %s", ErrMalformed, what, fmt.Sprintf(format, args...))
-}
+var errCalendar = fmt.Errorf("%w calendar: it was cut or changed, or is of a newer version", ErrMalformed)
 
 // IsCalendar reports whether a file that begins with b is meant to be a calendar.
 func IsCalendar(b []byte) bool { return bytes.HasPrefix(b, []byte("bulla calendar")) }
 
-// Encode returns the file.
+// Encode returns the file (EPOCH-4 to EPOCH-7).
 func (c *Calendar) Encode() []byte {
 	var b bytes.Buffer
-	b.WriteString(calendarMagic + everyMark + c.Every.String() + "\n")
+	fmt.Fprintf(&b, "%s\n%s%v\n", calendarMagic, everyMark, c.Every)
 	for i, key := range c.keys {
 		fmt.Fprintf(&b, "%v %v\n", c.Every.First(c.From+i), key)
 	}
 	sum := sha256.Sum256(b.Bytes())
-	fmt.Fprintf(&b, "%s%x\n", digestMark, sum)
+	fmt.Fprintf(&b, "sha256 %x\n", sum)
 	return b.Bytes()
 }
 
@@ -67,47 +62,27 @@ func ParseCalendar(r io.Reader) (*Calendar, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad := func(format string, args ...any) (*Calendar, error) {
-		return nil, malformed("calendar", format, args...)
-	}
-	text, ok := bytes.CutPrefix(b, []byte(calendarMagic))
-	end := len(b) - len(digestMark) - hex.EncodedLen(sha256.Size) - len("\n")
-	switch {
-	case len(b) > maxCalendar:
-		return bad("it has more than %d bytes", maxCalendar)
-	case !ok:
-		return bad("it does not begin with %q", strings.TrimSpace(calendarMagic))
-	case end < len(calendarMagic) || string(b[end:]) != fmt.Sprintf("%s%x\n", digestMark, sha256.Sum256(b[:end])):
-		return bad("it was cut or changed: its last line is not the SHA-256 of the others") // EPOCH-7
+	lines := strings.Split(string(b), "\n")
+	if len(b) > maxCalendar || len(lines) < 5 { // three, the digest, and what follows its end
+		return nil, errCalendar
 	}
 	c := &Calendar{}
-	n := 1
-	for line := range bytes.Lines(text[:end-len(calendarMagic)]) {
-		n++
-		word, rest, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), " ")
-		if n == 2 {
-			if c.Every, err = ParseEvery(rest); err != nil || word+" " != everyMark {
-				return bad("line 2 does not say how long an epoch is")
-			}
-			continue
+	c.Every, _ = ParseEvery(strings.TrimPrefix(lines[1], everyMark))
+	for i, line := range lines[2 : len(lines)-2] {
+		day, text, _ := strings.Cut(line, " ")
+		first, err := ParseDate(day)
+		key, kerr := keyslot.ParseHPKERecipient(text)
+		if err != nil || kerr != nil {
+			return nil, errCalendar
 		}
-		first, err := ParseDate(word)
-		key, kerr := keyslot.ParseHPKERecipient(rest)
-		if err = cmp.Or(err, kerr); err != nil {
-			return bad("line %d: %v", n, err)
-		}
-		if len(c.keys) == 0 {
+		if i == 0 {
 			c.From = c.Every.Number(first)
-			c.To = c.From
 		}
-		if first != c.Next() { // EPOCH-5
-			return bad("line %d: %v is not the day on which a %v begins, and the next one", n, first, c.Every)
-		}
-		c.To++
 		c.keys = append(c.keys, key)
+		c.To = c.From + len(c.keys)
 	}
-	if err := c.check(1); err != nil {
-		return bad("%v", err)
+	if c.check(1) != nil || !bytes.Equal(c.Encode(), b) {
+		return nil, errCalendar
 	}
 	return c, nil
 }
@@ -127,10 +102,7 @@ type TimeError struct {
 }
 
 func (e *TimeError) Error() string {
-	if e.Today < e.Calendar.First() {
-		return fmt.Sprintf("the calendar begins on %v, and the clock says that today is %v", e.Calendar.First(), e.Today)
-	}
-	return fmt.Sprintf("the calendar ended with %v, and today is %v", e.Calendar.Next()-1, e.Today)
+	return fmt.Sprintf("it is for %v, and the clock says that today is %v", e.Calendar, e.Today)
 }
 
 // At is the key of the day on which now is, in UTC. Its error is a [*TimeError].
@@ -139,31 +111,24 @@ func (c *Calendar) At(now time.Time) (*Recipient, error) {
 	if !c.Holds(today) {
 		return nil, &TimeError{c.Span, today}
 	}
-	return c.recipient(c.Every.Number(today)), nil
+	return c.All()[c.Every.Number(today)-c.From], nil
 }
 
 // All are the keys of all epochs.
 func (c *Calendar) All() (all []*Recipient) {
-	for n := c.From; n < c.To; n++ {
-		all = append(all, c.recipient(n))
+	for i, key := range c.keys {
+		all = append(all, &Recipient{key, Span{c.Every, c.From + i, c.From + i + 1}, c.Span})
 	}
 	return all
 }
 
-func (c *Calendar) recipient(n int) *Recipient {
-	return &Recipient{c.keys[n-c.From], c.Only(n), c.Span}
-}
-
 // Conflict is the first epoch that c and d both have, with different keys; ok is false if
 // there is none.
-func (c *Calendar) Conflict(d *Calendar) (epoch Span, ok bool) {
-	if c.Every != d.Every {
-		return c.Only(c.From), true
-	}
-	for n := max(c.From, d.From); n < min(c.To, d.To); n++ {
+func (c *Calendar) Conflict(d *Calendar) (at Span, ok bool) {
+	for n := max(c.From, d.From); c.Every == d.Every && n < min(c.To, d.To); n++ {
 		if c.keys[n-c.From].Canonical() != d.keys[n-d.From].Canonical() {
-			return c.Only(n), true
+			return Span{c.Every, n, n + 1}, true
 		}
 	}
-	return Span{}, false
+	return c.Span, c.Every != d.Every
 }

@@ -15,7 +15,7 @@ import (
 
 // resum gives lines their digest.
 func resum(lines string) string {
-	return fmt.Sprintf("%s%s%x\n", lines, digestMark, sha256.Sum256([]byte(lines)))
+	return fmt.Sprintf("%s%s%x\n", lines, "sha256 ", sha256.Sum256([]byte(lines)))
 }
 
 func TestParseCalendar(t *testing.T) {
@@ -47,7 +47,7 @@ func TestParseCalendar(t *testing.T) {
 		"empty":            "",
 		"cut":              string(file[:len(file)-1]),
 		"no digest":        body,
-		"digest of others": body + digestMark + strings.Repeat("0", 64) + "\n",
+		"digest of others": body + "sha256 " + strings.Repeat("0", 64) + "\n",
 		"CRLF":             strings.ReplaceAll(string(file), "\n", "\r\n"),
 		"more after it":    string(file) + "\n",
 		"a later layout":   resum(strings.Replace(body, "calendar 1", "calendar 2", 1)),

@@ -8,22 +8,19 @@ import (
 	"bulla/keyslot"
 )
 
-// The sizes of a chain's secrets, in bytes.
-const (
-	chainSize = 64 // c(t)
-	seedSize  = 32 // seed(t)
-)
-
-const (
-	labelNext = "bulla/v2 epoch next"
-	labelKey  = "bulla/v2 epoch key"
-)
-
 // A chain is c(t), and t.
 type chain struct {
 	c [chainSize]byte
 	t int
 }
+
+const (
+	chainSize = 64 // bytes, of c(t)
+	seedSize  = 32 // of seed(t)
+
+	labelNext = "bulla/v2 epoch next"
+	labelKey  = "bulla/v2 epoch key"
+)
 
 // expand derives n bytes from c(t).
 func (c *chain) expand(label string, n int) []byte {
@@ -50,19 +47,4 @@ func (c *chain) identity() (*keyslot.HPKEIdentity, error) {
 	seed := c.expand(labelKey, seedSize)
 	defer clear(seed)
 	return keyslot.NewHPKEIdentity(seed)
-}
-
-// calendar is the keys of s, whose first epoch is not before t.
-func (c *chain) calendar(s Span) (*Calendar, error) {
-	cal := &Calendar{Span: s}
-	at := c.to(s.From)
-	defer clear(at.c[:])
-	for ; at.t < s.To; at = at.to(at.t + 1) {
-		id, err := at.identity()
-		if err != nil {
-			return nil, err
-		}
-		cal.keys = append(cal.keys, id.Recipient().(*keyslot.HPKERecipient))
-	}
-	return cal, nil
 }

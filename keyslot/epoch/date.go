@@ -1,6 +1,7 @@
 package epoch
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,25 +40,22 @@ func ParsePeriod(s string) (first, last Date, err error) {
 	if !isRange {
 		to = from
 	}
-	first, _, ok1 := parseUnit(from)
-	_, last, ok2 := parseUnit(to)
-	if !ok1 || !ok2 || last < first {
+	first, _ = parseUnit(from)
+	_, last = parseUnit(to)
+	if first < 0 || last < first {
 		return 0, 0, fmt.Errorf("%q is not a period, such as 2027, 2027-03 or 2027-03-15..2029", s)
 	}
 	return first, last, nil
 }
 
-func parseUnit(s string) (first, last Date, ok bool) {
-	for _, u := range []struct {
-		layout        string
-		years, months int
-		days          int
-	}{{"2006", 1, 0, 0}, {"2006-01", 0, 1, 0}, {time.DateOnly, 0, 0, 1}} {
-		if t, err := time.Parse(u.layout, s); err == nil && t.Year() >= 1970 {
-			return DateOf(t), DateOf(t.AddDate(u.years, u.months, u.days)) - 1, true
+// parseUnit is the first and the last day of a year, a month or a day; -1 if s is none.
+func parseUnit(s string) (first, last Date) {
+	for layout, after := range map[string][3]int{"2006": {1, 0, 0}, "2006-01": {0, 1, 0}, time.DateOnly: {0, 0, 1}} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return DateOf(t), DateOf(t.AddDate(after[0], after[1], after[2])) - 1
 		}
 	}
-	return 0, 0, false
+	return -1, -1
 }
 
 // Every says how long an epoch is. Epochs begin at 00:00 UTC.
@@ -70,26 +68,29 @@ const (
 	Quarter       // from January, April, July or October on
 )
 
-var everyNames = [...]string{Day: "day", Week: "week", Month: "month", Quarter: "quarter"}
-
-// EveryNames are what [ParseEvery] takes.
-func EveryNames() []string { return everyNames[Day:] }
+// kinds has for each the fewest days that one has, and the most that may lie between two
+// runs that go by the clock (EPOCH-15).
+var kinds = [...]struct {
+	name          string
+	shortest, gap int
+}{Day: {"day", 1, 40}, Week: {"week", 7, 40}, Month: {"month", 28, 40}, Quarter: {"quarter", 90, 100}}
 
 // ParseEvery reads "day", "week", "month" or "quarter".
 func ParseEvery(s string) (Every, error) {
 	for e := Day; e <= Quarter; e++ {
-		if s == everyNames[e] {
+		if s == e.String() {
 			return e, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not one of %s", s, strings.Join(EveryNames(), ", "))
+	return 0, fmt.Errorf("%q is not one of day, week, month, quarter", s)
 }
 
+// String is "" for what is not one of them.
 func (e Every) String() string {
 	if !e.known() {
-		return fmt.Sprintf("every %d", byte(e))
+		return ""
 	}
-	return everyNames[e]
+	return kinds[e].name
 }
 
 func (e Every) known() bool { return Day <= e && e <= Quarter }
@@ -127,10 +128,6 @@ func (e Every) First(n int) Date {
 	return Date(n)
 }
 
-// shortest is the fewest days that an epoch has, longest the most.
-func (e Every) shortest() int { return [...]int{Day: 1, Week: 7, Month: 28, Quarter: 90}[e] }
-func (e Every) longest() int  { return [...]int{Day: 1, Week: 7, Month: 31, Quarter: 92}[e] }
-
 // mod is the remainder of n by m that is not negative.
 func mod[T int | int64](n, m T) T { return (n%m + m) % m }
 
@@ -153,7 +150,7 @@ func SpanOf(e Every, first, last Date) (Span, error) {
 func (s Span) check(least int) error {
 	switch {
 	case !s.Every.known():
-		return fmt.Errorf("%v is not how long an epoch can be", s.Every)
+		return errors.New("unknown length of an epoch")
 	case s.To-s.From > MaxEpochs:
 		return fmt.Errorf("%d epochs are more than %d", s.To-s.From, MaxEpochs)
 	case s.First() < 0 || s.To-s.From < least:
@@ -168,9 +165,6 @@ func (s Span) Next() Date  { return s.Every.First(s.To) }
 
 // Len is how many epochs there are.
 func (s Span) Len() int { return s.To - s.From }
-
-// Only is epoch n alone.
-func (s Span) Only(n int) Span { return Span{s.Every, n, n + 1} }
 
 // Holds reports whether d is a day of s.
 func (s Span) Holds(d Date) bool { return s.First() <= d && d < s.Next() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -44,7 +45,7 @@ func (i *Identity) Near(t time.Time) {
 }
 
 // Format implements [fmt.Formatter]: no verb prints a key.
-func (i *Identity) Format(f fmt.State, _ rune) { io.WriteString(f, i.keeper.String()) }
+func (i *Identity) Format(f fmt.State, _ rune) { io.WriteString(f, fmt.Sprint(i.keeper)) }
 
 // Accepts implements [slot.Identity].
 func (i *Identity) Accepts(t format.SlotType) bool { return t == format.SlotHPKE }
@@ -52,7 +53,7 @@ func (i *Identity) Accepts(t format.SlotType) bool { return t == format.SlotHPKE
 // Interactive reports whether a passphrase or a device has yet to be asked for.
 func (i *Identity) Interactive() bool {
 	_, asked, _ := i.chain.Peek()
-	return !asked && i.keeper.protection != Plain
+	return !asked && i.keeper.Protection() != Plain
 }
 
 // Unwrap implements [slot.Identity].
@@ -94,15 +95,10 @@ func (i *Identity) Unwrap(ctx context.Context, s *format.Slot, p *format.Preambl
 
 // nearest lists at most maxTries epochs of s, the nearest to d first.
 func nearest(s Span, d Date) (all []int) {
-	at := min(max(s.Every.Number(d), s.From), s.To-1)
-	for before, after := at, at+1; len(all) < min(s.Len(), maxTries); {
-		if before >= s.From && (at-before <= after-at || after >= s.To) {
-			all = append(all, before)
-			before--
-		} else {
-			all = append(all, after)
-			after++
-		}
+	at := s.Every.Number(d)
+	for n := s.From; n < s.To; n++ {
+		all = append(all, n)
 	}
-	return all
+	slices.SortStableFunc(all, func(a, b int) int { return max(a-at, at-a) - max(b-at, at-b) })
+	return all[:min(len(all), maxTries)]
 }

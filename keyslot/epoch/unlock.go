@@ -1,8 +1,10 @@
 package epoch
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
@@ -34,50 +36,48 @@ func (k *Keeper) Unlock(ctx context.Context, o *Secrets) error {
 	}
 	c, err := k.open(ctx, o)
 	defer clear(c)
-	if err != nil {
-		return err
+	if err == nil && len(c) != chainSize {
+		err = fmt.Errorf("%w keeper: its state has %d bytes", ErrMalformed, len(c))
 	}
-	if len(c) != chainSize {
-		return malformed("keeper", "its state has %d bytes", len(c))
+	if err == nil {
+		k.chain = &chain{[chainSize]byte(c), k.Reach().From}
 	}
-	k.chain = &chain{[chainSize]byte(c), k.state().epoch}
-	return nil
+	return err
 }
 
 // open opens the box of the state that counts. The result is the caller's.
 func (k *Keeper) open(ctx context.Context, o *Secrets) (c []byte, err error) {
 	s := k.state()
-	switch k.protection {
-	case Passphrase:
-		if o.Passphrase == nil {
-			return nil, errNobody
-		}
-		if k.secret, err = o.Passphrase(ctx); err != nil {
-			return nil, err
-		}
-		if len(k.secret) == 0 {
-			return nil, keyslot.ErrEmptyPassphrase
-		}
-		return agekey.DecryptFile(s.box, k.secret)
-	case TPM:
-		c, k.secret, err = k.counter.Unseal(ctx, s.box, s.counter, o.PIN)
+	switch {
+	case k.Protection() == TPM:
+		c, k.secret, err = k.h.Counter.Unseal(ctx, s.box, s.Counter, o.PIN)
 		return c, err
+	case k.Protection() == Plain:
+		return bytes.Clone(s.box), nil
+	case o.Passphrase == nil:
+		return nil, errNobody
 	}
-	return append([]byte(nil), s.box...), nil
+	if k.secret, err = o.Passphrase(ctx); err == nil && len(k.secret) == 0 {
+		err = keyslot.ErrEmptyPassphrase
+	}
+	if err != nil {
+		return nil, err
+	}
+	return agekey.DecryptFile(s.box, k.secret)
 }
 
 // seal protects a chain; with a TPM so that it opens at one value of the counter.
 func (k *Keeper) seal(ctx context.Context, c *chain, at uint64) (box []byte, err error) {
-	switch k.protection {
+	switch k.Protection() {
 	case Passphrase:
 		box, err = agekey.EncryptFile(c.c[:], k.secret)
 	case TPM:
-		box, err = k.counter.Seal(ctx, c.c[:], at, k.secret)
+		box, err = k.h.Counter.Seal(ctx, c.c[:], at, k.secret)
 	default:
-		box = append(box, c.c[:]...)
+		box = bytes.Clone(c.c[:])
 	}
-	if err == nil && len(box) > maxBox {
-		err = malformed("keeper", "its state takes %d bytes", len(box))
+	if len(box) > maxBox {
+		err = errors.New("the state does not fit into a page")
 	}
 	return box, err
 }
@@ -86,18 +86,18 @@ func (k *Keeper) seal(ctx context.Context, c *chain, at uint64) (box []byte, err
 // the newest that is sealed for the counter's present value; one for the next value is
 // pending: a run was cut before it incremented the counter (EPOCH-14).
 func (k *Keeper) choose(ctx context.Context) (pending bool, err error) {
-	if k.protection != TPM {
+	if k.Protection() != TPM {
 		return false, nil
 	}
-	value, err := k.counter.Value(ctx)
+	value, err := k.h.Counter.Value(ctx)
 	if err != nil {
 		return false, err
 	}
-	at := k.newest(func(s *state) bool { return s.counter == value })
+	at := k.newest(func(s *state) bool { return s.Counter == value })
 	if at < 0 {
-		return false, &tpmkey.Error{Kind: tpmkey.ErrCounter} // a copy from before the last advance (EPOCH-12)
+		return false, &tpmkey.Error{Kind: tpmkey.ErrCounter} // a copy from before the last advance
 	}
 	k.at = at
 	other := k.pages[1-at]
-	return other != nil && other.counter == value+1, nil
+	return other != nil && other.Counter == value+1, nil
 }

@@ -13,7 +13,7 @@ import (
 // A Counter is a counter of the TPM that only goes up, and under which data is sealed so
 // that it opens at one value: incremented, it leaves what was sealed before closed for
 // good, in every copy. The TPM's owner can remove the index and define it again, but such
-// a counter begins above every one there was (Part 1, 37.2.5.4, "NV counters").
+// a counter begins above every one there was (Part 1, "NV counters").
 //
 // The index has an empty authorization of its own: whoever can use the TPM can increment
 // or remove it, and thereby destroy what is sealed under it, as by clearing the TPM.
@@ -22,44 +22,34 @@ type Counter struct {
 	SRK   [nameSize]byte // the Name of the storage root key
 }
 
-// nameSize is the length of a Name with SHA-256.
-const nameSize = 2 + 32
-
-// The NV indices of owners (Part 2, 13.1, and the TCG's registry of handles).
 const (
+	nameSize    = 2 + 32 // of a Name with SHA-256
+	counterSize = 8
+
+	// The NV indices of owners (Part 2, 13.1, and the TCG's registry of handles).
 	firstIndex = 0x01800000
 	indexBits  = 22
-	maxTries   = 16 // to find one that is free
 )
 
-// public is the index's public area, which has a Name; after its first increment it is
-// written.
+// public is the index's public area. Its first increment makes it written, and gives it
+// another Name.
 func (c *Counter) public(written bool) tpm2.TPMSNVPublic {
 	return tpm2.TPMSNVPublic{
-		NVIndex: tpm2.TPMHandle(c.Index),
-		NameAlg: tpm2.TPMAlgSHA256,
-		Attributes: tpm2.TPMANV{
-			NT: tpm2.TPMNTCounter, AuthRead: true, AuthWrite: true, NoDA: true, Written: written,
-		},
-		DataSize: counterSize,
+		NVIndex:    tpm2.TPMHandle(c.Index),
+		NameAlg:    tpm2.TPMAlgSHA256,
+		Attributes: tpm2.TPMANV{NT: tpm2.TPMNTCounter, AuthRead: true, AuthWrite: true, NoDA: true, Written: written},
+		DataSize:   counterSize,
 	}
 }
 
-const counterSize = 8
-
-// named is the index, as written or not.
-func (c *Counter) named(written bool) tpm2.NamedHandle {
+// named is the index for commands, which session authorizes.
+func (c *Counter) named(written bool, session tpm2.Session) (tpm2.AuthHandle, tpm2.NamedHandle) {
 	public := c.public(written)
 	name, err := tpm2.NVName(&public)
 	if err != nil { // of what cannot be marshalled
 		panic("internal error: " + err.Error())
 	}
-	return tpm2.NamedHandle{Handle: public.NVIndex, Name: *name}
-}
-
-func (c *Counter) authorized(written bool, session tpm2.Session) tpm2.AuthHandle {
-	n := c.named(written)
-	return tpm2.AuthHandle{Handle: n.Handle, Name: n.Name, Auth: session}
+	return tpm2.AuthHandle{Handle: public.NVIndex, Name: *name, Auth: session}, tpm2.NamedHandle{Handle: public.NVIndex, Name: *name}
 }
 
 // NewCounter defines a counter in this machine's TPM and gives it its first value. pinned
@@ -73,29 +63,20 @@ func NewCounter(ctx context.Context, m *entropy.Mixer, pinned []byte) (c Counter
 	if err := d.isPinned(&Options{TPM: pinned}); err != nil {
 		return c, 0, err
 	}
-	copy(c.SRK[:], d.srk.Name)
-	for range maxTries {
-		var random [4]byte
-		if err := m.Fill("counter index", random[:]); err != nil {
-			return c, 0, err
-		}
-		c.Index = firstIndex | binary.BigEndian.Uint32(random[:])>>(32-indexBits)
-		_, err = tpm2.NVDefineSpace{
-			AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()},
-			PublicInfo: tpm2.New2B(c.public(false)),
-		}.Execute(d.With(ctx))
-		if !errors.Is(err, tpm2.TPMRCNVDefined) {
-			break
-		}
+	var random [4]byte
+	if err := m.Fill("counter index", random[:]); err != nil {
+		return c, 0, err
 	}
-	if err != nil {
-		return c, 0, d.Err(err)
+	c.Index = firstIndex | binary.BigEndian.Uint32(random[:])>>(32-indexBits)
+	copy(c.SRK[:], d.srk.Name)
+	if _, err := (tpm2.NVDefineSpace{
+		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()},
+		PublicInfo: tpm2.New2B(c.public(false)),
+	}).Execute(d.With(ctx)); err != nil {
+		return Counter{}, 0, d.Err(err)
 	}
 	if err = c.increment(ctx, d, false); err == nil {
 		value, err = c.read(ctx, d)
-	}
-	if err != nil {
-		c.remove(ctx, d)
 	}
 	return c, value, err
 }
@@ -126,7 +107,11 @@ func (c *Counter) Increment(ctx context.Context) error {
 
 // Remove removes the counter from the TPM: what is sealed under it is lost.
 func (c *Counter) Remove(ctx context.Context) error {
-	return c.with(ctx, func(d *device) error { return c.remove(ctx, d) })
+	return c.with(ctx, func(d *device) error {
+		_, index := c.named(true, nil)
+		_, err := tpm2.NVUndefineSpace{AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()}, NVIndex: index}.Execute(d.With(ctx))
+		return c.failed(d, err)
+	})
 }
 
 // The sessions prove to both sides that what is asked and answered is the other's: whatever
@@ -134,12 +119,14 @@ func (c *Counter) Remove(ctx context.Context) error {
 // make up a value.
 
 func (c *Counter) increment(ctx context.Context, d *device, written bool) error {
-	_, err := tpm2.NVIncrement{AuthHandle: c.authorized(written, d.session()), NVIndex: c.named(written)}.Execute(d.With(ctx))
+	auth, index := c.named(written, d.session())
+	_, err := tpm2.NVIncrement{AuthHandle: auth, NVIndex: index}.Execute(d.With(ctx))
 	return c.failed(d, err)
 }
 
 func (c *Counter) read(ctx context.Context, d *device) (uint64, error) {
-	rsp, err := tpm2.NVRead{AuthHandle: c.authorized(true, d.session()), NVIndex: c.named(true), Size: counterSize}.Execute(d.With(ctx))
+	auth, index := c.named(true, d.session())
+	rsp, err := tpm2.NVRead{AuthHandle: auth, NVIndex: index, Size: counterSize}.Execute(d.With(ctx))
 	if err != nil {
 		return 0, c.failed(d, err)
 	}
@@ -147,13 +134,6 @@ func (c *Counter) read(ctx context.Context, d *device) (uint64, error) {
 		return 0, &Error{Kind: ErrNoCounter}
 	}
 	return binary.BigEndian.Uint64(rsp.Data.Buffer), nil
-}
-
-func (c *Counter) remove(ctx context.Context, d *device) error {
-	_, err := tpm2.NVUndefineSpace{
-		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()}, NVIndex: c.named(true),
-	}.Execute(d.With(ctx))
-	return c.failed(d, err)
 }
 
 // failed gives an error of a command on the index its kind.
@@ -171,21 +151,16 @@ type counted struct {
 }
 
 // command is the policy command for a session, authorized by another.
-func (p *counted) command(policy tpm2.TPMHandle, auth tpm2.Session) tpm2.PolicyNV {
+func (p *counted) command(policy tpm2.TPMHandle, session tpm2.Session) tpm2.PolicyNV {
+	auth, index := p.counter.named(true, session)
 	return tpm2.PolicyNV{
-		AuthHandle:    p.counter.authorized(true, auth),
-		NVIndex:       p.counter.named(true),
-		PolicySession: policy,
-		OperandB:      tpm2.TPM2BOperand{Buffer: binary.BigEndian.AppendUint64(nil, p.value)},
-		Operation:     tpm2.TPMEOEq,
+		AuthHandle: auth, NVIndex: index, PolicySession: policy, Operation: tpm2.TPMEOEq,
+		OperandB: tpm2.TPM2BOperand{Buffer: binary.BigEndian.AppendUint64(nil, p.value)},
 	}
 }
 
-// A box is data sealed under a counter:
-//
-//	 0   1  PIN      1 if it takes one, else 0
-//	 1  32  unique   of the object
-//	33      the content of the TPM2B_PRIVATE
+// A box is data sealed under a counter: a byte that is 1 if it takes a PIN, the unique
+// field of the object, and the content of its TPM2B_PRIVATE.
 const boxHeader = 1 + uniqueSize
 
 // key is what a box holds, as a key without a recipient.
@@ -199,21 +174,18 @@ func (c *Counter) key(box []byte, at uint64) *Key {
 
 // Seal seals data, at most 128 bytes, so that it opens while the counter stands at a value,
 // and with the PIN unless that is empty. Both stay the caller's. Errors are as those of
-// [Seal].
+// the function Seal.
 func (c *Counter) Seal(ctx context.Context, data []byte, at uint64, pin []byte) (box []byte, err error) {
 	k := c.key(nil, at)
-	if k.pin = len(pin) > 0; k.pin {
+	box = make([]byte, 1, boxHeader+maxPrivate)
+	if len(pin) > 0 {
 		if err := CheckPIN(pin); err != nil {
 			return nil, err
 		}
+		k.pin, box[0] = true, 1
 	}
 	err = c.with(ctx, func(d *device) error { return d.create(ctx, &k.sealed, data, pin) })
-	box = make([]byte, 1, boxHeader+len(k.private))
-	if k.pin {
-		box[0] = 1
-	}
-	box = append(box, k.unique[:]...)
-	return append(box, k.private...), err
+	return append(append(box, k.unique[:]...), k.private...), err
 }
 
 // Unseal opens a box with the PIN that ask gives, if it takes one. Data and PIN are the

@@ -24,7 +24,7 @@ own, some kilobytes long. It serves
 
   - where the file cannot be changed, as on a tape, a DVD or in an object store:
     change the recipients in the detached head, and use it with decrypt --head;
-  - where the head of the file is full: the detached one has as much room as it needs;
+  - where the file's head is full: the detached one has the room that it needs;
   - as a reserve, should both copies of the head in the file be lost.
 
 Of a file's two copies and a detached head, the newest that is authentic counts. So an

@@ -58,5 +58,17 @@ var meanings = map[string]meaning{
 	"TAIL":   {"the copy of the head at the end of the file is damaged or missing. The content is not touched.", "bulla recipients repair writes it anew."},
 	"TAIL-2": {"the two copies of the head differ, as an interrupted change of recipients leaves them. A removed recipient may still open the older.", "bulla recipients repair makes both the newer one."},
 
+	"COPY": {"the copies of the head are those of two containers: the file was put together, and two recipients might read two contents.", "get another copy of the file; bulla salvage --from head or --from tail reads it by one of the two."},
+
 	"ZSTD": {"what is compressed in the file is not as it should be: the program that compressed it made a mistake. What is sealed is authentic.", "bulla decrypt --raw gives the Zstandard stream as it is, for another program to try; report it to whoever wrote the file."},
+
+	"SET":   {"the parts of the set do not belong together, or one is not as it should be.", "get the part that is named again, from where the set was written to."},
+	"SET-1": {"a part of the set is missing.", "put the part that is named beside the root; an index that is lost can be made anew from the volumes."},
+
+	"GRANT":    {"the grant was not written by a correct program.", "ask its maker for another one."},
+	"GRANT-11": {"the file is not the one that the grant is for, or not all of it is there.", "look for the file that was there when the grant was made."},
+
+	"PAR":    {"the parity file is damaged, or is another file's.", "make another one with bulla parity, once bulla verify finds the file itself valid."},
+	"ORIGIN": {"the signature is not one of this file as it is, or not by a signer that you allow.", "ask whoever signed the file for it, and compare with their copy."},
+	"EPOCH":  {"the calendar or the keeper is damaged, or was not written by a correct program.", "get another copy of it; without one, what only its keys open is lost."},
 }

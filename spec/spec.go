@@ -1,14 +1,15 @@
-// Package spec carries the specification of the container format, and takes its
-// clauses apart, so that a program can say what a clause that it names demands.
+// Package spec carries the specification, and takes its clauses apart, so that a
+// program can say what a clause that it names demands.
 //
-//	bulla.md      the format: normative
+//	bulla.md      the container format: normative
+//	set.md …      what builds on it: each with clauses of its own
 //	registry.md   the registered numbers
 //	rationale.md  why it is so
 //	security.md   what is claimed, and what is not
 package spec
 
 import (
-	_ "embed"
+	"embed"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,6 +20,12 @@ import (
 //
 //go:embed bulla.md
 var Text string
+
+//go:embed *.md
+var documents embed.FS
+
+// Container is the document that the others build on.
+const Container = "bulla.md"
 
 // A Level is the strongest word in a clause (RFC 2119).
 type Level string
@@ -41,11 +48,13 @@ const (
 
 // A Clause is what the specification says under one identifier.
 type Clause struct {
-	ID      string `json:"clause"` // such as "HEAD-7"
-	Level   Level  `json:"level"`
-	Binds   Party  `json:"binds"`
-	Section string `json:"section"` // that it stands in, such as "3. The head"
-	Text    string `json:"text"`    // in one line of Markdown, without its identifier and mark
+	ID    string `json:"clause"` // such as "HEAD-7"
+	Level Level  `json:"level"`
+	Binds Party  `json:"binds"`
+	Text  string `json:"text"` // in one line of Markdown, without its identifier and mark
+
+	Document string `json:"document"` // that it stands in, such as "bulla.md"
+	Section  string `json:"section"`  // of that, such as "3. The head"
 
 	// In plain words, what it means for a user that the clause is broken, and what
 	// to do then.
@@ -59,7 +68,8 @@ func Lookup(id string) (c Clause, ok bool) {
 	return c, ok
 }
 
-// Clauses lists the identifiers of all clauses in the order of the specification.
+// Clauses lists the identifiers of all clauses: those of bulla.md in its order, then
+// those of the others.
 // The caller owns the slice.
 func Clauses() []string { return slices.Clone(parsed().ids) }
 
@@ -82,10 +92,19 @@ var (
 	}
 )
 
-var parsed = sync.OnceValue(func() *clauses { return parse(Text) })
-
-func parse(text string) *clauses {
+var parsed = sync.OnceValue(func() *clauses {
 	all := &clauses{byID: make(map[string]Clause)}
+	all.parse(Container, Text)
+	files, _ := documents.ReadDir(".")
+	for _, f := range files {
+		if text, _ := documents.ReadFile(f.Name()); f.Name() != Container {
+			all.parse(f.Name(), string(text))
+		}
+	}
+	return all
+})
+
+func (all *clauses) parse(document, text string) {
 	section := ""
 	for _, s := range items(text) {
 		if title, ok := strings.CutPrefix(s, heading); ok {
@@ -97,7 +116,7 @@ func parse(text string) *clauses {
 			continue
 		}
 		id := s[m[2]:m[3]]
-		c := Clause{ID: id, Level: Declares, Binds: File, Section: section, Text: s[:m[0]] + s[m[1]:]}
+		c := Clause{ID: id, Level: Declares, Binds: File, Document: document, Section: section, Text: s[:m[0]] + s[m[1]:]}
 		if m[4] >= 0 {
 			c.Binds = Party(s[m[4]:m[5]])
 		}
@@ -112,7 +131,6 @@ func parse(text string) *clauses {
 		all.ids = append(all.ids, id)
 		all.byID[id] = c
 	}
-	return all
 }
 
 // heading begins the title of a section.

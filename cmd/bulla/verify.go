@@ -369,7 +369,7 @@ func (a *app) explainClauses(id string) error {
 		if i > 0 {
 			a.printf("\n")
 		}
-		a.printf("%s (a %s of the %s), section %s\n%s\n", c.ID, c.Level, c.Binds, c.Section, c.Text)
+		a.printf("%s (a %s of the %s), %s, section %s\n%s\n", c.ID, c.Level, c.Binds, c.Document, c.Section, c.Text)
 		a.printf("If it is broken: %s\nWhat to do: %s\n", c.Means, c.Remedy)
 	}
 	return a.outErr

@@ -13,7 +13,7 @@ import (
 
 // A Maker makes the parity file of the container that is written to it, in one pass. It
 // is for one goroutine. It holds up to 64 MiB of chunks, and 64 KiB for each of up to
-// 2048 cells (4096 if a group has more than 64).
+// 1024 cells (2048 if a group has more than 64).
 type Maker struct {
 	geometry
 	dst     io.Writer

@@ -38,10 +38,10 @@ func madeDeep(t testing.TB, container []byte, cells, depth, piece int) ([]byte, 
 	return out.Bytes(), s
 }
 
-// depth is the depth that a Maker chooses: what 128 MiB of cells allow.
+// depth is the depth that a Maker chooses: what 64 MiB of cells allow.
 func depth(cells int) int {
 	for d := 256; ; d /= 2 {
-		if cells*d <= 2048 {
+		if cells*d <= 1024 || d == 16 {
 			return d
 		}
 	}

@@ -22,9 +22,11 @@ type Place interface {
 
 // RepairOptions say how a container is repaired.
 type RepairOptions struct {
-	Opener  Opener        // tells which chunks are authentic; nil without a key
 	Workers int           // 0 for as many as there are processors
 	Done    *atomic.Int64 // counts the bytes of the container that were read; may be nil
+
+	// Open opens the container by a copy of its head; nil without a key.
+	Open func(head []byte) (Opener, error)
 
 	// Undo is what an earlier repair has saved, finished or not; nil if there is none.
 	Undo *Undo
@@ -74,7 +76,6 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	if err != nil {
 		return nil, err
 	}
-	c.opener = opts.Opener
 	switch u := opts.Undo; {
 	case u != nil && u.identity != c.identity:
 		return nil, ErrOther
@@ -82,6 +83,15 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 		c.before, c.was = &past{u, place}, u.Size
 	case opts.Source != nil:
 		c.before = opts.Source
+	}
+	if opts.Open != nil {
+		r := &Report{}
+		if err = c.copies(r); err == nil {
+			c.opener, err = opts.Open(r.head)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	var windows []int64 // where something is amiss
 	var ranges []Range  // that are going to be overwritten
@@ -118,13 +128,22 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 			return res, err
 		}
 	}
+	last := make([]byte, c.chunkLen(c.chunks-1))
+	readAt(place, last, c.chunkAt(c.chunks-1), chunkSize)
+	sure := c.opens(c.chunks-1, last) // else it may not be the last, and the tail not there (PAR-20)
+	if !sure {
+		res.Unrepaired = max(1, res.Unrepaired)
+	}
 	for _, at := range ends {
+		if at > 0 && !sure {
+			continue
+		}
 		if _, err := place.WriteAt(r.head, at); err != nil {
 			return res, err
 		}
 		res.CopyWritten = true
 	}
-	if r.Whole != size {
+	if r.Whole != size && sure {
 		if err := place.Truncate(r.Whole); err != nil {
 			return res, err
 		}
@@ -149,7 +168,7 @@ func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
 		ranges[i].Length = min(ranges[i].Length, c.was-ranges[i].Offset)
 	}
 	ranges = slices.DeleteFunc(ranges, func(r Range) bool { return r.Length <= 0 })
-	if len(ranges) == 0 || opts.Source != nil {
+	if len(ranges) == 0 && c.geometry.size() == c.size || opts.Source != nil {
 		return nil
 	}
 	if opts.Undo != nil {

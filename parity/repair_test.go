@@ -78,8 +78,8 @@ func (d *disk) Sync() error {
 }
 
 // repair repairs d in place. undo is the undo file, before and after.
-func repair(d *disk, par []byte, undo *[]byte, opener parity.Opener) (*parity.Result, error) {
-	opts := &parity.RepairOptions{Workers: 2, Opener: opener, Save: func(write func(io.Writer) error) (*parity.Undo, error) {
+func repair(d *disk, par []byte, undo *[]byte, open func([]byte) (parity.Opener, error)) (*parity.Result, error) {
+	opts := &parity.RepairOptions{Workers: 2, Open: open, Save: func(write func(io.Writer) error) (*parity.Undo, error) {
 		var b bytes.Buffer
 		if err := write(&b); err != nil {
 			return nil, err

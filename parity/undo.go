@@ -3,6 +3,7 @@ package parity
 import (
 	"bufio"
 	"encoding/binary"
+	"hash/crc32"
 	"io"
 	"sort"
 
@@ -31,13 +32,22 @@ type undoHeader struct {
 	Identity [format.IdentitySize]byte
 	Size     int64
 	Extents  int64
-	Checksum uint32 // CRC-32C of the identity
+	Checksum uint32 // CRC-32C of all before
+}
+
+func (h *undoHeader) sum() uint32 {
+	b, _ := binary.Append(nil, binary.BigEndian, h)
+	return crc(b[:len(b)-4])
 }
 
 type undoExtent struct {
 	Offset   int64
 	Length   uint32 // at most undoPiece
-	Checksum uint32 // CRC-32C of the bytes
+	Checksum uint32 // CRC-32C of the offset and the bytes
+}
+
+func (e *undoExtent) sum(b []byte) uint32 {
+	return crc32.Update(crc(binary.BigEndian.AppendUint64(nil, uint64(e.Offset))), castagnoli, b)
 }
 
 const undoPiece = 1 << 20
@@ -48,7 +58,7 @@ func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
 	r := io.NewSectionReader(src, 0, size)
 	bad := &format.ParseError{Clause: "PAR-19", Field: "undo file", Kind: format.ErrDamaged, Reason: "it is no undo file, or not whole"}
 	var h undoHeader
-	if binary.Read(r, binary.BigEndian, &h) != nil || string(h.Magic[:]) != undoMagic || h.Checksum != crc(h.Identity[:]) {
+	if binary.Read(r, binary.BigEndian, &h) != nil || string(h.Magic[:]) != undoMagic || h.Checksum != h.sum() {
 		return nil, bad
 	}
 	u := &Undo{Size: h.Size, identity: h.Identity, src: src}
@@ -59,7 +69,7 @@ func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
 			return nil, bad
 		}
 		at, _ := r.Seek(0, io.SeekCurrent)
-		if _, err := io.ReadFull(r, buf[:e.Length]); err != nil || crc(buf[:e.Length]) != e.Checksum {
+		if _, err := io.ReadFull(r, buf[:e.Length]); err != nil || e.sum(buf[:e.Length]) != e.Checksum {
 			return nil, bad
 		}
 		after = e.Offset + int64(e.Length)
@@ -74,17 +84,20 @@ func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
 // writeUndo writes an undo file for ranges, sorted and apart, of a container of size bytes.
 func writeUndo(dst io.Writer, identity [format.IdentitySize]byte, before io.ReaderAt, size int64, ranges []Range) error {
 	w := bufio.NewWriterSize(dst, undoPiece)
-	h := undoHeader{Magic: [len(undoMagic)]byte([]byte(undoMagic)), Identity: identity, Size: size, Checksum: crc(identity[:])}
+	h := undoHeader{Magic: [len(undoMagic)]byte([]byte(undoMagic)), Identity: identity, Size: size}
 	for _, r := range ranges {
 		h.Extents += (r.Length + undoPiece - 1) / undoPiece
 	}
+	h.Checksum = h.sum()
 	binary.Write(w, binary.BigEndian, &h) // errors stick, until Flush
 	buf := make([]byte, undoPiece)
 	for _, r := range ranges {
 		for r.Length > 0 {
 			part := buf[:min(undoPiece, r.Length)]
 			readAt(before, part, r.Offset, blockSize) // what cannot be read is lost anyway
-			binary.Write(w, binary.BigEndian, undoExtent{r.Offset, uint32(len(part)), crc(part)})
+			e := undoExtent{Offset: r.Offset, Length: uint32(len(part))}
+			e.Checksum = e.sum(part)
+			binary.Write(w, binary.BigEndian, &e)
 			if _, err := w.Write(part); err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
+	"bulla/stream"
 )
 
 // undoSuffix ends the names of what a repair in place has saved.
@@ -74,6 +75,16 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 		return a.files.Remove(name + undoSuffix)
 	}
 	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
+	if r.given() {
+		ids, err := r.find(false)
+		if err != nil {
+			return err
+		}
+		opts.Open = func(head []byte) (parity.Opener, error) {
+			o, err := stream.NewChunkOpener(cmd.Context(), head, ids.all)
+			return o, ids.explain(err)
+		}
+	}
 	if r.name != "" {
 		return a.repairCopy(cmd.Context(), r, name, opts)
 	}
@@ -154,7 +165,7 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	in := a.newInput(p.Blob, name)
 	res, err := a.repairWith(ctx, r, in, par, p.InPlace(), opts)
 	saved.Close()
-	if err == nil && saved != nil && opts.Opener != nil {
+	if err == nil && saved != nil && opts.Open != nil {
 		err = a.files.Remove(name + undoSuffix)
 		saved = nil
 	}

@@ -89,7 +89,7 @@ func TestClauses(t *testing.T) {
 	for _, id := range ids {
 		t.Logf("%-8s violated by %3d vectors, exercised by %3d", id, violated[id], covered[id])
 	}
-	if len(all) < 200 || negative < 120 {
+	if len(all) < 760 || negative < 450 {
 		t.Errorf("%d vectors, %d negative: there were more", len(all), negative)
 	}
 }

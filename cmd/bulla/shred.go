@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -14,12 +13,11 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/slot"
-	"bulla/stream"
 )
 
 type shredFlags struct {
 	listFlags
-	dryRun, yes bool
+	dryRun, yes, allVersions bool
 }
 
 func shredCommand(a *app) *cobra.Command {
@@ -29,7 +27,7 @@ func shredCommand(a *app) *cobra.Command {
 		Short: "Destroy files: no key opens them any more",
 		Long: `Destroy both copies of the head of each FILE in place, and the copy in FILE` + paritySuffix + `.
 Without a head no key opens the rest. Of a set, name the root: nothing opens the
-volumes without it. First it lists who can open the file, as recipients list does,
+volumes without it. An object in a bucket that keeps versions takes --all-versions. First it lists who can open the file, as recipients list does,
 and what it cannot reach, and asks, unless --yes is given.
 
 Beyond its reach are copies and backups, snapshots, the old blocks of flash disks and
@@ -49,6 +47,7 @@ docs/shred.md. A run that was interrupted is finished by the next one.`,
 	f := cmd.Flags()
 	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "show what would be destroyed, and write nothing")
 	f.BoolVar(&s.yes, "yes", false, "do not ask")
+	f.BoolVar(&s.allVersions, "all-versions", false, "of an object in a bucket that keeps versions: delete all of them")
 	s.identityFlags.register(a, cmd)
 	s.whom.registerPublic(a, cmd, toFind)
 	return cmd
@@ -57,15 +56,15 @@ docs/shred.md. A run that was interrupted is finished by the next one.`,
 // A shredding is what shred says of a file, in JSON as it stands.
 type shredding struct {
 	safetext.FileField
-	DryRun   bool           `json:"dry_run,omitempty"`
-	Shredded bool           `json:"shredded"`             // it is, now or by an earlier run
-	Slots    []listedSlot   `json:"slots"`                // who can open it; none if no copy of its head is sound
-	Parity   safetext.Name  `json:"parity,omitempty"`     // whose copy of the head is destroyed, too
-	Leads    safetext.Name  `json:"leads_to,omitempty"`   // the file that a symbolic link leads to
-	Links    int            `json:"hard_links,omitempty"` // if there are several
-	patch    *storage.Patch // nil in a dry run
-	name     string
-	before   bool // an earlier run has destroyed the container itself
+	DryRun   bool          `json:"dry_run,omitempty"`
+	Shredded bool          `json:"shredded"`             // it is, now or by an earlier run
+	Role     string        `json:"role,omitempty"`       // of its head
+	Slots    []listedSlot  `json:"slots"`                // who can open it; none if no copy of its head is sound
+	Parity   safetext.Name `json:"parity,omitempty"`     // whose copy of the head is destroyed, too
+	Leads    safetext.Name `json:"leads_to,omitempty"`   // the file that a symbolic link leads to
+	Links    int           `json:"hard_links,omitempty"` // if there are several
+
+	*headSource // patch is nil in a dry run
 }
 
 // Both copies lie in the first and in the last shredSize bytes, however long they are: so
@@ -93,9 +92,7 @@ func (a *app) shred(ctx context.Context, s *shredFlags, names []string) error {
 			errs = append(errs, err)
 			continue
 		}
-		if d.patch != nil {
-			defer d.patch.Close()
-		}
+		defer d.in.Close()
 		all = append(all, d)
 		a.tellShred(d)
 	}
@@ -106,7 +103,7 @@ func (a *app) shred(ctx context.Context, s *shredFlags, names []string) error {
 	}
 	for _, d := range all {
 		if !s.dryRun {
-			if err := a.destroy(d); err != nil {
+			if err := a.destroy(ctx, d, s.allVersions); err != nil {
 				errs = append(errs, err)
 				continue
 			}
@@ -125,82 +122,81 @@ func (a *app) shred(ctx context.Context, s *shredFlags, names []string) error {
 
 // toShred opens a file that is to be destroyed, and finds out who can open it.
 func (a *app) toShred(ctx context.Context, s *shredFlags, name string, ids *identities, named []namedRecipient) (d *shredding, err error) {
-	d = &shredding{FileField: safetext.Name(name).AsFile(), DryRun: s.dryRun, Slots: []listedSlot{}}
-	var in *input
+	h := &headSource{}
 	if s.dryRun {
-		in, err = a.openInput(name)
-	} else if d.patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
-		in = a.newInput(d.patch.Blob, name)
+		h.in, err = a.openInput(name)
+	} else if h.patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
+		h.in = a.newInput(h.patch.Blob, name)
 	}
 	if err != nil {
-		return nil, withVersions(err)
-	}
-	defer func() {
-		if s.dryRun || err != nil {
-			in.Close()
-		}
-	}()
-	d.name = in.name
-	if !in.regular {
-		return nil, &storage.Error{Kind: storage.NotPatchable, Name: name}
-	}
-	if err := d.judgeFile(in); err != nil {
 		return nil, err
 	}
-	copies := format.ReadCopies(in.At(), in.size)
-	usable := copies.Usable()
-	begin := make([]byte, len(format.ShreddedMark))
-	in.At().ReadAt(begin, 0)
-	d.before = bytes.Equal(begin, []byte(format.ShreddedMark)) && len(usable) == 0
-	if errors.Is(copies.HeadErr, format.ErrNotBulla) && len(usable) == 0 && !d.before {
-		return nil, about(in.name, copies.HeadErr)
+	h.name = h.in.name
+	d = &shredding{FileField: h.in.given.AsFile(), DryRun: s.dryRun, Slots: []listedSlot{}, headSource: h}
+	if err = d.judgeFile(); err == nil {
+		err = d.judgeHead(ctx, ids, named)
 	}
-	d.Shredded = d.before
-	if len(usable) > 0 {
-		d.Slots = newListing(d.File, usable[0].Head).Slots
+	if err != nil {
+		h.close()
 	}
-	if h, err := stream.EditHead(ctx, in.At(), in.size, ids.all, &stream.HeadOptions{AllowTruncated: true}); err == nil {
-		defer h.Close()
-		for _, id := range ids.all {
-			if r := slot.RecipientOf(id); r != nil {
-				named = append(named, namedRecipient{r, theOpener})
-			}
-		}
-		d.Slots = keyedListing(d.File, h, named).Slots
-	}
-	return d, nil
-}
-
-// withVersions adds to the refusal of a bucket that keeps versions why.
-func withVersions(err error) error {
-	if errors.Is(err, storage.Versioned) {
-		return withHint(err, "overwriting it destroys nothing: delete all of its versions with the store's own tools")
-	}
-	return err
+	return d, err
 }
 
 // judgeFile looks at names: what a link leads to, other names, and a parity file.
-func (d *shredding) judgeFile(in *input) error {
-	if in.InStore() {
+func (d *shredding) judgeFile() error {
+	switch st := d.in.Info(); {
+	case d.in.InStore():
 		return nil
+	case !d.in.regular:
+		return &storage.Error{Kind: storage.NotPatchable, Name: d.in.path}
+	case st.Mode().Perm()&0o200 == 0:
+		return refuse("chmod u+w "+safetext.Shell(d.in.path)+" if it is to go", "%s is read-only", d.name)
+	case storage.Links(st) > 1:
+		d.Links = storage.Links(st)
 	}
-	st := in.Info()
-	if st.Mode().Perm()&0o200 == 0 {
-		return refuse("chmod u+w "+safetext.Shell(in.path)+" if it is to go", "%s is read-only", in.name)
-	}
-	if n := storage.Links(st); n > 1 {
-		d.Links = n
-	}
-	if l, err := os.Lstat(in.path); err == nil && l.Mode()&fs.ModeSymlink != 0 {
-		to, err := filepath.EvalSymlinks(in.path)
+	if l, err := os.Lstat(d.in.path); err == nil && l.Mode()&fs.ModeSymlink != 0 {
+		to, err := filepath.EvalSymlinks(d.in.path)
 		if err != nil {
 			return err
 		}
 		d.Leads = safetext.Name(to)
 	}
-	if path := in.path + paritySuffix; exists(path) {
+	if path := d.in.path + paritySuffix; exists(path) {
 		d.Parity = safetext.Name(path)
 	}
+	return nil
+}
+
+// judgeHead finds out who can open the file. It refuses what is no container, and what is
+// but a part of a set.
+func (d *shredding) judgeHead(ctx context.Context, ids *identities, named []namedRecipient) error {
+	copies := format.ReadCopies(d.in.At(), d.in.size)
+	usable := copies.Usable()
+	if len(usable) == 0 {
+		begin := make([]byte, len(format.ShreddedMark))
+		d.in.At().ReadAt(begin, 0)
+		d.Shredded = string(begin) == format.ShreddedMark
+		if errors.Is(copies.HeadErr, format.ErrNotBulla) && !d.Shredded {
+			return about(d.name, copies.HeadErr)
+		}
+		return nil
+	}
+	head := usable[0].Head
+	d.Role, d.Slots = head.Role.String(), newListing(d.File, head).Slots
+	if head.Role == format.RoleVolume || head.Role == format.RoleIndex {
+		return refuse(roleHints[head.Role], "%s is a %v: destroying it ends nothing, and damages its set", d.name, head.Role)
+	}
+	h, err := d.open(ctx, ids)
+	if err != nil {
+		return nil // none of the keys: the slots are listed as everybody sees them
+	}
+	defer h.Close()
+	for _, id := range ids.all {
+		if r := slot.RecipientOf(id); r != nil {
+			named = append(named, namedRecipient{r, theOpener})
+		}
+	}
+	d.Slots = keyedListing(d.File, h, named).Slots
 	return nil
 }
 
@@ -210,7 +206,7 @@ func (a *app) tellShred(d *shredding) {
 		return
 	}
 	switch {
-	case d.before:
+	case d.Shredded:
 		a.printf("%s: destroyed by an earlier run\n", d.File)
 	case len(d.Slots) == 0:
 		a.printf("%s: neither copy of its head is sound\n", d.File)
@@ -219,6 +215,9 @@ func (a *app) tellShred(d *shredding) {
 	}
 	for _, s := range d.Slots {
 		a.printf("%s\n", s.line())
+	}
+	if d.Role == format.RoleRoot.String() {
+		a.printf("it is the root of a set: nothing opens its volumes any more; they stay where they are\n")
 	}
 	if d.Leads != "" {
 		a.printf("it is a link: %s is destroyed\n", d.Leads)
@@ -233,23 +232,27 @@ func (a *app) tellShred(d *shredding) {
 }
 
 // destroy overwrites both ends of a container, and the copy of its head in the parity file
-// last: each is durable before the next.
-func (a *app) destroy(d *shredding) error {
-	size := d.patch.Size()
+// last: each is durable before the next. Of an object that keeps versions it deletes all.
+func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error {
+	size := d.in.size
 	first := make([]byte, min(size, shredSize))
 	copy(first, format.ShreddedMark)
 	changes := []storage.Change{{New: first}}
-	if rest := size - int64(len(first)); rest > 0 {
-		n := min(rest, shredSize)
+	if n := min(size-int64(len(first)), shredSize); n > 0 {
 		changes = append(changes, storage.Change{Offset: size - n, New: make([]byte, n)})
 	}
-	if err := d.patch.Apply(changes...); errors.Is(err, storage.HalfPatched) {
+	err := d.patch.Apply(changes...)
+	switch {
+	case errors.Is(err, storage.Versioned) && allVersions:
+		n, err := a.s3.DeleteVersions(ctx, string(d.in.given))
+		a.note("%s: %s deleted", d.name, plural(n, "version"))
+		return err
+	case errors.Is(err, storage.Versioned):
+		return withHint(err, "overwriting it destroys nothing: --all-versions deletes it with all of its versions")
+	case errors.Is(err, storage.HalfPatched):
 		return withHint(err, "it may still open: run it again once writing works")
-	} else if err != nil {
-		return withVersions(err)
-	}
-	if d.Parity == "" {
-		return nil
+	case err != nil || d.Parity == "":
+		return err
 	}
 	p, err := a.files.Patch(string(d.Parity), storage.PatchOptions{})
 	if err != nil {
@@ -257,11 +260,11 @@ func (a *app) destroy(d *shredding) error {
 	}
 	defer p.Close()
 	if n := min(p.Size()-parityHeadAt, shredSize); n > 0 {
-		return p.Apply(storage.Change{Offset: parityHeadAt, New: make([]byte, n)})
+		err = p.Apply(storage.Change{Offset: parityHeadAt, New: make([]byte, n)})
 	}
-	return nil
+	return err
 }
 
-// parityHeadAt is where a parity file has its copy of the head (spec/parity.md). What
-// comes after it serves to repair the container, which is gone.
+// parityHeadAt is where a parity file has its copy of the head (spec/parity.md, section 2).
+// What comes after it serves to repair the container, which is gone.
 const parityHeadAt = 512

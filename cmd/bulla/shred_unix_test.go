@@ -4,13 +4,20 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
 	"bulla/format"
+	"bulla/internal/storage/s3/s3test"
 )
 
 // TestShredCut is about a file of which a run that was killed has destroyed a part: all of
@@ -106,5 +113,86 @@ func TestShredKilled(t *testing.T) {
 		if c := start(t, dir, nil, "decrypt", "-o", "-", "c.bulla"); c.code() != exitUnsupported {
 			t.Fatalf("it opens: %s", c.errs.String())
 		}
+	}
+}
+
+// TestShredRoles is about what is no file of its own: a set goes with its root, whatever
+// there is of its volumes, and a part of a set does not go.
+func TestShredRoles(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[format.Role]struct {
+		code      int
+		out, errs string
+	}{
+		format.RoleRoot:   {0, "it is the root of a set: nothing opens its volumes any more", ""},
+		format.RoleGrant:  {0, "1 recipient can open it", ""},
+		format.RoleVolume: {exitRefused, "", "x is a volume: destroying it ends nothing, and damages its set\nbulla: hint: name the set's root"},
+		format.RoleIndex:  {exitRefused, "", "x is a set index: destroying it ends nothing"},
+	} {
+		dir := t.TempDir()
+		part := format.Part{Role: role}
+		if role.InSet() {
+			part.Set = format.SetID{1}
+		}
+		ofRole(t, dir, "x", part)
+		before, err := os.ReadFile(filepath.Join(dir, "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := saidBy(dir, nil, "shred", "--yes", "x")
+		if code != want.code || !strings.Contains(out, want.out) || !strings.Contains(errs, want.errs) {
+			t.Errorf("%v: %d, %s%s", role, code, out, errs)
+		}
+		after, err := os.ReadFile(filepath.Join(dir, "x"))
+		if err != nil || bytes.Equal(before, after) != (code != 0) || code == 0 && bytes.Contains(after, before[64:96]) {
+			t.Errorf("%v: it is there, or is not (%v)", role, err)
+		}
+	}
+}
+
+// TestShredObjects is about objects in a store: in a bucket that keeps versions overwriting
+// one destroys nothing.
+func TestShredObjects(t *testing.T) {
+	srv := s3test.Start(t)
+	for _, v := range s3test.Env(srv.URL) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	dir := workDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		if code, out, errs := saidBy(dir, nil, args...); code != want || !strings.Contains(out+errs, says) {
+			t.Errorf("%q: %d, %s%s", args, code, out, errs)
+		}
+	}
+	run(0, "", "encrypt", "-o", "s3://bucket/a.bulla", "plain")
+	run(0, "1 recipient can open it", "shred", "--dry-run", "s3://bucket/a.bulla")
+	run(0, "", "verify", "s3://bucket/a.bulla")
+	run(0, "", "shred", "--yes", "s3://bucket/a.bulla")
+	run(exitUnsupported, "it was destroyed by bulla shred", "verify", "s3://bucket/a.bulla")
+
+	key := os.Getenv("AWS_ACCESS_KEY_ID")
+	api := s3.New(s3.Options{BaseEndpoint: &srv.URL, Region: "us-east-1", UsePathStyle: true, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: key, SecretAccessKey: key}, nil
+	})})
+	bucket := aws.String("bucket")
+	if _, err := api.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		run(0, "", "encrypt", "--force", "-o", "s3://bucket/v.bulla", "plain")
+	}
+	run(0, "", "encrypt", "-o", "s3://bucket/v.bulla.other", "plain")
+	run(exitRefused, "--all-versions deletes it with all of its versions", "shred", "--yes", "s3://bucket/v.bulla")
+	run(0, "", "verify", "s3://bucket/v.bulla")
+	run(0, "", "shred", "--yes", "--all-versions", "s3://bucket/v.bulla")
+	run(exitIO, "", "verify", "s3://bucket/v.bulla")
+	run(0, "", "verify", "s3://bucket/v.bulla.other")
+	left, err := api.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("v.bulla")})
+	if err != nil || len(left.Versions) != 1 || len(left.DeleteMarkers) != 0 {
+		t.Errorf("%d versions and %d marks are left (%v)", len(left.Versions), len(left.DeleteMarkers), err)
 	}
 }

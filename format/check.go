@@ -52,8 +52,11 @@ func Check(src io.ReaderAt, size int64) *Report {
 	c := ReadCopies(src, size)
 	r := &Report{Size: size, Copies: c, Err: cmp.Or(unread(c.HeadErr), unread(c.TailErr))}
 	r.judge(c.HeadErr)
-	if size <= MaxHeadSize {
-		r.alone = c.alone(src, size)
+	if size <= MaxHeadSize && c.Tail == nil {
+		raw, _ := ReadHead(io.NewSectionReader(src, 0, size))
+		if h, err := ParseDetachedHead(raw); err == nil && int64(len(raw)) == size {
+			r.alone = h
+		}
 	}
 	usable := c.Usable()
 	if len(usable) > 0 {
@@ -67,21 +70,6 @@ func Check(src io.ReaderAt, size int64) *Report {
 		r.Findings = append(r.Findings, c.Compare(usable[0], size, nil)...)
 	}
 	return r
-}
-
-// alone returns the copy of a head that all of src is, nil if it is none.
-func (c *Copies) alone(src io.ReaderAt, size int64) *Head {
-	if c.Head != nil && int64(len(c.head)) == size {
-		return c.Head.Head
-	}
-	if pe, ok := errors.AsType[*ParseError](c.HeadErr); !ok || pe.Clause != HEAD16 {
-		return nil
-	}
-	raw, _ := ReadHead(io.NewSectionReader(src, 0, size)) // one that is longer than those in its container
-	if h, err := ParseDetachedHead(raw); err == nil && int64(len(raw)) == size {
-		return h
-	}
-	return nil
 }
 
 // judge adds the finding that an error of a parser is.

@@ -17,27 +17,20 @@ const (
 	RoleGrant  Role = 4 // the right to read a range of another container
 )
 
+var roleNames = []string{"file", "volume", "set root", "set index", "grant"}
+
 func (r Role) String() string {
-	switch r {
-	case RoleFile:
-		return "file"
-	case RoleVolume:
-		return "volume"
-	case RoleRoot:
-		return "set root"
-	case RoleIndex:
-		return "set index"
-	case RoleGrant:
-		return "grant"
+	if r.Known() {
+		return roleNames[r]
 	}
 	return fmt.Sprintf("role %d", byte(r))
 }
 
 // Known reports whether r is registered (ROLE-1).
-func (r Role) Known() bool { return r <= RoleGrant }
+func (r Role) Known() bool { return int(r) < len(roleNames) }
 
 // InSet reports whether a container of role r belongs to a set, whose id it has.
-func (r Role) InSet() bool { return r == RoleVolume || r == RoleRoot || r == RoleIndex }
+func (r Role) InSet() bool { return RoleVolume <= r && r <= RoleIndex }
 
 // SetIDSize is the length of a [SetID] in bytes.
 const SetIDSize = 12

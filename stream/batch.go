@@ -54,12 +54,9 @@ func (b *batch) plain() *[]byte {
 // the last of its chunks, if final, is number last. It takes the key of the batch
 // before, if that is the same.
 func (b *batch) keyed(keys *seal.Keys, before *seal.ChunkKey, last int64) (err error) {
-	b.key, b.last = before, nil
-	if !b.key.Holds(b.first) {
-		b.key, err = keys.Segment(seal.SegmentOf(b.first)) // FILE-3
-	}
+	b.key, err = keys.Key(b.first, false, before) // FILE-3
 	if b.final && err == nil {
-		b.last, err = keys.Final(last)
+		b.last, err = keys.Key(last, true, nil)
 	}
 	return err
 }

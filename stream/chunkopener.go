@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 
-	"bulla/format"
 	"bulla/internal/seal"
 )
 
@@ -15,12 +13,7 @@ type ChunkOpener struct{ op *opened }
 // NewChunkOpener opens a container by a copy of its head, with which encoded begins. Its
 // errors are those of [EditDetachedHead].
 func NewChunkOpener(ctx context.Context, encoded []byte, identities []Identity) (*ChunkOpener, error) {
-	h, err := format.ParseHead(encoded)
-	if err != nil {
-		return nil, err
-	}
-	c := &format.Copy{Raw: bytes.Clone(encoded[:h.CopySize()]), Head: h}
-	op, err := open(ctx, []*format.Copy{c}, identities, false)
+	op, err := openHead(ctx, encoded, identities, false)
 	if err != nil {
 		return nil, err
 	}
@@ -30,10 +23,7 @@ func NewChunkOpener(ctx context.Context, encoded []byte, identities []Identity) 
 // Opens reports whether sealed is chunk i of the container, which is its last one or not
 // (CHUNK-1). It keeps nothing of sealed.
 func (o *ChunkOpener) Opens(i int64, sealed []byte, last bool) bool {
-	key, err := o.op.keys.Segment(seal.SegmentOf(i))
-	if last {
-		key, err = o.op.keys.Final(i)
-	}
+	key, err := o.op.keys.Key(i, last, nil)
 	if err != nil {
 		return false
 	}

@@ -50,12 +50,7 @@ func EditHead(ctx context.Context, src io.ReaderAt, size int64, identities []Ide
 // one, or that of a container of which no more is at hand. Its errors are those
 // of [NewReaderAt], as far as they do not concern the payload.
 func EditDetachedHead(ctx context.Context, encoded []byte, identities []Identity) (*HeadEditor, error) {
-	h, err := format.ParseDetachedHead(encoded)
-	if err != nil {
-		return nil, err
-	}
-	c := &format.Copy{Raw: bytes.Clone(encoded[:h.CopySize()]), Head: h}
-	op, err := open(ctx, []*format.Copy{c}, identities, true)
+	op, err := openHead(ctx, encoded, identities, true)
 	if err != nil {
 		return nil, err
 	}

@@ -418,7 +418,7 @@ func bigContainer(t testing.TB, k *keyslot.KEK) (l format.Layout, head, last []b
 	if l, err = format.NewLayout(tebibyte+1000, headSize); err != nil {
 		t.Fatal(err)
 	}
-	key, err := keys.Final(l.Chunks - 1)
+	key, err := keys.Key(l.Chunks-1, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -457,7 +457,7 @@ func TestMostChunks(t *testing.T) {
 			t.Errorf("%d workers: a chunk too many: %v", workers, err)
 		}
 		k := v.keys(t, dst.Bytes())
-		last, err := k.Segment(seal.SegmentOf(format.MaxChunks - 1))
+		last, err := k.Key(format.MaxChunks-1, false, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,6 +64,16 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 	return nil, o.noKey(len(ids))
 }
 
+// openHead opens a head by itself, with which encoded begins.
+func openHead(ctx context.Context, encoded []byte, ids []Identity, keepCEK bool) (*opened, error) {
+	h, err := format.ParseDetachedHead(encoded)
+	if err != nil {
+		return nil, err
+	}
+	c := &format.Copy{Raw: bytes.Clone(encoded[:h.CopySize()]), Head: h}
+	return open(ctx, []*format.Copy{c}, ids, keepCEK)
+}
+
 // newestFirst sorts copies of one container (COPY-1) by their generations (READ-1).
 func newestFirst(copies []*format.Copy) []*format.Copy {
 	return slices.SortedStableFunc(slices.Values(copies), func(a, b *format.Copy) int { return cmp.Compare(b.Head.Generation, a.Head.Generation) })

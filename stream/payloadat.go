@@ -239,26 +239,16 @@ func (r *payloadAt) mayBeFinal(i int64) bool {
 
 // key returns the key of a chunk.
 func (r *payloadAt) key(chunk int64) (*seal.ChunkKey, error) {
-	number := seal.SegmentOf(chunk)
-	slot, final := &r.keys[number%keyCache], r.isFinal(chunk)
+	slot, final := &r.keys[chunk/format.SegmentChunks%keyCache], r.isFinal(chunk)
 	if final {
 		slot = &r.final
 	}
-	k := slot.Load()
-	if k.Holds(chunk) {
-		return k, nil
+	kept := slot.Load()
+	k, err := r.op.keys.Key(chunk, final, kept)
+	if k != kept {
+		slot.Store(k)
 	}
-	var err error
-	if final {
-		k, err = r.op.keys.Final(chunk)
-	} else {
-		k, err = r.op.keys.Segment(number)
-	}
-	if err != nil {
-		return nil, err
-	}
-	slot.Store(k)
-	return k, nil
+	return k, err
 }
 
 // name says why chunk i did not open.

@@ -28,18 +28,16 @@ func (s *search) open(b *room, sealed []byte, i int64, final bool) (plain []byte
 	if [format.TagSize]byte(sealed[len(sealed)-format.TagSize:]) == [format.TagSize]byte{} {
 		return nil, false // a hole, most likely: no tag is all zeros
 	}
-	key, derive, number := &b.key, s.Keys.Segment, seal.SegmentOf(i)
+	kept := &b.key
 	if final {
-		key, derive, number = &b.last, s.Keys.Final, i
+		kept = &b.last
 	}
-	if !(*key).Holds(i) {
-		k, err := derive(number)
-		if err != nil {
-			return nil, false
-		}
-		*key = k
+	key, err := s.Keys.Key(i, final, *kept)
+	if err != nil {
+		return nil, false
 	}
-	plain, err := (*key).Open(b.plain[:0], sealed, i, &b.nonce)
+	*kept = key
+	plain, err = key.Open(b.plain[:0], sealed, i, &b.nonce)
 	return plain, err == nil
 }
 

@@ -60,18 +60,16 @@ type ChunkKey struct {
 	first, end int64 // the chunks that it is for, end excluded
 }
 
-// SegmentOf returns the number of the segment that holds a chunk.
-func SegmentOf(chunk int64) int64 { return chunk / format.SegmentChunks }
-
-// Holds reports whether k is for a chunk. It is false for a nil key, so that a
-// caller may keep the last one it used.
+// Holds reports whether k is for a chunk. It is false for a nil key.
 func (k *ChunkKey) Holds(chunk int64) bool { return k != nil && k.first <= chunk && chunk < k.end }
+
+func (k *ChunkKey) isFinal() bool { return k.end-k.first == 1 }
 
 // Seal appends the chunk of that index, sealed, to dst, which must not overlap
 // plain. That is format.ChunkSize bytes long; the last chunk's is shorter (FILE-2).
 func (k *ChunkKey) Seal(dst, plain []byte, index int64, n *Nonce) []byte {
 	k.mustHold(index)
-	if final := k.end-k.first == 1; final != (len(plain) < format.ChunkSize) || len(plain) > format.ChunkSize {
+	if k.isFinal() != (len(plain) < format.ChunkSize) || len(plain) > format.ChunkSize {
 		panic(fmt.Sprintf("seal: internal error: chunk %d has %d bytes", index, len(plain)))
 	}
 	n.set(index)

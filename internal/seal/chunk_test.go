@@ -52,7 +52,7 @@ func keyOf(t testing.TB, k *Keys, index int64, last bool) *ChunkKey {
 	if last {
 		return final(t, k, index)
 	}
-	return segment(t, k, SegmentOf(index))
+	return segment(t, k, index/format.SegmentChunks)
 }
 
 // Chunks at the edges of segments and nodes.
@@ -101,10 +101,10 @@ func TestOpenChunk(t *testing.T) {
 				t.Errorf("%s: gave plaintext that is not authentic", name)
 			}
 		}
-		fails("not final", segment(t, k, SegmentOf(index)), sealed, index)
+		fails("not final", segment(t, k, index/format.SegmentChunks), sealed, index)
 		fails("final, next place", final(t, k, index+1), sealed, index+1)
-		fails("next place", segment(t, k, SegmentOf(index)), sealed, index+1)
-		fails("place in another segment", segment(t, k, SegmentOf(index)+1), sealed, index+format.SegmentChunks)
+		fails("next place", segment(t, k, index/format.SegmentChunks), sealed, index+1)
+		fails("place in another segment", segment(t, k, index/format.SegmentChunks+1), sealed, index+format.SegmentChunks)
 		fails("same place in another suite", final(t, testKeys(t, 3-s), index), sealed, index)
 		fails("a byte more", key, append(slices.Clone(sealed), 0), index)
 		for i := range sealed {
@@ -115,7 +115,7 @@ func TestOpenChunk(t *testing.T) {
 		}
 		middle := sealAlone(t, s, plaintext(format.ChunkSize), index, false)
 		fails("a middle chunk as the last", key, middle, index)
-		fails("a middle chunk in another segment", segment(t, k, SegmentOf(index)+1), middle, index+format.SegmentChunks)
+		fails("a middle chunk in another segment", segment(t, k, index/format.SegmentChunks+1), middle, index+format.SegmentChunks)
 	})
 }
 
@@ -212,7 +212,7 @@ func TestFastSuite(t *testing.T) {
 	if !s.Known() {
 		t.Fatalf("it is %v", s)
 	}
-	if _, err := testKeys(t, s).Segment(0); err != nil {
+	if _, err := testKeys(t, s).Key(0, false, nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -97,36 +97,30 @@ func (k *Keys) SlotID(canonical string) (id [format.SlotIDSize]byte) {
 	return id
 }
 
-// Segment returns the key of segment s: of its chunks, but for the container's
-// last. It fails beyond the last chunk that a container can have (FILE-3), in both
+// Key returns the key of a chunk: that of its segment or, if it is the container's
+// last, one of its own, which is not in the tree: whoever has all of that still cannot
+// end the container. If kept, which may be nil, is that key, it is what Key returns.
+//
+// It fails beyond the last chunk that a container can have (FILE-3), in both
 // directions: nothing is sealed or opened there. It is safe for concurrent use.
-func (k *Keys) Segment(s int64) (*ChunkKey, error) {
-	if s < 0 || s >= format.MaxChunks/format.SegmentChunks {
-		return nil, tooMany()
+func (k *Keys) Key(chunk int64, final bool, kept *ChunkKey) (*ChunkKey, error) {
+	if kept.Holds(chunk) && kept.isFinal() == final {
+		return kept, nil
+	}
+	if chunk < 0 || chunk >= format.MaxChunks {
+		return nil, &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
 	}
 	k.mustHave()
-	key := k.tree.segment(s)
-	defer clear(key)
-	return k.chunkKey(key, s*format.SegmentChunks, format.SegmentChunks)
-}
-
-// Final returns the key of chunk i if that is the container's last. It is not in
-// the tree: whoever has all of that still cannot end the container. It fails as
-// Segment does, and is safe for concurrent use.
-func (k *Keys) Final(i int64) (*ChunkKey, error) {
-	if i < 0 || i >= format.MaxChunks {
-		return nil, tooMany()
+	var key []byte
+	first, n := chunk, int64(1)
+	if final {
+		key = k.expand(withIndex(labelFinal, chunk), keySize)
+	} else {
+		segment := chunk / format.SegmentChunks
+		key = k.tree.segment(segment)
+		first, n = segment*format.SegmentChunks, format.SegmentChunks
 	}
-	key := k.expand(withIndex(labelFinal, i), keySize)
 	defer clear(key)
-	return k.chunkKey(key, i, 1)
-}
-
-func tooMany() error {
-	return &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
-}
-
-func (k *Keys) chunkKey(key []byte, first, n int64) (*ChunkKey, error) {
 	aead, err := newAEAD(k.suite, key)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)

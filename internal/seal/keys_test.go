@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -40,7 +41,7 @@ func TestKeyScheduleGolden(t *testing.T) {
 	commitment, mac, id := k.Commitment(), k.HeadMAC([]byte("head")), k.SlotID("age1pq1example")
 	whole := make([]byte, format.ChunkSize)
 	tag := func(k *Keys, chunk int64) []byte { // that of a whole chunk of zeros, under its segment key
-		return segment(t, k, SegmentOf(chunk)).Seal(nil, whole, chunk, new(Nonce))[format.ChunkSize:]
+		return segment(t, k, chunk/format.SegmentChunks).Seal(nil, whole, chunk, new(Nonce))[format.ChunkSize:]
 	}
 	last := func(k *Keys, chunk int64) []byte { return final(t, k, chunk).Seal(nil, nil, chunk, new(Nonce)) }
 	chacha := testKeys(t, format.ChaCha20Poly1305)
@@ -161,7 +162,7 @@ func TestNewKeysRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Segment(0); err == nil {
+	if _, err := k.Key(0, false, nil); err == nil {
 		t.Error("an unknown suite has segment keys")
 	}
 }
@@ -192,7 +193,7 @@ func TestWipe(t *testing.T) {
 	if got := key.Seal(nil, whole, 0, new(Nonce)); !bytes.Equal(got, want) {
 		t.Error("a key changed when those it derives from were wiped")
 	}
-	if !panics(func() { k.Segment(0) }) || !panics(func() { k.Final(0) }) || !panics(func() { k.Commitment() }) || !panics(func() { k.SlotID("") }) {
+	if !panics(func() { k.Key(0, false, nil) }) || !panics(func() { k.Key(0, true, nil) }) || !panics(func() { k.Commitment() }) || !panics(func() { k.SlotID("") }) {
 		t.Error("wiped keys are used")
 	}
 	k.Wipe() // twice is once
@@ -210,13 +211,11 @@ func TestSegmentBound(t *testing.T) {
 			t.Errorf("%s %d: %v, %v", name, i, key, err)
 		}
 	}
-	for _, s := range []int64{-1 << 63, -1, last + 1, last + 2, 1 << 57, 1<<63 - 1} {
-		key, err := k.Segment(s)
-		refused("segment", s, key, err)
-	}
-	for _, i := range []int64{-1 << 63, -1, format.MaxChunks, format.MaxChunks + 1, 1<<63 - 1} {
-		key, err := k.Final(i)
-		refused("last chunk", i, key, err)
+	for _, i := range []int64{-1 << 63, -129, -1, format.MaxChunks, format.MaxChunks + 1, format.MaxChunks + 128, 1<<63 - 1} {
+		for _, last := range []bool{false, true} {
+			key, err := k.Key(i, last, nil)
+			refused(fmt.Sprintf("final %v", last), i, key, err)
+		}
 	}
 	n := new(Nonce)
 	end := final(t, k, format.MaxChunks-1)
@@ -226,6 +225,26 @@ func TestSegmentBound(t *testing.T) {
 	}
 	if !panics(func() { segment(t, k, last).Seal(nil, make([]byte, format.ChunkSize), format.MaxChunks, n) }) {
 		t.Error("a chunk beyond the last is sealed")
+	}
+}
+
+// The key that is kept is taken where it is the one, and no other.
+func TestKeyKept(t *testing.T) {
+	k := testKeys(t, format.AES256GCM)
+	kept, last := segment(t, k, 1), final(t, k, 200)
+	for _, c := range []struct {
+		chunk int64
+		final bool
+		kept  *ChunkKey
+		same  bool
+	}{
+		{128, false, kept, true}, {255, false, kept, true}, {127, false, kept, false}, {256, false, kept, false},
+		{200, true, kept, false}, {200, true, last, true}, {200, false, last, false}, {201, true, last, false}, {200, true, nil, false},
+	} {
+		key, err := k.Key(c.chunk, c.final, c.kept)
+		if err != nil || (key == c.kept) != c.same || !key.Holds(c.chunk) || key.isFinal() != c.final {
+			t.Errorf("chunk %d, final %v: the same %v, %v", c.chunk, c.final, key == c.kept, err)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func testKeys(t testing.TB, s format.Suite) *Keys {
 
 func segment(t testing.TB, k *Keys, s int64) *ChunkKey {
 	t.Helper()
-	key, err := k.Segment(s)
+	key, err := k.Key(s*format.SegmentChunks, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func segment(t testing.TB, k *Keys, s int64) *ChunkKey {
 
 func final(t testing.TB, k *Keys, chunk int64) *ChunkKey {
 	t.Helper()
-	key, err := k.Final(chunk)
+	key, err := k.Key(chunk, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

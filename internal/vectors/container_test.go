@@ -92,11 +92,7 @@ func TestScheduleAgrees(t *testing.T) {
 		}
 		var nonce seal.Nonce
 		for _, c := range []chunk{x.payload[0], x.payload[len(x.payload)-1]} {
-			key, err := keys.Segment(seal.SegmentOf(c.First))
-			if c.Final {
-				key, err = keys.Final(c.First)
-			}
-			got, err := must(key, err).Open(nil, x.chunkBytes(c), c.First, &nonce)
+			got, err := must(keys.Key(c.First, c.Final, nil)).Open(nil, x.chunkBytes(c), c.First, &nonce)
 			if want := x.plaintext(c.First*C, c.PlaintextSize); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%s: chunk %d: %v", v.Name, c.First, err)
 			}

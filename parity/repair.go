@@ -77,7 +77,7 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 		return nil, err
 	}
 	switch u := opts.Undo; {
-	case u != nil && u.identity != c.identity:
+	case u != nil && !bytes.Equal(u.Identity, c.identity[:]):
 		return nil, ErrOther
 	case u != nil:
 		c.before, c.was = &past{u, place}, u.Size
@@ -96,12 +96,11 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	var windows []int64 // where something is amiss
 	var ranges []Range  // that are going to be overwritten
 	r, err := c.scan(0, c.chunks, func(s *survey) {
+		if slices.Contains(s.good, false) {
+			windows = append(windows, s.w)
+		}
 		for r, good := range s.good {
-			i := s.first + int64(r)
-			if !good && !slices.Contains(windows[max(0, len(windows)-1):], s.w) {
-				windows = append(windows, s.w)
-			}
-			if !good && (s.found(r) || s.group(r) >= 0) {
+			if i := s.first + int64(r); !good && (s.found(r) || s.group(r) >= 0) {
 				ranges = appendRange(ranges, Range{c.chunkAt(i), int64(c.chunkLen(i))})
 			}
 		}
@@ -109,16 +108,21 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Report: r}
-	ends := r.endsToWrite(c)
+	var ends []int64 // where the head is going to be written: never over an intact copy
+	if r.head != nil && !r.Head {
+		ends = append(ends, 0)
+	}
+	if r.head != nil && !r.Tail {
+		ends = append(ends, c.tailAt())
+	}
 	for _, at := range ends {
-		ranges = append(ranges, Range{at, int64(len(r.head))})
+		ranges = append(ranges, Range{at, c.headSize()})
 	}
 	ranges = append(ranges, Range{r.Whole, c.was - r.Whole}) // cut off
-	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.Offset, b.Offset) })
 	if err := c.save(ranges, opts); err != nil {
 		return nil, err
 	}
+	res := &Result{Report: r}
 	for _, w := range windows {
 		s, err := c.survey(w, 0, c.chunksIn(w))
 		if err == nil {
@@ -135,13 +139,13 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 		res.Unrepaired = max(1, res.Unrepaired)
 	}
 	for _, at := range ends {
-		if at > 0 && !sure {
-			continue
+		if at == 0 || sure {
+			_, err = place.WriteAt(r.head, at)
+			res.CopyWritten = true
 		}
-		if _, err := place.WriteAt(r.head, at); err != nil {
+		if err != nil {
 			return res, err
 		}
-		res.CopyWritten = true
 	}
 	if r.Whole != size && sure {
 		if err := place.Truncate(r.Whole); err != nil {
@@ -151,33 +155,24 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	return res, place.Sync()
 }
 
-// endsToWrite is where the head is going to be written: never over an intact copy.
-func (r *Report) endsToWrite(c *inspector) (at []int64) {
-	if r.head != nil && !r.Head {
-		at = append(at, 0)
-	}
-	if r.head != nil && !r.Tail {
-		at = append(at, c.tailAt())
-	}
-	return at
-}
-
 // save saves what stands in the ranges, and has the inspector see it from then on (PAR-19).
 func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
 	for i := range ranges { // what is after the end is not there
 		ranges[i].Length = min(ranges[i].Length, c.was-ranges[i].Offset)
 	}
 	ranges = slices.DeleteFunc(ranges, func(r Range) bool { return r.Length <= 0 })
-	if len(ranges) == 0 && c.geometry.size() == c.size || opts.Source != nil {
+	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.Offset, b.Offset) })
+	switch {
+	case opts.Source != nil, len(ranges) == 0 && c.geometry.size() == c.size:
 		return nil
-	}
-	if opts.Undo != nil {
+	case opts.Undo != nil:
 		if slices.ContainsFunc(ranges, func(r Range) bool { return !opts.Undo.covers(r) }) {
 			return ErrUndo
 		}
 		return nil
 	}
-	u, err := opts.Save(func(w io.Writer) error { return writeUndo(w, c.identity, c.before, c.was, ranges) })
+	saving := &Undo{Identity: c.identity[:], Size: c.was, Ranges: ranges}
+	u, err := opts.Save(func(w io.Writer) error { return saving.write(w, c.before) })
 	if err == nil {
 		c.before = &past{u, c.src}
 	}

@@ -3,6 +3,7 @@ package parity
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"hash/crc32"
 	"io"
 	"sort"
@@ -14,40 +15,15 @@ import (
 // what was there can be brought back, and a repair that was interrupted finds the
 // container as it was.
 //
-// An undo file is an undoHeader, and for each extent an undoExtent and its bytes; it
-// is big-endian.
+// An undo file is an Undo as one line of JSON, the bytes of its ranges, and the CRC-32C
+// of all that, big-endian.
 type Undo struct {
-	Size int64 // of the container, as it was
+	Identity []byte  `json:"identity"` // bytes 0..95 of the container
+	Size     int64   `json:"size"`     // of the container, as it was
+	Ranges   []Range `json:"ranges"`   // apart, in their order
 
-	identity [format.IdentitySize]byte
-	extents  []Range
-	starts   []int64 // where the bytes of each extent stand in src
-	src      io.ReaderAt
-}
-
-const undoMagic = "bullaund"
-
-type undoHeader struct {
-	Magic    [len(undoMagic)]byte
-	Identity [format.IdentitySize]byte
-	Size     int64
-	Extents  int64
-	Checksum uint32 // CRC-32C of all before
-}
-
-func (h *undoHeader) sum() uint32 {
-	b, _ := binary.Append(nil, binary.BigEndian, h)
-	return crc(b[:len(b)-4])
-}
-
-type undoExtent struct {
-	Offset   int64
-	Length   uint32 // at most undoPiece
-	Checksum uint32 // CRC-32C of the offset and the bytes
-}
-
-func (e *undoExtent) sum(b []byte) uint32 {
-	return crc32.Update(crc(binary.BigEndian.AppendUint64(nil, uint64(e.Offset))), castagnoli, b)
+	src    io.ReaderAt
+	starts []int64 // where the bytes of each range stand in src
 }
 
 const undoPiece = 1 << 20
@@ -55,70 +31,65 @@ const undoPiece = 1 << 20
 // ReadUndo reads what a repair has saved, of size bytes in src, which the Undo goes on
 // reading. It fails with a [*format.ParseError] if it is not whole.
 func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
-	r := io.NewSectionReader(src, 0, size)
 	bad := &format.ParseError{Clause: "PAR-19", Field: "undo file", Kind: format.ErrDamaged, Reason: "it is no undo file, or not whole"}
-	var h undoHeader
-	if binary.Read(r, binary.BigEndian, &h) != nil || string(h.Magic[:]) != undoMagic || h.Checksum != h.sum() {
+	sum := crc32.New(castagnoli)
+	r := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(src, 0, size-crc32.Size), sum), undoPiece)
+	line, err := r.ReadBytes('\n')
+	u := &Undo{src: src}
+	if err != nil || json.Unmarshal(line, u) != nil {
 		return nil, bad
 	}
-	u := &Undo{Size: h.Size, identity: h.Identity, src: src}
-	buf, after := make([]byte, undoPiece), int64(0)
-	for range h.Extents {
-		var e undoExtent
-		if binary.Read(r, binary.BigEndian, &e) != nil || e.Length == 0 || e.Length > undoPiece || e.Offset < after || e.Offset > h.Size-int64(e.Length) {
+	at, after := int64(len(line)), int64(0)
+	for _, r := range u.Ranges {
+		if r.Offset < after || r.Length <= 0 || r.Length > u.Size-r.Offset {
 			return nil, bad
 		}
-		at, _ := r.Seek(0, io.SeekCurrent)
-		if _, err := io.ReadFull(r, buf[:e.Length]); err != nil || e.sum(buf[:e.Length]) != e.Checksum {
-			return nil, bad
-		}
-		after = e.Offset + int64(e.Length)
-		u.extents, u.starts = append(u.extents, Range{e.Offset, int64(e.Length)}), append(u.starts, at)
+		u.starts = append(u.starts, at)
+		at, after = at+r.Length, r.Offset+r.Length
 	}
-	if at, _ := r.Seek(0, io.SeekCurrent); at != size {
+	last := make([]byte, crc32.Size)
+	io.Copy(io.Discard, r)
+	if n, _ := src.ReadAt(last, size-crc32.Size); n < len(last) || at != size-crc32.Size || binary.BigEndian.Uint32(last) != sum.Sum32() {
 		return nil, bad
 	}
 	return u, nil
 }
 
-// writeUndo writes an undo file for ranges, sorted and apart, of a container of size bytes.
-func writeUndo(dst io.Writer, identity [format.IdentitySize]byte, before io.ReaderAt, size int64, ranges []Range) error {
-	w := bufio.NewWriterSize(dst, undoPiece)
-	h := undoHeader{Magic: [len(undoMagic)]byte([]byte(undoMagic)), Identity: identity, Size: size}
-	for _, r := range ranges {
-		h.Extents += (r.Length + undoPiece - 1) / undoPiece
+// write writes an undo file of what stands in before.
+func (u *Undo) write(dst io.Writer, before io.ReaderAt) error {
+	line, err := json.Marshal(u)
+	if err != nil {
+		return err
 	}
-	h.Checksum = h.sum()
-	binary.Write(w, binary.BigEndian, &h) // errors stick, until Flush
+	sum := crc32.New(castagnoli)
+	w := io.MultiWriter(dst, sum)
+	if _, err := w.Write(append(line, '\n')); err != nil {
+		return err
+	}
 	buf := make([]byte, undoPiece)
-	for _, r := range ranges {
-		for r.Length > 0 {
+	for _, r := range u.Ranges {
+		for ; r.Length > 0; r.Offset, r.Length = r.Offset+undoPiece, r.Length-undoPiece {
 			part := buf[:min(undoPiece, r.Length)]
 			readAt(before, part, r.Offset, blockSize) // what cannot be read is lost anyway
-			e := undoExtent{Offset: r.Offset, Length: uint32(len(part))}
-			e.Checksum = e.sum(part)
-			binary.Write(w, binary.BigEndian, &e)
 			if _, err := w.Write(part); err != nil {
 				return err
 			}
-			r.Offset, r.Length = r.Offset+int64(len(part)), r.Length-int64(len(part))
 		}
 	}
-	return w.Flush()
+	_, err = dst.Write(sum.Sum(nil))
+	return err
 }
 
-// find is the first extent that ends after off.
+// find is the first range that ends after off.
 func (u *Undo) find(off int64) int {
-	return sort.Search(len(u.extents), func(i int) bool { return u.extents[i].Offset+u.extents[i].Length > off })
+	return sort.Search(len(u.Ranges), func(i int) bool { return u.Ranges[i].Offset+u.Ranges[i].Length > off })
 }
 
-// covers reports whether all of r is saved.
+// covers reports whether all of r is saved, in one range: those of a repair do not touch,
+// or are one.
 func (u *Undo) covers(r Range) bool {
-	for i := u.find(r.Offset); r.Length > 0 && i < len(u.extents) && u.extents[i].Offset <= r.Offset; i++ {
-		n := min(r.Length, u.extents[i].Offset+u.extents[i].Length-r.Offset)
-		r.Offset, r.Length = r.Offset+n, r.Length-n
-	}
-	return r.Length == 0
+	i := u.find(r.Offset)
+	return i < len(u.Ranges) && u.Ranges[i].Offset <= r.Offset && r.Offset+r.Length <= u.Ranges[i].Offset+u.Ranges[i].Length
 }
 
 // A past is a container as it was before a repair: what was saved, over what is there.
@@ -134,11 +105,11 @@ func (p *past) ReadAt(b []byte, off int64) (n int, err error) {
 		if left <= 0 {
 			return n, io.EOF
 		}
-		if i := p.find(at); i < len(p.extents) {
-			if e := p.extents[i]; at < e.Offset {
-				left = min(left, e.Offset-at)
+		if i := p.find(at); i < len(p.Ranges) {
+			if r := p.Ranges[i]; at < r.Offset {
+				left = min(left, r.Offset-at)
 			} else {
-				src, from, left = p.src, p.starts[i]+at-e.Offset, min(left, e.Offset+e.Length-at)
+				src, from, left = p.src, p.starts[i]+at-r.Offset, min(left, r.Offset+r.Length-at)
 			}
 		}
 		k, err := src.ReadAt(b[n:n+int(left)], from)
@@ -151,12 +122,8 @@ func (p *past) ReadAt(b []byte, off int64) (n int, err error) {
 
 // Restore brings back what was saved, and makes it durable. It may be done again.
 func (u *Undo) Restore(place Place) error {
-	buf := make([]byte, undoPiece)
-	for i, e := range u.extents {
-		if _, err := u.src.ReadAt(buf[:e.Length], u.starts[i]); err != nil {
-			return err
-		}
-		if _, err := place.WriteAt(buf[:e.Length], e.Offset); err != nil {
+	for i, r := range u.Ranges {
+		if _, err := io.Copy(io.NewOffsetWriter(place, r.Offset), io.NewSectionReader(u.src, u.starts[i], r.Length)); err != nil {
 			return err
 		}
 	}

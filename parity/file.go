@@ -91,6 +91,16 @@ func readAt(src io.ReaderAt, b []byte, off int64, step int) (failed error) {
 // read: a copy of a damaged file for [RepairOptions].Source is made so.
 func ReadAt(src io.ReaderAt, b []byte, off int64) { readAt(src, b, off, blockSize) }
 
+// HeadAt is where a parity file has its copy of the container's head.
+const HeadAt = blockSize
+
+// IsOf reports whether par, by its first header, is the parity file of the container with
+// that head (PAR-5): then the copy in it is to be brought up to date with the head (PAR-10).
+func IsOf(par io.ReaderAt, head []byte) bool {
+	g, _, _, err := (&file{par: par}).header(0)
+	return err == nil && len(head) >= format.IdentitySize && bytes.Equal(g.identity[:], head[:format.IdentitySize])
+}
+
 // headCopy returns the copy of the container's head, or nil if it is not usable.
 func (f *file) headCopy() *format.Copy {
 	b := make([]byte, f.headSize())

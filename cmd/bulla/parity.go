@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/parity"
 )
 
@@ -244,4 +247,22 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 		safetext.InputField
 		parityMade
 	}{in.given.AsInput(), par.parityMade})
+}
+
+// keepParityHead brings the copy of the head up to date that the parity file of a file
+// has, if there is one (PAR-10): it would open for those who were removed.
+func (a *app) keepParityHead(path string, head []byte) {
+	p, err := a.files.Patch(path+paritySuffix, storage.PatchOptions{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		defer p.Close()
+		if parity.IsOf(p.At(), head) {
+			err = p.Apply(storage.Change{Offset: parity.HeadAt, New: head})
+		}
+	}
+	if err != nil {
+		a.warn(safetext.Printable(path+paritySuffix)+" still has the old head, which opens for its recipients: "+explain(err).what, "make it anew with bulla parity create --force")
+	}
 }

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
-	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
@@ -258,11 +258,17 @@ func (a *app) tellRepair(in, par *input, out *output, res *parity.Result, undo b
 	case res.Repaired == 0 && !res.CopyWritten && res.Complete():
 		a.printf("%s: nothing to repair\n", in.given)
 	default:
-		what := plural(int(res.Repaired), "chunk") + " of " + console.Bytes(64<<10)
-		if res.CopyWritten {
-			what += " and a copy of its head"
+		var what []string
+		if res.Repaired > 0 {
+			what = append(what, plural(int(res.Repaired), "chunk")+" of 64 KiB")
 		}
-		a.printf("%s: repaired: %s\n", in.given, what)
+		if res.CopyWritten {
+			what = append(what, "its head")
+		}
+		if len(what) == 0 {
+			what = []string{"nothing"}
+		}
+		a.printf("%s: repaired: %s\n", in.given, strings.Join(what, " and "))
 	}
 	if undo && !a.quiet && !a.json {
 		a.con.Line("bulla: note: " + said.Undo.String() + " has what was overwritten; once bulla verify finds the file valid, bulla repair --accept removes it")

@@ -149,14 +149,13 @@ func (r *repairFlags) register(a *app, cmd *cobra.Command) {
 // A repaired file is what repair says of it, in JSON as it stands.
 type repaired struct {
 	safetext.FileField
-	safetext.OutputField                  // the head of an object that may not be changed
-	DryRun               bool             `json:"dry_run,omitempty"`
-	Repaired             bool             `json:"repaired"` // something was written
-	Generation           uint32           `json:"generation"`
-	Recipients           int              `json:"recipients"`
-	Added                []changedSlot    `json:"added,omitempty"`   // slots of the detached head that the file did not have
-	Removed              []changedSlot    `json:"removed,omitempty"` // slots of the file that the detached head does not have
-	Findings             []format.Finding `json:"findings"`          // what was wrong
+	DryRun     bool             `json:"dry_run,omitempty"`
+	Repaired   bool             `json:"repaired"` // something was written
+	Generation uint32           `json:"generation"`
+	Recipients int              `json:"recipients"`
+	Added      []changedSlot    `json:"added,omitempty"`   // slots of the detached head that the file did not have
+	Removed    []changedSlot    `json:"removed,omitempty"` // slots of the file that the detached head does not have
+	Findings   []format.Finding `json:"findings"`          // what was wrong
 }
 
 // repair makes both copies of a file's head the one that counts.
@@ -210,9 +209,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		if err != nil {
 			return err
 		}
-		if done.Repaired = beside == nil; !done.Repaired {
-			done.OutputField = beside.given.AsOutput()
-		}
+		done.Repaired = beside == nil
 	}
 	return a.tellRepaired(done)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"bulla/internal/storage"
 )
@@ -60,7 +61,13 @@ func (p *Patchable) Apply(changes []storage.Change, opts storage.PatchOptions) e
 
 // may refuses what the options do not allow.
 func (p *Patchable) may(opts storage.PatchOptions) error {
-	if p.info.Retained {
+	now, err := p.client.stat(p.ctx, p.name, p.To) // which tells more than reading does
+	switch {
+	case err != nil:
+		return err
+	case !now.same(p.info):
+		return failed(p.name, storage.Changed, nil)
+	case now.Retained:
 		return failed(p.name, storage.Retained, nil)
 	}
 	if p.info.Version != "" && !opts.Keep && !opts.DeleteOld {
@@ -181,31 +188,35 @@ func (p *Patchable) replace(changes []storage.Change, as *Making) error {
 		return nil
 	}
 	if p.ctx.Err() == nil {
-		if info, serr := p.client.stat(p.ctx, p.name, p.To); serr == nil && info.ID == as.ID {
+		now, serr := p.client.stat(p.ctx, p.name, p.To)
+		switch {
+		case errors.Is(serr, storage.NotFound), serr == nil && now.ID != as.ID && !now.same(p.info):
+			err = failed(p.name, storage.Changed, nil)
+		case serr == nil && now.ID == as.ID:
 			return nil // the answer got lost
 		}
 	}
 	if aerr := p.client.abort(p.ctx, p.name, p.To, upload); aerr != nil {
 		p.client.Tell("an unfinished upload of "+p.name+" could not be removed", "bulla storage uploads --abort "+p.name+" removes it")
 	}
-	if errors.Is(err, storage.NotFound) { // the object, or the upload
-		return failed(p.name, storage.Changed, err)
-	}
 	return err
 }
 
-// parts has all parts made, several at a time.
+// parts has all parts made, several at a time. After an error no more are begun, and those
+// under way are not cut off, so that none arrives after the upload is aborted.
 func (p *Patchable) parts(upload string, all []segment) (etags []string, err error) {
-	ctx, cancel := context.WithCancelCause(p.ctx)
-	defer cancel(nil)
 	etags = make([]string, len(all))
-	now := make(chan struct{}, copies)
+	var first atomic.Pointer[error]
 	var wait sync.WaitGroup
+	now := make(chan struct{}, copies)
 	for i, s := range all {
 		now <- struct{}{}
+		if first.Load() != nil {
+			break
+		}
 		wait.Go(func() {
 			defer func() { <-now }()
-			err := p.client.try(ctx, p.name, s.sent == nil, func(ctx context.Context, moved func(int)) (err error) {
+			err := p.client.try(p.ctx, p.name, s.sent == nil, func(ctx context.Context, moved func(int)) (err error) {
 				if s.sent != nil {
 					etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(s.sent), moved), s.n)
 				} else {
@@ -214,10 +225,13 @@ func (p *Patchable) parts(upload string, all []segment) (etags []string, err err
 				return err
 			})
 			if err != nil {
-				cancel(err)
+				first.CompareAndSwap(nil, &err)
 			}
 		})
 	}
 	wait.Wait()
-	return etags, context.Cause(ctx)
+	if err := first.Load(); err != nil {
+		return nil, *err
+	}
+	return etags, nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -63,7 +64,8 @@ var errSlow = errors.New("it took too long")
 const enough = 64 << 10
 
 // try makes attempts until one succeeds, or fails with what another would fail with,
-// too. An attempt calls moved with the bytes that it has moved. Long is for requests that
+// too. An attempt calls moved whenever something moves, with the bytes that it need not
+// ask for again. Long is for requests that
 // a store answers when its work is done.
 func (c *Client) try(ctx context.Context, name string, long bool, attempt func(ctx context.Context, moved func(n int)) error) error {
 	p := c.Patience.OrDefault()
@@ -141,6 +143,9 @@ func asFailure(name string, err error) *Failure {
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return &Failure{Cause: e}
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok { // which says the URL, with what is secret in it
+		err = e.Err
 	}
 	f := &Failure{Cause: failed(name, storage.Unavailable, err), Again: true}
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"bulla/internal/storage"
 )
@@ -38,9 +39,11 @@ type Writer struct {
 	upload string // "" until there is more than one part
 	etags  map[int]string
 	free   [][]byte
-	err    error // the first, or of the part refused first
-	bad    int   // the part that was refused; 0: none was
 	over   bool
+
+	err     error // the first
+	refused error // of a part
+	bad     int   // the first part that failed
 }
 
 const (
@@ -250,42 +253,50 @@ type meter struct {
 func (m *meter) Read(p []byte) (int, error) {
 	n, err := m.ReadSeeker.Read(p)
 	m.client.Sent.Add(int64(n))
-	m.moved(n)
+	m.moved(0) // what is sent is only got once it is acknowledged
 	return n, err
 }
 
-// fail remembers why no more is sent. Of several parts that a store refuses because they
-// are too many, the first says how many it takes.
+// fail remembers why no more is sent. If a store takes no more parts it refuses several, or
+// ends their connections: the first that fails says how many it takes.
 func (w *Writer) fail(number int, err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if errors.Is(err, storage.Refused) && number > 1 && (w.bad == 0 || number < w.bad) {
+	if number > 1 && (w.bad == 0 || number < w.bad) {
 		w.bad = number
-		cause := err
-		if e, ok := errors.AsType[*storage.Error](err); ok {
-			cause = e.Err
-		}
-		w.err = failed(w.name, storage.PartRefused, fmt.Errorf("it takes %d parts, and refuses the next: %w", number-1, cause))
+	}
+	if e, ok := errors.AsType[*storage.Error](err); ok && e.Kind == storage.Refused && number > 1 {
+		w.refused = e.Err
 	} else if w.err == nil {
 		w.err = err
 	}
-	return w.err
+	return err
 }
 
+// failure is why no more is sent, once nothing is: an earlier part may fail later.
 func (w *Writer) failure() error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.over && w.err == nil {
-		return errOver
+	fails := w.over || w.err != nil || w.refused != nil
+	w.mu.Unlock()
+	if !fails {
+		return nil
 	}
-	return w.err
+	w.wait.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.refused != nil:
+		return failed(w.name, storage.PartRefused, fmt.Errorf("it takes %d parts, and refuses the next: %w", w.bad-1, w.refused))
+	case w.err != nil:
+		return w.err
+	}
+	return errOver
 }
 
 // Commit implements [storage.Upload].
 func (w *Writer) Commit() error {
 	if err := w.failure(); err != nil {
-		w.wait.Wait()
-		return w.failure() // perhaps of an earlier part
+		return err
 	}
 	if w.upload == "" {
 		return w.commitSmall()
@@ -371,11 +382,11 @@ func (w *Writer) finish(last func(context.Context, func(int)) error) error {
 
 // Abort implements [storage.Upload].
 func (w *Writer) Abort() (left bool) {
-	w.cancel(errOver)
 	w.mu.Lock()
 	w.over = true
 	w.mu.Unlock()
-	w.wait.Wait()
+	w.wait.Wait() // if the run is interrupted, what is under way is, too
+	w.cancel(errOver)
 	if w.now != nil && w.now.file != nil {
 		w.now.file.Close()
 	}
@@ -387,9 +398,12 @@ func (c *Client) abort(ctx context.Context, name string, to Target, upload strin
 	if upload == "" {
 		return nil
 	}
-	err := c.Try(context.WithoutCancel(ctx), name, func(ctx context.Context) error { return to.Abort(ctx, upload) })
-	if errors.Is(err, storage.NotFound) {
-		return nil
+	for _, wait := range []time.Duration{0, 50, 250} { // a part that was under way may still arrive
+		time.Sleep(wait * time.Millisecond)
+		err := c.Try(context.WithoutCancel(ctx), name, func(ctx context.Context) error { return to.Abort(ctx, upload) })
+		if err != nil && !errors.Is(err, storage.NotFound) {
+			return err
+		}
 	}
-	return err
+	return nil
 }

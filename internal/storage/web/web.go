@@ -129,9 +129,6 @@ func (f *file) do(ctx context.Context, method string, with func(http.Header)) (*
 	with(req.Header)
 	resp, err := f.http.Do(req)
 	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok { // which says the URL, with what is secret in it
-			err = e.Err
-		}
 		return nil, err
 	}
 	switch {

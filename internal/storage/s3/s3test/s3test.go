@@ -94,7 +94,7 @@ func (s *Server) Proxy(t testing.TB, do func(w http.ResponseWriter, r *http.Requ
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) { panic(http.ErrAbortHandler) },
 		ErrorLog:     log.New(io.Discard, "", 0),
-		Transport:    &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true},
+		Transport:    &http.Transport{MaxIdleConnsPerHost: 32, DisableCompression: true, ExpectContinueTimeout: time.Second},
 	}
 	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { do(w, r, next) }))
 	front.Config.ErrorLog = next.ErrorLog

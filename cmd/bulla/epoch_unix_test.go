@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -87,4 +89,65 @@ func TestAdvanceKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d kills left both states", cut, kills)
+}
+
+// TestHundredEpochFiles encrypts a hundred files over a year, and advances the keeper month
+// by month: exactly the files of the months that are reached open, also when every file
+// that a run has made is put back, but for the keeper. The local zone makes no difference.
+func TestHundredEpochFiles(t *testing.T) {
+	t.Setenv("TZ", "Pacific/Kiritimati") // UTC+14
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "plain"), "hello")
+	run := func(now time.Time, args ...string) {
+		t.Helper()
+		t.Setenv("TEST_NOW", now.Format(time.RFC3339))
+		if code, _, errs := saidBy(dir, nil, args...); code != 0 {
+			t.Fatalf("%q: %s", args, errs)
+		}
+	}
+	january := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	run(january, "epoch", "create", "2027", "--every", "month", "-q", "-o", "k")
+	made := map[string][]byte{} // by name, as it was at first
+	verify, months := []string{"verify", "--json", "-i", "k"}, map[string]time.Month{}
+	for i := range 100 {
+		at := january.Add(time.Duration(i) * 365 * 24 * time.Hour / 100)
+		name := fmt.Sprintf("%03d.bulla", i)
+		run(at, "encrypt", "-q", "-R", "k.calendar", "-o", name, "plain")
+		verify, months[name] = append(verify, name), at.Month()
+	}
+	for month := time.January; month <= time.December+1; month++ {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if b, err := os.ReadFile(filepath.Join(dir, e.Name())); err == nil && made[e.Name()] == nil {
+				made[e.Name()] = b
+			}
+		}
+		first := time.Date(2027, month, 1, 0, 0, 0, 0, time.UTC)
+		run(january.AddDate(1, 0, 0), "epoch", "advance", "k", "-q", "--yes", "--to", first.Format(time.DateOnly))
+		for name, b := range made {
+			if name != "k" {
+				write(t, filepath.Join(dir, name), string(b))
+			}
+		}
+		_, out, _ := saidBy(dir, nil, verify...)
+		seen := 0
+		for line := range bytes.Lines([]byte(out)) {
+			var r struct {
+				File  string
+				Valid bool
+			}
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatal(err)
+			}
+			if seen++; r.Valid != (months[r.File] >= month) {
+				t.Errorf("the keeper at %v: %s of %v opens: %v", month, r.File, months[r.File], r.Valid)
+			}
+		}
+		if seen != 100 {
+			t.Fatalf("%d files were looked at", seen)
+		}
+	}
 }

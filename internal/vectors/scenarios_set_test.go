@@ -348,6 +348,9 @@ func damagedParts() (all []setScenario) {
 		{"root_stale_and_tail_torn", "the root's tail is of an older generation, and the last volume's damaged: the root comes first",
 			stale.with(v2, scenario{name: "part_a_2_tail_torn"}), "warning TAIL-2 root", "", "root TAIL-2, .000002 TAIL-1"},
 
+		{"slot_of_other_newer", "the newer head of the last volume has a slot for someone else alone, the tail that for the set key: the copy that counts must have it",
+			change(v2, "slot_of_other_newer", "its newer head is for someone else alone", scenario{want: "no-key", random: "warning TAIL-2", keyless: at(format.TAIL2, tailOf2)},
+				inHead(rewrapped(2, pq(pqA)))), "SET-4 .000002 4194304", "", ""},
 		{"two_tails", "the last volume has the tail of another one of its number", change(v2, "foreign_tail", "its tail is another one's",
 			scenario{want: "COPY-1 100", random: "COPY-1", keyless: at(format.COPY1, tailOf2)}, inTail(of(other))),
 			fmt.Sprintf("COPY-1 .000002 %d", V2+100), "COPY-1 .000002 4194304", ""},

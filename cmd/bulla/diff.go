@@ -2,12 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+	"syscall"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -20,8 +22,6 @@ type diffFlags struct {
 	randomFlags
 	content bool
 	ignore  []string
-	noMode  bool
-	noTimes bool
 	strip   uint
 }
 
@@ -30,9 +30,9 @@ func diffCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff FILE DIR",
 		Short: "Check that an archive in a file holds what is in a directory",
-		Long: `Compare the tar or zip in FILE with the files below DIR, without extracting it.
-Type, size, permissions, times and what links lead to are compared; --content
-compares the data as well. Each path that differs is a line:
+		Long: `Compare the tar or zip in FILE with the files below DIR, without extracting it:
+type, size, permissions, times and what links lead to; with --content also the
+data. Each path that differs is a line:
 
   missing     it is in DIR, and not in the archive
   added       it is in the archive, and not in DIR
@@ -42,9 +42,8 @@ compares the data as well. Each path that differs is a line:
 The exit code is 0 if there is no such path, and 10 if there is one. It is 3, 6
 or 7, as from extract, if a part of the archive could not be read.
 
-Files may come, go and change meanwhile. Pipes and devices are compared by type
-and permissions, and sockets not at all. Times of symbolic links are ignored.
-Owners are not compared.`,
+Files may come, go and change meanwhile. Owners, sockets and the times of
+symbolic links are not compared.`,
 		Example: `  bulla diff backup.tar.bulla /srv/photos
   bulla diff --content --ignore '*.tmp' --ignore cache/thumbs home.tar.bulla ~
   bulla diff --strip-components 1 photos.tar.bulla photos   of: tar c photos`,
@@ -59,33 +58,22 @@ Owners are not compared.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&d.content, "content", false, "also compare the data of files")
-	f.StringArrayVar(&d.ignore, "ignore", nil, "leave out what `PATTERN` matches, and all below it: a path from DIR if it has a slash, else a name in any directory (repeatable)")
-	f.BoolVar(&d.noMode, "ignore-mode", false, "do not compare permissions")
-	f.BoolVar(&d.noTimes, "ignore-times", false, "do not compare times")
+	f.StringArrayVar(&d.ignore, "ignore", nil, "leave out what `PATTERN` matches, and all below it: a path from DIR if it has a slash, else a name in any directory; or, if it is the word mode or time, ignore these (repeatable)")
 	f.UintVar(&d.strip, "strip-components", 0, "leave out the first `N` parts of each member's name")
 	d.randomFlags.register(a, cmd)
 	return cmd
 }
 
-// ignores is whether a path is to be left out, by the patterns that were given.
-func (d *diffFlags) ignores() (func(string) bool, error) {
-	patterns := slices.Clone(d.ignore)
-	for i, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil {
-			return nil, usage("*, ? and [a-z] are as in a shell; \\ before one of them takes it as it is", "invalid --ignore %s", safetext.Printable(p))
+// ignores reports whether a path is to be left out.
+func (d *diffFlags) ignores(p string) bool {
+	return slices.ContainsFunc(d.ignore, func(pattern string) bool {
+		subject := path.Base(p)
+		if strings.Contains(pattern, "/") {
+			pattern, subject = strings.TrimPrefix(path.Clean(pattern), "/"), p
 		}
-		patterns[i] = strings.TrimSuffix(strings.TrimPrefix(p, "./"), "/")
-	}
-	return func(p string) bool {
-		return slices.ContainsFunc(patterns, func(pattern string) bool {
-			subject := path.Base(p)
-			if strings.Contains(pattern, "/") {
-				pattern, subject = strings.TrimPrefix(pattern, "/"), p
-			}
-			ok, _ := path.Match(pattern, subject)
-			return ok
-		})
-	}, nil
+		ok, _ := path.Match(pattern, subject)
+		return ok && pattern != "mode" && pattern != "time"
+	})
 }
 
 // compared is the last line of diff --json.
@@ -103,21 +91,26 @@ type compared struct {
 type differs struct {
 	Path    safetext.String   `json:"path"`
 	Raw     []byte            `json:"path_base64,omitempty"`
-	Status  archive.Status    `json:"status"`
+	Status  string            `json:"status"`
 	Changes []safetext.String `json:"changes,omitempty"`
 	Reason  safetext.String   `json:"reason,omitempty"`
 }
 
 func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
-	ignore, err := d.ignores()
-	if err != nil {
-		return err
+	for _, p := range d.ignore {
+		if _, err := path.Match(p, ""); err != nil {
+			return usage("*, ? and [a-z] are as in a shell; \\ before one of them takes it as it is", "invalid --ignore %s", safetext.Printable(p))
+		}
 	}
-	root, err := os.OpenRoot(dir)
+	real, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		if st, serr := os.Stat(real); serr != nil || !st.IsDir() {
+			err = cmp.Or(serr, error(&os.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}))
+		}
+	}
 	if err != nil {
 		return withHint(err, "name a directory to compare the archive with")
 	}
-	defer root.Close()
 	r, in, err := a.openMembers(cmd, &d.randomFlags, name, "bulla diff FILE DIR compares all of an archive")
 	if err != nil {
 		return err
@@ -147,28 +140,31 @@ func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
 	if s.End != nil {
 		a.warn(unreadable(s.End), "what is missing may be in the part that cannot be read")
 	}
-	found, total, start := make(map[archive.Status]int), int64(0), time.Now()
-	if d.content {
-		total = s.Bytes
+	total := s.Bytes
+	if !d.content {
+		total = 0
 	}
 	bar := a.startProgress(&d.workFlags, r.in.name, total, r.done, nil)
-	for diff, err := range s.Compare(cmd.Context(), &archive.Comparison{Root: root, Content: d.content, NoMode: d.noMode, NoTimes: d.noTimes, Ignore: ignore, Source: piecewise{r}, Done: r.done}) {
-		if err = cmp.Or(err, a.outErr); err != nil {
-			bar.Finish(err)
-			return err
-		}
+	found := make(map[string]int)
+	for diff := range s.Compare(cmd.Context(), &archive.Comparison{Dir: real, Content: d.content, NoMode: slices.Contains(d.ignore, "mode"), NoTime: slices.Contains(d.ignore, "time"),
+		Ignore: d.ignores, Source: piecewise{r}, Done: r.done}) {
+		found[diff.Status]++
 		reason := ""
 		if diff.InArchive {
 			reason = unreadable(diff.Err)
 		} else if diff.Err != nil {
 			reason = causeOf(diff.Err).Error()
 		}
-		found[diff.Status]++
-		a.printDifference(diff, reason)
+		if a.printDifference(diff, reason); a.outErr != nil {
+			break
+		}
 	}
-	bar.Finish(nil)
-	a.note("%s: %s compared with %s in %v", r.in.name, plural(s.Count, "member"), safetext.Name(dir), time.Since(start).Round(time.Millisecond))
+	err = cmp.Or(context.Cause(cmd.Context()), a.outErr)
+	if bar.Finish(err); err != nil {
+		return err
+	}
 	sum := compared{r.in.given.AsInput(), safetext.Name(dir), s.Count, found[archive.Missing], found[archive.Added], found[archive.Changed], found[archive.Unreadable]}
+	a.note("%s: %s compared with %s", r.in.name, plural(s.Count, "member"), sum.Directory)
 	if a.json {
 		a.printJSON(sum)
 	}
@@ -177,10 +173,7 @@ func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
 	}
 	f := &failure{exit: cmp.Or(exit, exitDiffers), hint: "bulla help diff explains these words",
 		what: fmt.Sprintf("the archive in %s differs from %s: %d missing, %d added, %d changed, %d unreadable", r.in.name, sum.Directory, sum.Missing, sum.Added, sum.Changed, sum.Unreadable)}
-	switch {
-	case exit != exitOK:
-		f.hint = "a part of the archive cannot be read: bulla verify says what is wrong with the file around it"
-	case s.Count == 0:
+	if s.Count == 0 {
 		f.hint = "the archive has no members at all: check what made it"
 	}
 	return f

@@ -131,27 +131,27 @@ func TestDiffFinds(t *testing.T) {
 		{"size", func(tree string) error {
 			return rewriteAs(filepath.Join(tree, "a/file"), when, []byte("shorter"))
 		}, []string{"--content"}, "changed a/file size", "changed a/file size"},
-		{"mode", func(tree string) error { return os.Chmod(filepath.Join(tree, "a/file"), 0o604) }, []string{"--ignore-mode"}, "changed a/file mode", ""},
+		{"mode", func(tree string) error { return os.Chmod(filepath.Join(tree, "a/file"), 0o604) }, []string{"--ignore=mode"}, "changed a/file mode", ""},
 		{"a sticky directory", func(tree string) error { return os.Chmod(filepath.Join(tree, "a"), 0o755|os.ModeSticky) }, nil, "changed a mode", "changed a mode"},
-		{"time", func(tree string) error { return os.Chtimes(filepath.Join(tree, "a/file"), when, when.Add(time.Second)) }, []string{"--ignore-times"}, "changed a/file time", ""},
+		{"time", func(tree string) error { return os.Chtimes(filepath.Join(tree, "a/file"), when, when.Add(time.Second)) }, []string{"--ignore=time"}, "changed a/file time", ""},
 		{"a link that leads elsewhere", func(tree string) error {
 			return replace(filepath.Join(tree, "link"), func(p string) error { return os.Symlink("a/other", p) })
 		}, nil, "changed link link", "changed link link"},
 		{"a file that is a folder", func(tree string) error {
 			return replace(filepath.Join(tree, "a/file"), func(p string) error { return os.MkdirAll(filepath.Join(p, "inner"), 0o755) })
-		}, []string{"--ignore-times"}, "changed a time, changed a/file type, missing a/file/inner", "changed a/file type, missing a/file/inner"},
+		}, []string{"--ignore=time"}, "changed a time, changed a/file type, missing a/file/inner", "changed a/file type, missing a/file/inner"},
 		{"a folder that is a file", func(tree string) error {
 			return replace(filepath.Join(tree, "a/sub"), func(p string) error { return rewriteAs(p, when, nil) })
-		}, []string{"--ignore-times"}, "changed a time, changed a/sub type, added a/sub/deep", "changed a/sub type, added a/sub/deep"},
+		}, []string{"--ignore=time"}, "changed a time, changed a/sub type, added a/sub/deep", "changed a/sub type, added a/sub/deep"},
 		{"a folder that is a link to the like", func(tree string) error {
 			os.Rename(filepath.Join(tree, "a/sub"), filepath.Join(tree, "moved"))
 			return os.Symlink("../moved", filepath.Join(tree, "a/sub"))
-		}, []string{"--ignore-times", "--ignore", "moved"}, "changed a time, changed a/sub type, added a/sub/deep, missing moved, missing moved/deep", "changed a/sub type, added a/sub/deep"},
+		}, []string{"--ignore=time", "--ignore", "moved"}, "changed a time, changed a/sub type, added a/sub/deep, missing moved, missing moved/deep", "changed a/sub type, added a/sub/deep"},
 		{"a file that is a pipe", func(tree string) error {
 			return replace(filepath.Join(tree, "a/file"), func(p string) error { return syscall.Mkfifo(p, 0o640) })
-		}, []string{"--content", "--ignore-times"}, "changed a time, changed a/file type", "changed a/file type"},
-		{"a file that is gone", func(tree string) error { return os.Remove(filepath.Join(tree, "a/file")) }, []string{"--ignore-times"}, "changed a time, added a/file", "added a/file"},
-		{"a file that is new", func(tree string) error { return os.WriteFile(filepath.Join(tree, "a/new\x1b\xff"), nil, 0o600) }, []string{"--ignore-times", "--ignore", "new*"},
+		}, []string{"--content", "--ignore=time"}, "changed a time, changed a/file type", "changed a/file type"},
+		{"a file that is gone", func(tree string) error { return os.Remove(filepath.Join(tree, "a/file")) }, []string{"--ignore=time"}, "changed a time, added a/file", "added a/file"},
+		{"a file that is new", func(tree string) error { return os.WriteFile(filepath.Join(tree, "a/new\x1b\xff"), nil, 0o600) }, []string{"--ignore=time", "--ignore", "new*"},
 			"changed a time, missing a/new\x1b\ufffd", ""},
 		{"sockets", func(tree string) error {
 			fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

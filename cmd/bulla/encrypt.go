@@ -275,7 +275,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		a.warnFull(out, in.size)
 	}
 	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
-	members := archive.NewCounter()
+	members := new(archive.Counter)
 	n, err := a.feed(sw, in, from, members)
 	if err == nil && e.verify {
 		bar.Finish(nil)

@@ -73,12 +73,12 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
-// ends sends a signal, and checks that the run ends well and leaves no mount.
-func (c *command) ends(dir string, sig os.Signal) {
+// ends sends a signal, and checks that the run ends by it and leaves no mount.
+func (c *command) ends(dir string, sig syscall.Signal) {
 	c.t.Helper()
 	c.Process.Signal(sig)
 	within(c.t, fmt.Sprint(sig), func() {
-		if code := c.code(); code != 0 || isMount(filepath.Join(dir, "m")) {
+		if code := c.code(); code != exitSignal+int(sig) || isMount(filepath.Join(dir, "m")) {
 			c.t.Errorf("after %v: exit code %d, mounted: %v: %s", sig, code, isMount(filepath.Join(dir, "m")), c.errs.String())
 		}
 	})

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -21,9 +21,8 @@ import (
 )
 
 type serveFlags struct {
-	randomFlags
-	whole bool
-	port  uint16
+	lookFlags
+	port uint16
 }
 
 func serveCommand(a *app) *cobra.Command {
@@ -46,9 +45,8 @@ elsewhere, and browsers are told to keep nothing of it.`,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.serve(cmd, s, args[0]) },
 	}
-	cmd.Flags().BoolVar(&s.whole, "whole", false, "show the plaintext as one file, even if it is an archive")
 	cmd.Flags().Uint16Var(&s.port, "port", 0, "listen on port `N` of this machine (default: any that is free)")
-	s.randomFlags.register(a, cmd)
+	s.lookFlags.register(a, cmd)
 	return cmd
 }
 
@@ -62,7 +60,7 @@ type served struct {
 const tokenBytes = 16
 
 func (a *app) serve(cmd *cobra.Command, s *serveFlags, name string) error {
-	r, tree, err := a.openTree(cmd, &s.randomFlags, s.whole, name)
+	l, err := a.look(cmd, &s.lookFlags, name)
 	if err != nil {
 		return err
 	}
@@ -70,70 +68,59 @@ func (a *app) serve(cmd *cobra.Command, s *serveFlags, name string) error {
 	if err := entropy.Default().Fill("bulla serve", secret); err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port))))
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port))))
 	if err != nil {
 		return &failure{exit: exitIO, err: err, what: "cannot listen: " + err.Error(), hint: "name another --port, or leave it out"}
 	}
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	told := a.faultsOf(r)
-	site := &browse.Site{Name: r.in.name, Tree: tree, Token: base64.RawURLEncoding.EncodeToString(secret),
-		Hosts: []string{"127.0.0.1:" + port, "localhost:" + port}, Fault: told.tell, About: told.about}
-	server := &http.Server{Handler: site, ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return cmd.Context() }}
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	site := &browse.Site{Name: l.from.in.name, Tree: l.tree, Token: base64.RawURLEncoding.EncodeToString(secret),
+		Hosts: []string{"127.0.0.1:" + port, "localhost:" + port}, Fault: l.tell, About: l.about}
+	server := &http.Server{Handler: site, ReadHeaderTimeout: time.Minute}
 	defer context.AfterFunc(cmd.Context(), func() { server.Close() })()
 	address := "http://" + site.Hosts[0] + "/" + site.Token + "/"
 	if a.json {
-		a.printJSON(served{r.in.given.AsInput(), address})
+		a.printJSON(served{l.from.in.given.AsInput(), address})
 	} else {
 		a.printf("%s\n", address)
 	}
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if a.outErr != nil {
+		return a.outErr
 	}
-	return a.outErr
+	err = server.Serve(listener)
+	return cmp.Or(context.Cause(cmd.Context()), err)
 }
 
 // about says of the file what shows once it is open, and what was found damaged so far.
-func (f *faults) about() browse.About {
-	r := f.from
-	h := r.Head()
+func (l *look) about() browse.About {
+	r, h := l.from, l.from.Head()
 	n, size := int64(h.HeadSize()), r.in.size
-	marks := f.damage()
-	if r.cut != nil {
-		marks = append(marks, picture.Mark{Offset: size, Label: "the end is missing"})
-	}
-	about := browse.About{Facts: [][2]string{
-		{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
+	about := browse.About{Facts: [][2]string{{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
 		{"Generation of the head", strconv.Itoa(int(h.Generation))}}}
-	if r.size >= 0 {
-		about.Facts = append(about.Facts, [2]string{"Plaintext", fmt.Sprintf("%s (%d bytes)", console.Bytes(r.size), r.size)})
-	}
-	for _, w := range r.Warnings() {
-		about.Facts = append(about.Facts, [2]string{"Warning", w.String()})
-		marks = append(marks, picture.Mark{Offset: w.Offset, Length: w.Length, Label: w.String()})
-	}
-	at := n - int64(format.Room(h.Pages)) - format.MACSize - 4 // the checksum
+	var marks []picture.Mark
+	at := n - int64(format.Room(h.Pages)) - format.MACSize - 4 // where slots begin: at the end are a MAC and a checksum
 	for i := range h.Slots {
-		d := h.Slots[i].Describe()
+		d, length := h.Slots[i].Describe(), int64(h.Slots[i].Size())
 		text := d.Text + ", " + d.Class
 		if i == r.OpenedSlot() {
 			text += ": the one that opened it"
 		}
 		about.Slots = append(about.Slots, text)
-		for _, copyAt := range []int64{0, size - n} {
-			marks = append(marks, picture.Mark{Offset: copyAt + at, Length: int64(h.Slots[i].Size()), Label: fmt.Sprintf("slot %d: %s", i+1, text), Class: "bulla-slot"})
-		}
-		at += int64(h.Slots[i].Size())
+		label := fmt.Sprintf("slot %d: %s", i+1, text)
+		marks = append(marks, picture.Mark{Offset: at, Length: length, Label: label, Class: "bulla-slot"}, picture.Mark{Offset: size - n + at, Length: length, Label: label, Class: "bulla-slot"})
+		at += length
+	}
+	for _, w := range r.Warnings() {
+		about.Facts = append(about.Facts, [2]string{"Warning", w.String()})
+		marks = append(marks, picture.Mark{Offset: w.Offset, Length: w.Length, Label: w.String()})
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.bad {
+		marks = append(marks, picture.Mark{Offset: e.Offset, Length: e.Length, Label: e.Error()})
+	}
+	if r.cut != nil {
+		marks = append(marks, picture.Mark{Offset: size, Label: "the end is missing"})
 	}
 	about.Picture = picture.Container(size, n, marks)
 	return about
-}
-
-// damage is what of the file was found not to be authentic.
-func (f *faults) damage() (marks []picture.Mark) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, e := range f.bad {
-		marks = append(marks, picture.Mark{Offset: e.Offset, Length: e.Length, Label: e.Error()})
-	}
-	return marks
 }

@@ -115,7 +115,7 @@ func TestServeTree(t *testing.T) {
 		t.Errorf("only %d files", files)
 	}
 	c.Process.Signal(syscall.SIGINT)
-	if code := c.code(); code != 0 {
+	if code := c.code(); code != exitInterrupted {
 		t.Errorf("exit code %d: %s", code, c.errs.String())
 	}
 }
@@ -357,7 +357,7 @@ func TestServeBrowser(t *testing.T) {
 	b.visit(strings.TrimSuffix(address, "/") + "x/")
 	visible("This address is not complete")
 	c.Process.Signal(syscall.SIGTERM)
-	if code := c.code(); code != 0 || strings.Count(c.errs.String(), "warning: large: ") != 1 {
+	if code := c.code(); code != exitSignal+int(syscall.SIGTERM) || strings.Count(c.errs.String(), "warning: large: ") != 1 {
 		t.Errorf("exit code %d: %s", code, c.errs.String())
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -22,43 +21,38 @@ import (
 // A Comparison says how the members of an archive are compared with the files below
 // a directory.
 type Comparison struct {
-	Root    *os.Root               // the directory
+	Dir     string
 	Content bool                   // compare the data, too
 	NoMode  bool                   // do not compare permissions
-	NoTimes bool                   // do not compare times
+	NoTime  bool                   // do not compare times
 	Ignore  func(path string) bool // leave out this path, and all below it
 	Source  RangeWriter            // writes what the archive was opened on
 	Done    *atomic.Int64          // counts what is read in any other way
 }
 
-// A Status is how a path differs.
-type Status string
-
-const (
-	Missing    Status = "missing"    // in the directory, and not in the archive
-	Added      Status = "added"      // in the archive, and not in the directory
-	Changed    Status = "changed"    // in both
-	Unreadable Status = "unreadable" // cannot be read on one of the two sides
-)
-
 // A Difference is a path that differs.
 type Difference struct {
 	Path      string
-	Status    Status
+	Status    string   // Missing, Added, Changed or Unreadable
 	Changes   []string // of one that is Changed: each begins with type, size, mode, time, link or content
 	Err       error    // why it is Unreadable
 	InArchive bool     // it is unreadable there
 }
 
-var errDiffers = errors.New("the content differs")
+// How a path differs.
+const (
+	Missing    = "missing"    // in the directory, and not in the archive
+	Added      = "added"      // in the archive, and not in the directory
+	Changed    = "changed"    // in both
+	Unreadable = "unreadable" // cannot be read on one of the two sides
+)
 
 // Compare goes through the members in the order of the archive, and then through the
-// directory for what is missing. Data is read once, and kept nowhere. What comes or
-// goes meanwhile is there or is not, and no error. Sockets, which archives do not hold,
-// are passed over, and so are the times of symbolic links. The only error that it
-// yields, the last, is the cause of ctx.
-func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq2[*Difference, error] {
-	return func(yield func(*Difference, error) bool) {
+// directory for what is missing, until ctx ends. Data is read once, and kept nowhere.
+// What comes or goes meanwhile is there or is not. Sockets, which archives do not hold,
+// are passed over, and so are the times of symbolic links.
+func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq[*Difference] {
+	return func(yield func(*Difference) bool) {
 		for m, err := range s.Members(File, Dir, Symlink, HardLink, Other) {
 			d := &Difference{Path: ".", Status: Changed}
 			if err != nil {
@@ -66,17 +60,36 @@ func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq2[*Diffe
 			} else if d.Path = m.Path; !m.Local {
 				d.Status = Added
 			} else if !c.ignores(m.Path) {
-				c.member(ctx, d, s.fs, m.Member)
+				c.compare(ctx, d, s.fs, m.Member)
 			}
-			if ctx.Err() != nil {
-				yield(nil, context.Cause(ctx))
-				return
-			}
-			if (d.Status != Changed || d.Changes != nil) && !yield(d, nil) {
+			if ctx.Err() != nil || (d.Status != Changed || d.Changes != nil) && !yield(d) {
 				return
 			}
 		}
-		c.missing(ctx, s, ".", yield)
+		filepath.WalkDir(c.Dir, func(name string, e fs.DirEntry, err error) error {
+			rel, _ := filepath.Rel(c.Dir, name)
+			d := &Difference{Path: filepath.ToSlash(rel), Status: Missing}
+			switch {
+			case ctx.Err() != nil:
+				return fs.SkipAll
+			case c.ignores(d.Path) && e.IsDir():
+				return fs.SkipDir
+			case gone(err) || c.ignores(d.Path):
+				return nil
+			case err != nil:
+				d.fails(err, false)
+			case e.Type() == fs.ModeSocket || s.tree.lookup(d.Path, true) != 0:
+				return nil
+			default:
+				if _, err := os.Lstat(name); gone(err) {
+					return nil
+				}
+			}
+			if !yield(d) {
+				return fs.SkipAll
+			}
+			return nil
+		})
 	}
 }
 
@@ -89,6 +102,8 @@ func (c *Comparison) ignores(p string) bool {
 	return false
 }
 
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+
 func (d *Difference) fails(err error, inArchive bool) {
 	d.Status, d.Err, d.InArchive = Unreadable, err, inArchive
 }
@@ -99,8 +114,8 @@ func (d *Difference) changes(what string, archive, dir any) {
 
 const permissions = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
-// member compares a member with what has its path in the directory.
-func (c *Comparison) member(ctx context.Context, d *Difference, f *FS, m *Member) {
+// compare compares a member with what has its path in the directory.
+func (c *Comparison) compare(ctx context.Context, d *Difference, f *FS, m *Member) {
 	st, err := c.lstat(d.Path)
 	switch {
 	case m.Kind == HardLink:
@@ -116,33 +131,39 @@ func (c *Comparison) member(ctx context.Context, d *Difference, f *FS, m *Member
 		d.changes("type", m.Kind, kindOf(st.Mode()))
 		return
 	case m.Kind == Symlink:
-		c.link(d, f, m)
+		if to, err := f.LinkOf(m); err != nil {
+			d.fails(err, true)
+		} else if is, err := os.Readlink(c.path(d.Path)); err != nil {
+			d.fails(err, false)
+		} else if filepath.ToSlash(is) != to {
+			d.changes("link", to, is)
+		}
 		return
 	}
 	if (m.Mode^st.Mode())&permissions != 0 && !c.NoMode && runtime.GOOS != "windows" {
 		d.changes("mode", m.ModeDigits(), (&Member{Mode: st.Mode()}).ModeDigits())
 	}
-	if !c.NoTimes && !m.ModTime.IsZero() && !m.sameTime(st.ModTime()) {
-		d.changes("time", m.ModTime.UTC().Format(time.RFC3339Nano), st.ModTime().UTC().Format(time.RFC3339Nano))
+	if t := st.ModTime(); !c.NoTime && !m.sameTime(t) {
+		d.changes("time", m.ModTime.UTC().Format(time.RFC3339Nano), t.UTC().Format(time.RFC3339Nano))
 	}
 	if m.Kind == File && m.Size != st.Size() {
 		d.changes("size", m.Size, st.Size())
 	} else if m.Kind == File && c.Content {
-		c.content(ctx, d, f, m, st)
+		c.content(ctx, d, f, m)
 	}
 }
 
-func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+func (c *Comparison) path(p string) string { return filepath.Join(c.Dir, filepath.FromSlash(p)) }
 
 // lstat tells what a path is in the directory. What lies behind a symbolic link is
 // not there.
 func (c *Comparison) lstat(p string) (fs.FileInfo, error) {
 	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		if st, err := c.Root.Lstat(filepath.FromSlash(dir)); err == nil && !st.IsDir() {
+		if st, err := os.Lstat(c.path(dir)); err == nil && !st.IsDir() {
 			return nil, fs.ErrNotExist
 		}
 	}
-	return c.Root.Lstat(filepath.FromSlash(p))
+	return os.Lstat(c.path(p))
 }
 
 // sameTime allows for what archives and file systems keep of a time: whole seconds in
@@ -150,6 +171,8 @@ func (c *Comparison) lstat(p string) (fs.FileInfo, error) {
 func (m *Member) sameTime(t time.Time) bool {
 	apart := m.ModTime.Sub(t).Abs()
 	switch {
+	case m.ModTime.IsZero():
+		return true
 	case m.zip != nil:
 		return apart < 2*time.Second
 	case m.ModTime.Nanosecond() == 0 || t.Nanosecond() == 0:
@@ -158,41 +181,22 @@ func (m *Member) sameTime(t time.Time) bool {
 	return apart < time.Microsecond
 }
 
-func (c *Comparison) link(d *Difference, f *FS, m *Member) {
-	to, err := f.LinkOf(m)
-	if err != nil {
-		d.fails(err, true)
-	} else if is, err := c.Root.Readlink(filepath.FromSlash(d.Path)); err != nil {
-		d.fails(err, false)
-	} else if filepath.ToSlash(is) != to {
-		d.changes("link", to, is)
-	}
-}
-
-// open opens a path without waiting for whoever writes to it, should it be a pipe by now.
-func (c *Comparison) open(path string) (*os.File, error) {
-	return c.Root.OpenFile(filepath.FromSlash(path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
-}
-
-func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Member, st fs.FileInfo) {
-	file, err := c.open(d.Path)
+func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Member) {
+	// Should it be a pipe by now, nobody waits for whoever writes to it.
+	file, err := os.OpenFile(c.path(d.Path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		d.fails(err, false)
 		return
 	}
 	defer file.Close()
-	if now, err := file.Stat(); err != nil || !os.SameFile(now, st) {
-		d.fails(errors.New("it was replaced meanwhile"), false)
-		return
-	}
 	with := &comparer{file: file}
 	data, err := f.Content(m, c.Source, c.Done)
 	if err == nil {
 		_, err = data.WriteRange(ctx, with, 0, m.Size)
 	}
 	switch {
-	case errors.Is(err, errDiffers):
-		d.Changes = append(d.Changes, fmt.Sprintf("content from about byte %d on", with.at))
+	case with.differs:
+		d.Changes = append(d.Changes, "content")
 	case with.err != nil:
 		d.fails(with.err, false)
 	case err != nil:
@@ -202,58 +206,18 @@ func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Membe
 
 // A comparer is written to what a file should hold.
 type comparer struct {
-	file *os.File
-	at   int64
-	buf  []byte
-	err  error // of reading the file
+	file    *os.File
+	buf     []byte
+	differs bool
+	err     error // of reading the file
 }
 
 func (c *comparer) Write(p []byte) (int, error) {
 	c.buf = slices.Grow(c.buf[:0], len(p))[:len(p)]
-	switch n, err := io.ReadFull(c.file, c.buf); {
-	case err == io.EOF, err == io.ErrUnexpectedEOF, err == nil && !bytes.Equal(c.buf, p):
-		return 0, errDiffers
-	case err != nil:
-		c.err = err
-		return 0, err
-	default:
-		c.at += int64(n)
+	n, err := io.ReadFull(c.file, c.buf)
+	if c.differs = !bytes.Equal(c.buf[:n], p[:n]) || err == io.EOF || err == io.ErrUnexpectedEOF; c.differs {
+		return 0, io.ErrShortWrite // no more is wanted
 	}
-	return len(p), nil
-}
-
-// missing looks for what is in a directory, and below it, and not in the archive. It
-// returns false when nothing more is wanted.
-func (c *Comparison) missing(ctx context.Context, s *Selection, dir string, yield func(*Difference, error) bool) bool {
-	var all []fs.DirEntry
-	f, err := c.open(dir)
-	if err == nil {
-		all, err = f.ReadDir(-1)
-		f.Close()
-	}
-	if err != nil && !gone(err) && !yield(&Difference{Path: dir, Status: Unreadable, Err: err}, nil) {
-		return false
-	}
-	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	for _, e := range all {
-		p := path.Join(dir, e.Name())
-		if ctx.Err() != nil {
-			return yield(nil, context.Cause(ctx)) && false
-		}
-		if c.ignores(p) || e.Type() == fs.ModeSocket {
-			continue
-		}
-		if s.tree.lookup(p, true) == 0 {
-			if _, err := c.Root.Lstat(filepath.FromSlash(p)); gone(err) {
-				continue
-			}
-			if !yield(&Difference{Path: p, Status: Missing}, nil) {
-				return false
-			}
-		}
-		if e.IsDir() && !c.missing(ctx, s, p, yield) {
-			return false
-		}
-	}
-	return true
+	c.err = err
+	return n, err
 }

@@ -13,7 +13,7 @@ import (
 
 // counted is what a Counter makes of b, written in pieces of some size.
 func counted(b []byte, piece int) *archive.Counter {
-	c := archive.NewCounter()
+	c := new(archive.Counter)
 	for p := b; len(p) > 0; {
 		n := min(len(p), piece)
 		own := bytes.Clone(p[:n])
@@ -99,7 +99,7 @@ func TestCounterOthers(t *testing.T) {
 		}
 	}
 	// What is given up without an end leaves nothing behind that runs.
-	archive.NewCounter().End()
+	new(archive.Counter).End()
 }
 
 // Whatever is damaged, a Counter ends, and it says the same however the bytes come.

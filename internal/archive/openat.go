@@ -3,13 +3,15 @@ package archive
 import (
 	"io"
 	"io/fs"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Single is the tree of one file: size bytes of src, which is no archive.
 func Single(name string, src io.ReaderAt, size int64, modTime time.Time) *FS {
-	return &FS{limit: MaxIndex, kind: &single{&Member{Name: name, Kind: File, Size: size, Mode: 0o600, ModTime: modTime}, io.NewSectionReader(source{src}, 0, size)}}
+	m := &Member{Name: name, Kind: File, Size: size, Mode: 0o600, ModTime: modTime}
+	return &FS{limit: MaxIndex, kind: &single{m, io.NewSectionReader(source{src}, 0, size)}}
 }
 
 type single struct {
@@ -18,66 +20,66 @@ type single struct {
 }
 
 func (s *single) members(yield func(*Member, error) bool) { yield(s.m, nil) }
-func (s *single) at(int64) (*Member, error)               { m := *s.m; return &m, nil }
+func (s *single) at(int64) (*Member, error)               { return s.m, nil }
 func (s *single) source() *io.SectionReader               { return s.src }
 func (s *single) open(m *Member) (io.Reader, []Piece, error) {
 	return nil, []Piece{{0, 0, m.Size}}[:min(1, m.Size)], nil
 }
 
-// OpenAt opens a file to be read at any place, several times at once. What lies
-// compressed in a zip is read on from where the last read was, or from its beginning if
-// that is before; of what it was read last, 1 MiB is kept.
+// OpenAt opens a file to be read at any place, by several at once. What is compressed in
+// a zip is read on from where the last read was, or from its beginning if that is before;
+// of what was read last 1 to 2 MiB are kept.
 func (f *FS) OpenAt(name string) (io.ReaderAt, error) {
 	file, err := f.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	switch r := file.(type) {
-	case *RandomFile:
-		return r, nil
-	case *dir:
+	if st, err := file.Stat(); err != nil || st.IsDir() {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	return &rewound{open: func() (io.Reader, error) { return f.Open(name) }}, nil
+	if r, ok := file.(io.ReaderAt); ok {
+		return r, nil
+	}
+	return &rewound{fs: f, name: name, r: file}, nil
 }
 
 // A rewound reader is read at any place by reading it on, or again.
 type rewound struct {
-	open func() (io.Reader, error)
+	fs   *FS
+	name string
 
 	mu    sync.Mutex
 	r     io.Reader
-	begin int64 // where last begins
-	last  []byte
+	begin int64 // where kept begins
+	kept  []byte
 }
 
-const keptOfRewound = 1 << 20
-
 func (w *rewound) ReadAt(p []byte, off int64) (n int, err error) {
+	const most = 2 << 20
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.r == nil || off < w.begin {
-		w.begin, w.last = 0, w.last[:0]
-		if w.r, err = w.open(); err != nil {
+	if off < w.begin {
+		if w.r, err = w.fs.Open(w.name); err != nil {
 			return 0, err
 		}
+		w.begin, w.kept = 0, w.kept[:0]
 	}
-	buf := make([]byte, 64<<10)
-	for n < len(p) && err == nil {
-		if at := off + int64(n) - w.begin; at < int64(len(w.last)) {
-			n += copy(p[n:], w.last[at:])
+	for n < len(p) {
+		if at := off + int64(n) - w.begin; at < int64(len(w.kept)) {
+			n += copy(p[n:], w.kept[at:])
 			continue
+		} else if err != nil {
+			return n, err
 		}
-		if len(w.last) >= 2*keptOfRewound {
-			w.begin += keptOfRewound
-			w.last = w.last[:copy(w.last, w.last[keptOfRewound:])]
+		if len(w.kept) >= most {
+			w.begin += most / 2
+			w.kept = w.kept[:copy(w.kept, w.kept[most/2:])]
 		}
+		end := len(w.kept)
+		w.kept = slices.Grow(w.kept, 64<<10)
 		var k int
-		k, err = w.r.Read(buf)
-		w.last = append(w.last, buf[:k]...)
-		if k > 0 {
-			err = nil // which comes again
-		}
+		k, err = w.r.Read(w.kept[end:cap(w.kept)])
+		w.kept = w.kept[:end+k]
 	}
-	return n, err
+	return n, nil
 }

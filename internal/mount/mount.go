@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,69 +26,51 @@ import (
 	"bulla/internal/archive"
 )
 
-// forever is how long the kernel may keep what it was told: the tree does not change.
-const forever = 24 * time.Hour
+const (
+	forever = 24 * time.Hour // the kernel may keep what it was told: the tree does not change
+	maxRead = 1 << 20        // bytes in a request; the kernel may want fewer
+	maxName = 255            // bytes; no program could open a file with a longer name
+)
 
-const maxName = 255 // bytes in a name; longer ones, and those with a NUL, no program could open
-
-// A Mounted tree is shown until it is unmounted.
-type Mounted struct {
-	dir    string
-	server *raw.Server
-}
-
-// Mount shows tree at dir, to this user alone. name is what lists of file systems call
-// it. fault is called with what is wrong with a path, perhaps many times.
-func Mount(dir, name string, tree *archive.FS, fault func(path string, err error) string) (*Mounted, error) {
-	o := &fuse.Options{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
-	o.EntryTimeout, o.AttrTimeout, o.NegativeTimeout = new(forever), new(forever), new(forever)
-	o.MountOptions = raw.MountOptions{Name: "bulla", FsName: name, Options: []string{"ro", "nosuid", "nodev"}, DirectMount: true, DisableXAttrs: true, DisableSplice: true, MaxWrite: 1 << 20}
-	server, err := fuse.Mount(dir, &node{t: &shown{tree, fault}, path: "."}, o)
+// Show shows tree at dir, to this user alone, until ctx ends or it is unmounted by
+// somebody else; then it is out of sight, also while files in it are open. name is what
+// lists of file systems call it. ready is called once it is there, and fault with what is
+// wrong with a path, perhaps many times. It fails if nothing can be mounted, or unmounted.
+func Show(ctx context.Context, dir, name string, tree *archive.FS, fault func(path string, err error) string, ready func()) error {
+	keep := forever
+	server, err := fuse.Mount(dir, &node{FS: tree, fault: fault, path: "."}, &fuse.Options{
+		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), EntryTimeout: &keep, AttrTimeout: &keep, NegativeTimeout: &keep,
+		MountOptions: raw.MountOptions{Name: "bulla", FsName: name, Options: []string{"ro", "nosuid", "nodev"}, DirectMount: true,
+			DisableXAttrs: true, DisableSplice: true, MaxWrite: maxRead},
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Mounted{dir, server}, nil
-}
-
-// Wait returns when it was unmounted, by whoever.
-func (m *Mounted) Wait() { m.server.Wait() }
-
-// Unmount ends it. It is out of sight at once, also while files in it are open: these
-// can be read until this process ends.
-func (m *Mounted) Unmount() error {
+	ended := make(chan struct{})
+	go func() { server.Wait(); close(ended) }()
+	ready()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
 	for _, c := range []string{"fusermount3 -u -z", "fusermount -u -z", "umount -l", "umount -f"} {
-		if args := strings.Fields(c); exec.Command(args[0], append(args[1:], m.dir)...).Run() == nil {
+		if args := strings.Fields(c); exec.Command(args[0], append(args[1:], dir)...).Run() == nil {
 			return nil
 		}
 	}
-	return m.server.Unmount()
+	return server.Unmount()
 }
 
 // LeaveTerminal makes this process one that no terminal ends.
 func LeaveTerminal() { syscall.Setsid() } // fails only if it is so already
 
-type shown struct {
-	*archive.FS
-	fault func(path string, err error) string
-}
-
-// errno is an error as programs get it. What is not just absent is a fault.
-func (t *shown) errno(p string, err error) syscall.Errno {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, fs.ErrNotExist):
-		return syscall.ENOENT
-	}
-	t.fault(p, err)
-	return syscall.EIO
-}
-
 // A node is a path in the tree.
 type node struct {
 	fuse.Inode
-	t    *shown
-	path string
+	*archive.FS
+	fault func(path string, err error) string
+	path  string
 }
 
 var _ interface {
@@ -99,8 +82,20 @@ var _ interface {
 	fuse.NodeReader
 } = (*node)(nil)
 
+// errno is an error as programs get it. What is not just absent is a fault.
+func (n *node) errno(err error) syscall.Errno {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, fs.ErrNotExist):
+		return syscall.ENOENT
+	}
+	n.fault(n.path, err)
+	return syscall.EIO
+}
+
 func (n *node) Lookup(ctx context.Context, name string, out *raw.EntryOut) (*fuse.Inode, syscall.Errno) {
-	child := &node{t: n.t, path: path.Join(n.path, name)}
+	child := &node{FS: n.FS, fault: n.fault, path: path.Join(n.path, name)}
 	if e := child.attr(&out.Attr); e != 0 {
 		return nil, e
 	}
@@ -114,9 +109,9 @@ func (n *node) Getattr(_ context.Context, _ fuse.FileHandle, out *raw.AttrOut) s
 // attr says what a node is. Files are shown to be this user's, who alone can read them,
 // with the permissions that they had.
 func (n *node) attr(a *raw.Attr) syscall.Errno {
-	st, err := n.t.Lstat(n.path)
+	st, err := n.Lstat(n.path)
 	if err != nil {
-		return n.t.errno(n.path, err)
+		return n.errno(err)
 	}
 	a.Mode, a.Size, a.Nlink = modeOf(st.Mode()), uint64(st.Size()), 1
 	a.Blocks = (a.Size + 511) / 512
@@ -127,14 +122,14 @@ func (n *node) attr(a *raw.Attr) syscall.Errno {
 }
 
 func (n *node) Readdir(context.Context) (fuse.DirStream, syscall.Errno) {
-	all, err := n.t.ReadDir(n.path)
+	all, err := n.ReadDir(n.path)
 	if err != nil {
-		return nil, n.t.errno(n.path, err)
+		return nil, n.errno(err)
 	}
 	entries := make([]raw.DirEntry, 0, len(all))
 	for _, e := range all {
 		if name := e.Name(); len(name) > maxName || strings.ContainsRune(name, 0) {
-			n.t.fault(path.Join(n.path, name), errors.New("no program could open a file of this name: it is not shown"))
+			n.fault(path.Join(n.path, name), errors.New("no program could open a file of this name: it is not shown"))
 		} else {
 			entries = append(entries, raw.DirEntry{Name: name, Mode: modeOf(e.Type())})
 		}
@@ -143,49 +138,33 @@ func (n *node) Readdir(context.Context) (fuse.DirStream, syscall.Errno) {
 }
 
 func (n *node) Readlink(context.Context) ([]byte, syscall.Errno) {
-	to, err := n.t.ReadLink(n.path)
-	return []byte(to), n.t.errno(n.path, err)
+	to, err := n.ReadLink(n.path)
+	return []byte(to), n.errno(err)
 }
 
 // Open opens the data. The kernel may keep what was read of it before.
-func (n *node) Open(_ context.Context, flags uint32) (fuse.FileHandle, uint32, syscall.Errno) {
-	if flags&syscall.O_ACCMODE != syscall.O_RDONLY {
-		return nil, 0, syscall.EROFS
-	}
-	r, err := n.t.OpenAt(n.path)
-	return r, raw.FOPEN_KEEP_CACHE, n.t.errno(n.path, err)
+func (n *node) Open(context.Context, uint32) (fuse.FileHandle, uint32, syscall.Errno) {
+	r, err := n.OpenAt(n.path)
+	return r, raw.FOPEN_KEEP_CACHE, n.errno(err)
 }
 
+// Read gives all or an error, and never a part: the kernel would take its end for that of
+// the file. After an error it asks for each page alone.
 func (n *node) Read(_ context.Context, h fuse.FileHandle, dest []byte, off int64) (raw.ReadResult, syscall.Errno) {
 	k, err := h.(io.ReaderAt).ReadAt(dest, off)
-	if err != nil && err != io.EOF { // with nothing beside it: the kernel takes less than it asked for as the end
-		return nil, n.t.errno(n.path, err)
+	if err != nil && err != io.EOF {
+		return nil, n.errno(err)
 	}
 	return raw.ReadResultData(dest[:k]), 0
 }
 
 // modeOf is a mode as the system has it.
 func modeOf(m fs.FileMode) uint32 {
-	bits := uint32(m.Perm())
-	for _, b := range []struct {
-		is   fs.FileMode
-		bits uint32
-	}{{fs.ModeSetuid, syscall.S_ISUID}, {fs.ModeSetgid, syscall.S_ISGID}, {fs.ModeSticky, syscall.S_ISVTX}} {
-		if m&b.is != 0 {
-			bits |= b.bits
-		}
+	bits, _ := strconv.ParseUint((&archive.Member{Mode: m}).ModeDigits(), 8, 32)
+	types := map[fs.FileMode]uint32{fs.ModeDir: syscall.S_IFDIR, fs.ModeSymlink: syscall.S_IFLNK, fs.ModeNamedPipe: syscall.S_IFIFO,
+		fs.ModeDevice: syscall.S_IFBLK, fs.ModeDevice | fs.ModeCharDevice: syscall.S_IFCHR}
+	if kind, ok := types[m.Type()]; ok {
+		return uint32(bits) | kind
 	}
-	switch m.Type() {
-	case fs.ModeDir:
-		return bits | syscall.S_IFDIR
-	case fs.ModeSymlink:
-		return bits | syscall.S_IFLNK
-	case fs.ModeNamedPipe:
-		return bits | syscall.S_IFIFO
-	case fs.ModeDevice:
-		return bits | syscall.S_IFBLK
-	case fs.ModeDevice | fs.ModeCharDevice:
-		return bits | syscall.S_IFCHR
-	}
-	return bits | syscall.S_IFREG
+	return uint32(bits) | syscall.S_IFREG
 }

@@ -3,24 +3,16 @@
 package mount
 
 import (
+	"context"
 	"errors"
 
 	"bulla/internal/archive"
 )
 
-// A Mounted tree does not exist here.
-type Mounted struct{}
-
-// Mount fails: there is no FUSE for this system.
-func Mount(string, string, *archive.FS, func(string, error) string) (*Mounted, error) {
-	return nil, errors.ErrUnsupported
+// Show fails: this system has no FUSE.
+func Show(context.Context, string, string, *archive.FS, func(string, error) string, func()) error {
+	return errors.ErrUnsupported
 }
-
-// Wait returns at once.
-func (*Mounted) Wait() {}
-
-// Unmount does nothing.
-func (*Mounted) Unmount() error { return nil }
 
 // LeaveTerminal does nothing.
 func LeaveTerminal() {}

@@ -59,6 +59,7 @@ func TestMain(m *testing.M) {
 //	loop FILE              makes a block device of a file, $LOOP
 //	https                  serves the folder as $HTTPS
 //	s3 [FLAG…]             starts an S3 server with the bucket s3://bucket, a folder in $S3DIR
+//	s3 lock KEY            locks s3://locked/KEY
 //
 // and the conditions root, mounts (it may make mounts of its own), loops (it may
 // make block devices) and missing:PROG.

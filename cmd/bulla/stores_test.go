@@ -1,20 +1,29 @@
 package main
 
 import (
+	"archive/tar"
+	"bytes"
+	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"log"
+	"math/rand"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	api "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bulla/internal/storage/s3/s3test"
@@ -48,17 +57,38 @@ func httpsCmd(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("SSL_CERT_FILE", cert)
 }
 
-// s3Cmd starts an S3 server, with arguments of its own, whose buckets are folders in $S3DIR,
-// and of which one is s3://bucket.
+// s3Cmd starts an S3 server, with arguments of its own, whose buckets are folders in $S3DIR:
+// bucket, versions, which keeps versions, and locked. "s3 lock KEY" locks an object in that.
 func s3Cmd(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
+		if len(args) == 2 && args[0] == "lock" {
+			_, err := s3API(ts).PutObjectRetention(t.Context(), &api.PutObjectRetentionInput{Bucket: aws.String("locked"), Key: &args[1],
+				Retention: &types.ObjectLockRetention{Mode: types.ObjectLockRetentionModeGovernance, RetainUntilDate: aws.Time(time.Now().Add(time.Hour))}})
+			ts.Check(err)
+			return
+		}
 		srv := s3test.Start(t, args...)
 		ts.Setenv("S3DIR", srv.Dir)
 		for _, v := range s3test.Env(srv.URL) {
 			name, value, _ := strings.Cut(v, "=")
 			ts.Setenv(name, value)
 		}
+		c, versions := s3API(ts), aws.String("versions")
+		_, err := c.CreateBucket(t.Context(), &api.CreateBucketInput{Bucket: versions})
+		ts.Check(err)
+		_, err = c.PutBucketVersioning(t.Context(), &api.PutBucketVersioningInput{Bucket: versions,
+			VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}})
+		ts.Check(err)
+		_, err = c.CreateBucket(t.Context(), &api.CreateBucketInput{Bucket: aws.String("locked"), ObjectLockEnabledForBucket: aws.Bool(true)})
+		ts.Check(err)
 	}
+}
+
+// s3API is who looks after the script's server.
+func s3API(ts *testscript.TestScript) *api.Client {
+	creds := aws.Credentials{AccessKeyID: ts.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: ts.Getenv("AWS_SECRET_ACCESS_KEY")}
+	return api.New(api.Options{BaseEndpoint: aws.String(ts.Getenv("AWS_ENDPOINT_URL")), Region: ts.Getenv("AWS_REGION"), UsePathStyle: true,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, nil })})
 }
 
 // killedUpload has a run killed that has begun to upload an object.
@@ -87,4 +117,206 @@ func killedUpload(t *testing.T, dir string, env []string, name string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Fatal("it does not upload")
+}
+
+// An object that is written through connections that break, by a run that is killed and
+// started again, is whole or absent; what an interrupted one began can be removed; and no
+// part that the store has acknowledged is sent again. BULLA_LONG has more of each.
+func TestStoreKills(t *testing.T) {
+	t.Parallel()
+	size, kills, resets := 64<<20, 3, 10
+	if os.Getenv("BULLA_LONG") != "" {
+		size, kills, resets = 5<<30, 20, 50
+	}
+	srv := s3test.Start(t)
+	var mu sync.Mutex
+	rnd := rand.New(rand.NewSource(1))
+	got := make(map[string]bool) // parts that were acknowledged
+	url := srv.Proxy(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		q := r.URL.Query()
+		part := q.Get("uploadId") + " " + q.Get("partNumber")
+		mu.Lock()
+		if q.Has("partNumber") && got[part] {
+			t.Errorf("part %s is sent again", part)
+		}
+		breaks := q.Has("uploadId") && r.Method == http.MethodPut && resets > 0 && rnd.Intn(3) == 0
+		if breaks {
+			resets--
+		}
+		after := rnd.Int63n(16 << 20)
+		mu.Unlock()
+		if breaks {
+			io.CopyN(io.Discard, r.Body, after)
+			s3test.Reset(w)
+			return
+		}
+		rec := &noting{ResponseWriter: w}
+		next.ServeHTTP(rec, r)
+		if q.Has("partNumber") && rec.status == http.StatusOK {
+			mu.Lock()
+			got[part] = true
+			mu.Unlock()
+		}
+	})
+	dir := t.TempDir()
+	env := append(append(os.Environ(), envConfigDir+"="+dir), s3test.Env(url)...)
+	bulla := func(in io.Reader, args ...string) *exec.Cmd {
+		cmd := exec.Command("bulla", args...)
+		cmd.Env, cmd.Dir, cmd.Stdin = env, dir, in
+		return cmd
+	}
+	if out, err := bulla(nil, "keygen", "--default").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	object := filepath.Join(srv.Dir, "bucket", "x.bulla")
+	plain := func() io.Reader { return io.LimitReader(rand.New(rand.NewSource(2)), int64(size)) }
+	for range kills {
+		cmd := bulla(plain(), "encrypt", "-o", "s3://bucket/x.bulla")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(50+rnd.Intn(500)) * time.Millisecond)
+		cmd.Process.Kill()
+		if cmd.Wait() == nil {
+			os.Remove(object) // it was quicker
+		} else if _, err := os.Stat(object); err == nil {
+			t.Error("a run that was killed has made an object")
+			os.Remove(object)
+		}
+	}
+	if out, err := bulla(plain(), "encrypt", "-o", "s3://bucket/x.bulla").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sum := sha256.New()
+	cmd := bulla(nil, "decrypt", "-o", "-", "s3://bucket/x.bulla")
+	cmd.Stdout = sum
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+	want := sha256.New()
+	io.Copy(want, plain())
+	if !bytes.Equal(sum.Sum(nil), want.Sum(nil)) {
+		t.Error("it is something else")
+	}
+	if out, err := bulla(nil, "storage", "uploads", "--abort", "s3://bucket").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := bulla(nil, "storage", "uploads", "s3://bucket").CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v, left: %s", err, out)
+	}
+}
+
+// A noting writer knows the status that was written to it.
+type noting struct {
+	http.ResponseWriter
+	status int
+}
+
+func (n *noting) WriteHeader(status int) {
+	n.status = status
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// What reading takes: a range of 1 MiB four requests and not much more than its bytes,
+// 1,000 members of a tar forty.
+func TestStoreRequests(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	dir := t.TempDir()
+	env := append(append(os.Environ(), envConfigDir+"="+dir), s3test.Env(srv.URL)...)
+	bulla := func(in io.Reader, args ...string) (stdout []byte, asked asked) {
+		t.Helper()
+		cmd := exec.Command("bulla", append(args, "--json")...)
+		cmd.Env, cmd.Dir, cmd.Stdin = env, dir, in
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		stdout, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%q: %v\n%s", args, err, stderr.Bytes())
+		}
+		if i := bytes.Index(stderr.Bytes(), []byte(`{"storage":`)); i >= 0 {
+			json.Unmarshal(bytes.TrimSuffix(stderr.Bytes()[i+len(`{"storage":`):], []byte("}\n")), &asked)
+		}
+		return stdout, asked
+	}
+	bulla(nil, "keygen", "--default")
+
+	plain := make([]byte, 50<<20)
+	rand.New(rand.NewSource(3)).Read(plain)
+	bulla(bytes.NewReader(plain), "encrypt", "-o", "s3://bucket/big.bulla")
+	got, a := bulla(nil, "cat", "--range", "33333333+1M", "s3://bucket/big.bulla")
+	if !bytes.Equal(got, plain[33333333:33333333+1<<20]) {
+		t.Error("it is something else")
+	}
+	if a.Requests == 0 || a.Requests > 4 || a.Received > 1<<20*13/10 {
+		t.Errorf("a range took %d requests and %d bytes", a.Requests, a.Received)
+	}
+
+	var archive bytes.Buffer
+	tw := tar.NewWriter(&archive)
+	for i := range 1000 {
+		tw.WriteHeader(&tar.Header{Name: fmt.Sprintf("f%04d", i), Size: 20 << 10, Mode: 0o600})
+		tw.Write(plain[i<<10 : i<<10+20<<10])
+	}
+	tw.Close()
+	for _, flags := range [][]string{nil, {"--level", "1"}} {
+		bulla(&archive, append([]string{"encrypt", "--force", "-o", "s3://bucket/tar.bulla"}, flags...)...)
+		if _, a = bulla(nil, "ls", "s3://bucket/tar.bulla"); a.Requests > 40 {
+			t.Errorf("to list 1,000 members took %d requests", a.Requests)
+		}
+		if _, a = bulla(nil, "extract", "--no-sync", "--force", "s3://bucket/tar.bulla"); a.Requests == 0 || a.Requests > 40 {
+			t.Errorf("1,000 members took %d requests", a.Requests)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "f0999"))
+		if err != nil || !bytes.Equal(b, plain[999<<10:999<<10+20<<10]) {
+			t.Error(err)
+		}
+		archive.Reset()
+		tw := tar.NewWriter(&archive)
+		for i := range 1000 {
+			tw.WriteHeader(&tar.Header{Name: fmt.Sprintf("f%04d", i), Size: 20 << 10, Mode: 0o600})
+			tw.Write(plain[i<<10 : i<<10+20<<10])
+		}
+		tw.Close()
+	}
+}
+
+// Ctrl-C leaves no upload, whatever is under way.
+func TestStoreInterrupted(t *testing.T) {
+	t.Parallel()
+	srv := s3test.Start(t)
+	dir := t.TempDir()
+	env := append(append(os.Environ(), envConfigDir+"="+dir), s3test.Env(srv.URL)...)
+	if out, err := (&exec.Cmd{Path: bullaPath(t), Args: []string{"bulla", "keygen", "--default"}, Env: env}).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command("bulla", "encrypt", "-o", "s3://bucket/x.bulla")
+	cmd.Env = env
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Write(make([]byte, 40<<20))
+	cmd.Process.Signal(os.Interrupt)
+	in.Close()
+	cmd.Wait()
+	list := exec.Command("bulla", "storage", "uploads", "s3://bucket")
+	list.Env = env
+	if out, err := list.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v, left: %s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(srv.Dir, "bucket", "x.bulla")); err == nil {
+		t.Error("there is an object")
+	}
+}
+
+func bullaPath(t *testing.T) string {
+	path, err := exec.LookPath("bulla")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"internal/salvage":   {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
+	"set":                {"entropy", "format", "internal/ring", "internal/zseek", "keyslot", "stream"},
 	"parity":             {"format"},
 	"internal/xwing":     {"entropy"},
 	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},

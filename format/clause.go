@@ -106,6 +106,50 @@ const (
 	WRAP3 Clause = "WRAP-3" // writer: slots that nobody named are kept
 )
 
+// Sets (spec/set.md).
+const (
+	SET1  Clause = "SET-1"  // the parts are there
+	SET2  Clause = "SET-2"  // role, set id and number
+	SET3  Clause = "SET-3"  // codings
+	SET4  Clause = "SET-4"  // one slot, for the set key
+	SET5  Clause = "SET-5"  // a root's length and magic
+	SET6  Clause = "SET-6"  // a root's layout
+	SET7  Clause = "SET-7"  // the coding it states
+	SET8  Clause = "SET-8"  // its set id
+	SET9  Clause = "SET-9"  // its V
+	SET10 Clause = "SET-10" // writer: fresh secrets
+	SET11 Clause = "SET-11" // an index's length and magic
+	SET12 Clause = "SET-12" // an index's layout
+	SET13 Clause = "SET-13" // its MAC
+	SET14 Clause = "SET-14" // reserved bytes are zero
+	SET15 Clause = "SET-15" // its set id, n and V
+	SET16 Clause = "SET-16" // sizes of content
+	SET17 Clause = "SET-17" // the volume is the one that the index lists
+	SET18 Clause = "SET-18" // its size and content
+	SET19 Clause = "SET-19" // reader: root and index first
+	SET20 Clause = "SET-20" // reader: a volume is checked before it is released
+	SET21 Clause = "SET-21" // reader: no other bytes for a part that does not open
+	SET22 Clause = "SET-22" // writer: root first, index last
+	SET23 Clause = "SET-23" // writer: volumes are made whole or anew
+	SET24 Clause = "SET-24" // writer: not too many volumes
+)
+
+// Grants (spec/grant.md).
+const (
+	GRANT1  Clause = "GRANT-1"  // coding 0
+	GRANT2  Clause = "GRANT-2"  // magic
+	GRANT3  Clause = "GRANT-3"  // layout and reserved bytes
+	GRANT4  Clause = "GRANT-4"  // its parts, and its size
+	GRANT5  Clause = "GRANT-5"  // V and the identities
+	GRANT6  Clause = "GRANT-6"  // sizes of a container
+	GRANT7  Clause = "GRANT-7"  // from and to, and the order of parts
+	GRANT8  Clause = "GRANT-8"  // begin, end and frames
+	GRANT9  Clause = "GRANT-9"  // writer: no other keys
+	GRANT10 Clause = "GRANT-10" // writer: what it states was opened
+	GRANT11 Clause = "GRANT-11" // reader: the target is the one it is for
+	GRANT12 Clause = "GRANT-12" // reader: chunks are opened, and nothing else is given
+)
+
 // FileClauses are the clauses with a MUST that a container can break, and a
 // verifier therefore answers for, in the order of the text. The others bind
 // writers or readers.
@@ -117,6 +161,9 @@ var FileClauses = []Clause{
 	CHUNK1, COPY1, TAIL1, TAIL2,
 	ZSTD1, ZSTD2, ZSTD3, ZSTD4, ZSTD5, ZSTD6,
 }
+
+// SetClauses are those of sets, beside FileClauses.
+var SetClauses = []Clause{SET1, SET2, SET3, SET4, SET5, SET6, SET7, SET8, SET9, SET11, SET12, SET13, SET14, SET15, SET16, SET17, SET18}
 
 // AboutHead reports whether c is about a copy of the head and not about the
 // content: a container that violates no other clause has all of its content, and

@@ -52,6 +52,12 @@ type Head struct {
 // CopySize is C, the length in bytes of this copy.
 func (h *Head) CopySize() int { return cmp.Or(h.CopyPages, h.Pages) * PageSize }
 
+// Identity returns bytes 0 to 95 of h, which all copies of one container have in
+// common and no other container has.
+func (h *Head) Identity() [IdentitySize]byte {
+	return [IdentitySize]byte(append(h.Preamble.Bytes(), h.Commitment[:]...))
+}
+
 // SameContainer reports whether h and g are copies of one container's head, as
 // far as that can be told without a key.
 func (h *Head) SameContainer(g *Head) bool {

@@ -104,6 +104,36 @@ func documentClauses(name string) (ids []string) {
 	return ids
 }
 
+// Each clause that a part of a set, or a grant, can break is broken by a vector; those of
+// sets a verifier answers for.
+func TestClausesOfSets(t *testing.T) {
+	answered := []format.Clause{}
+	for document, load := range map[string]func(string) ([]*vectors.Set, error){"set.md": vectors.LoadSets, "grant.md": vectors.LoadGrants} {
+		all, err := load("../testdata/vectors")
+		if err != nil {
+			t.Fatal(err)
+		}
+		violated := make(map[string]int)
+		for _, v := range all {
+			violated[string(v.Stream.Clause)]++
+		}
+		for _, id := range documentClauses(document) {
+			if c, _ := spec.Lookup(id); c.Binds != spec.File || c.Level != spec.Must {
+				continue
+			}
+			if violated[id] == 0 {
+				t.Errorf("no vector violates %s", id)
+			}
+			if document == "set.md" {
+				answered = append(answered, format.Clause(id))
+			}
+		}
+	}
+	if !slices.Equal(format.SetClauses, answered) {
+		t.Errorf("format.SetClauses is %v, not %v", format.SetClauses, answered)
+	}
+}
+
 // count adds a vector to each clause, once.
 func count(by map[string]int, clauses []format.Clause) {
 	seen := make(map[format.Clause]bool)

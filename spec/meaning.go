@@ -62,8 +62,12 @@ var meanings = map[string]meaning{
 
 	"ZSTD": {"what is compressed in the file is not as it should be: the program that compressed it made a mistake. What is sealed is authentic.", "bulla decrypt --raw gives the Zstandard stream as it is, for another program to try; report it to whoever wrote the file."},
 
-	"SET":   {"the parts of the set do not belong together, or one is not as it should be.", "get the part that is named again, from where the set was written to."},
-	"SET-1": {"a part of the set is missing.", "put the part that is named beside the root; an index that is lost can be made anew from the volumes."},
+	"SET":    {"a part of a set is not what the set says: it is missing, another's, older, or was not written by a correct program.", "put the right part in its place; bulla salvage gets out what the others hold."},
+	"SET-1":  {"a part of the set is missing. Without its index a set is unfinished, or has lost it.", "put the part beside the root; bulla encrypt --resume finishes a set, and makes a lost index anew with a key."},
+	"SET-2":  {"the file is another part, or a part of another set.", "put the right file in its place: the names were exchanged, or a copy went wrong."},
+	"SET-4":  {"the file can be opened by others than the set: its head was changed.", "get another copy of the file; recipients are added to the root alone."},
+	"SET-13": {"the index was made or changed by someone who does not have the set's keys.", "compare with another copy; without its index, bulla encrypt --resume makes it anew with a key and the source."},
+	"SET-17": {"the volume is of an earlier attempt at this set, or an older copy.", "put the volume that belongs to this index in its place."},
 
 	"GRANT":    {"the grant was not written by a correct program.", "ask its maker for another one."},
 	"GRANT-11": {"the file is not the one that the grant is for, or not all of it is there.", "look for the file that was there when the grant was made."},

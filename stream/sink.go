@@ -12,9 +12,10 @@ import (
 
 // A sink is a destination that stays written to in order.
 type sink struct {
-	w      io.Writer
-	back   writeback
-	failed bool // w did
+	w       io.Writer
+	back    writeback
+	written int64 // bytes
+	failed  bool  // w did
 }
 
 func newSink(w io.Writer) *sink {
@@ -36,6 +37,7 @@ type file interface {
 // Write writes all of p or fails.
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := fullio.WriteAll(s.w, p)
+	s.written += int64(n)
 	if err != nil {
 		s.failed = true
 		return n, err

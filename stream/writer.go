@@ -5,6 +5,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"bulla/format"
 	"bulla/internal/zseek"
 )
 
@@ -108,6 +109,13 @@ func (w *Writer) Abort(err error) {
 		w.z.Fail(err)
 	}
 }
+
+// Identity returns what tells the container from every other: see
+// [format.Head.Identity].
+func (w *Writer) Identity() [format.IdentitySize]byte { return [format.IdentitySize]byte(w.head) }
+
+// Size returns how many bytes long the container is, once Close has returned nil.
+func (w *Writer) Size() int64 { return w.dst.written }
 
 // A countingReader counts what is read through it.
 type countingReader struct {

@@ -102,7 +102,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return err
 	}
 	opts := &stream.ReaderOptions{Workers: d.jobs, Head: head, Raw: d.raw, Done: new(atomic.Int64)}
-	r, total, err := open(cmd.Context(), in, ids, opts)
+	r, total, err := a.open(cmd.Context(), in, ids, opts)
 	if err != nil {
 		return about(in.name, err)
 	}
@@ -111,7 +111,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return usage("leave out --raw", "%s is not compressed", in.name)
 	}
 	if d.resume {
-		return a.resume(cmd.Context(), r.(*stream.ReaderAt), in, out, total, opts, &d.workFlags)
+		return a.resume(cmd.Context(), r.(plaintext), in, out, total, opts, &d.workFlags)
 	}
 	return a.unseal(cmd.Context(), r, in, out, total, opts, &d.workFlags)
 }
@@ -140,18 +140,18 @@ type opened interface {
 // open opens a container. In a file it authenticates the end first, so that
 // nothing is released of one that is cut off; total is then the size of the
 // plaintext, and otherwise -1.
-func open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
+func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
 	ids.near(in)
 	if !in.regular {
 		r, err := stream.NewReader(ctx, in.Stream(), ids.all, opts)
 		return r, -1, ids.explain(err)
 	}
-	ra, err := stream.NewReaderAt(ctx, in.At(), in.size, ids.all, &stream.ReaderAtOptions{ReaderOptions: *opts})
+	p, err := a.openPlaintext(ctx, in, ids, &stream.ReaderAtOptions{ReaderOptions: *opts})
 	if err != nil {
-		return nil, 0, ids.explain(err)
+		return nil, 0, err
 	}
-	total, err = ra.Size()
-	return ra, total, err
+	total, err = p.Size()
+	return p, total, err
 }
 
 func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
@@ -177,7 +177,7 @@ func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, tota
 
 // writeAll writes the plaintext to w until ctx, with which r was opened, ends.
 func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
-	if ra, ok := r.(*stream.ReaderAt); ok {
+	if ra, ok := r.(plaintext); ok {
 		return ra.WriteRange(ctx, w, 0, math.MaxInt64)
 	}
 	return r.WriteTo(w)
@@ -210,7 +210,7 @@ func checkResume(in *input, out *output) error {
 // container gives it, and kept as far as it is equal.
 //
 // If it does not come to the end, what there is stays for the next run.
-func (a *app) resume(ctx context.Context, r *stream.ReaderAt, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
+func (a *app) resume(ctx context.Context, r plaintext, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
 	there, err := out.Reopen()
 	if err != nil {
 		return err

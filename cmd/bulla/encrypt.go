@@ -31,7 +31,9 @@ type encryptFlags struct {
 	workFlags
 	entropyFlags
 	compressFlags
-	parity      parityFlags
+	parity parityFlags
+	setFlags
+	opener      identityFlags // of a set that is continued without its journal
 	suite       string
 	reserve     int
 	verify      bool
@@ -50,6 +52,10 @@ passphrase (-p) or a symmetric key (--kek). Any one of them opens it. Without
 these flags, the file is encrypted to recipients.txt, which bulla keygen --default
 makes.
 
+--volume-size makes a set: FILE.bulla, volumes of at most that size beside it, and
+an index. Name FILE.bulla where you would name a file. If the run ends early,
+--resume continues after the last whole volume, if FILE is still the same.
+
 The output gets its name only when it is complete and safe on the disk; until then
 it is called .NAME.partial. FILE stays as it is.
 
@@ -62,6 +68,7 @@ its name; this waits for the disk even with --no-sync.`,
   bulla encrypt -R team.txt -o /mnt/b.bulla backup.tar
   bulla encrypt -p letter.odt                       asks for a passphrase
   bulla encrypt -z logs.tar                         compresses it first
+  bulla encrypt --volume-size 4G disk.img           makes volumes of 4 GiB
   tar c photos | bulla encrypt -r age1pq1... > photos.tar.bulla
   bulla encrypt -o shop.sql.bulla --from-command -- pg_dump shop`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -84,6 +91,9 @@ its name; this waits for the disk even with --no-sync.`,
 	complete(cmd, "suite", []string{"aes", "chacha"})
 	f.BoolVar(&e.fromCommand, "from-command", false, "encrypt the output of the command after --")
 	f.BoolVar(&e.verify, "verify", false, "read the output back and authenticate it before it gets its name")
+	e.setFlags.register(cmd)
+	e.opener.app, e.opener.passphrase.app = a, a
+	f.StringArrayVar(&e.opener.files, "resume-key", nil, "continue a set that has lost FILE"+containerSuffix+journalSuffix+" with the identities in `KEYS`")
 	e.entropyFlags.register(cmd)
 	e.workFlags.register(cmd)
 	return cmd
@@ -125,6 +135,10 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	volumeSize, err := e.volumeSize(cmd, opts.Level)
+	if err != nil {
+		return err
+	}
 	if !e.fromCommand {
 		if err := a.claimInput(first(args)); err != nil {
 			return err
@@ -145,7 +159,9 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	if err := e.checkDouble(in); err != nil {
 		return err
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: e.outputFlags, mode: 0o666, binary: true,
+	flags := e.outputFlags
+	flags.force = flags.force || e.resume // the root is there, and stays
+	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
 		byDefault: in.named(func(path string) (string, error) { return path + containerSuffix, nil })})
 	if err != nil {
 		return err
@@ -154,6 +170,9 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 		if err := out.checkReadBack(); err != nil {
 			return err
 		}
+	}
+	if volumeSize > 0 {
+		return a.encryptSet(cmd.Context(), e, volumeSize, keys, in, from, out, opts)
 	}
 	par, err := a.planParity(&e.parity, e.outputFlags, out)
 	if err != nil {
@@ -216,14 +235,24 @@ func checkProducer(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// feed has w take the input: a file, or what a command makes. The command's standard
+// A sealing takes what is to be encrypted.
+type sealing interface {
+	io.ReaderFrom
+	Abort(error)
+}
+
+// feed has w take the input, without the bytes to skip: a file, or what a command makes. The command's standard
 // input is ours, unless that is taken for something else. However this program ends,
 // it does not before the command has.
-func (a *app) feed(w *stream.Writer, in *input, from *producer.Producer, members *archive.Counter) (n int64, err error) {
+func (a *app) feed(w sealing, in *input, from *producer.Producer, skip int64, members *archive.Counter) (n int64, err error) {
 	defer members.End()
 	if from == nil {
-		if n, err = w.ReadFrom(watched(in.Stream(), members)); err == nil {
-			err = a.unchanged(in, n)
+		src := in.Stream()
+		if skip > 0 {
+			src = io.NewSectionReader(in.At(), skip, in.size-skip)
+		}
+		if n, err = w.ReadFrom(watched(src, members)); err == nil {
+			err = a.unchanged(in, skip+n)
 		}
 	} else {
 		stdin := a.in
@@ -276,7 +305,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	}
 	bar := a.startProgress(&e.workFlags, in.name, in.size, opts.Done, out)
 	members := new(archive.Counter)
-	n, err := a.feed(sw, in, from, members)
+	n, err := a.feed(sw, in, from, 0, members)
 	if err == nil && e.verify {
 		bar.Finish(nil)
 		bar, err = a.closeVerified(ctx, sw, out, &e.workFlags)
@@ -301,15 +330,21 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		return err
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
-	done := written{InputField: in.given.AsInput(), OutputField: out.given.AsOutput(), Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}
+	done := written{Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}
+	if par != nil {
+		done.Parity = &par.parityMade
+	}
+	return a.sealed(in, out, members, done)
+}
+
+// sealed reports what was encrypted.
+func (a *app) sealed(in *input, out *output, members *archive.Counter, done written) error {
+	done.InputField, done.OutputField = in.given.AsInput(), out.given.AsOutput()
 	if members.IsTar {
 		a.note("%s: a tar of %s with %s of data", in.name, plural(int(members.Members), "member"), console.Bytes(members.Bytes))
 		done.Members, done.MemberBytes = &members.Members, &members.Bytes
 	}
-	if par != nil {
-		done.Parity = &par.parityMade
-	}
-	a.tellEmpty(in, n, members)
+	a.tellEmpty(in, done.Plaintext, members)
 	return a.result(out, done)
 }
 
@@ -320,6 +355,7 @@ type written struct {
 	safetext.OutputField
 	Plaintext   int64       `json:"plaintext_bytes"`
 	Recipients  int         `json:"recipients,omitempty"`
+	Volumes     int         `json:"volumes,omitempty"` // of a set
 	Members     *int64      `json:"members,omitempty"` // of a tar
 	MemberBytes *int64      `json:"member_bytes,omitempty"`
 	Parity      *parityMade `json:"parity,omitempty"`

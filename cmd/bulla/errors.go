@@ -15,6 +15,7 @@ import (
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/set"
 )
 
 // Exit codes. 2 is left to the Go runtime, which ends a program that crashes with it.
@@ -94,6 +95,9 @@ func explained(err error) *failure {
 	name := "the input"
 	if fe, ok := errors.AsType[*fileError](err); ok {
 		name = fe.name
+	}
+	if pe, ok := errors.AsType[*set.PartError](err); ok {
+		name += pe.Suffix
 	}
 	if s, ok := errors.AsType[*interrupt.Error](err); ok {
 		return &failure{exit: exitSignal + int(s.Signal), what: s.Error(), silent: true}

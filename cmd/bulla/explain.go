@@ -43,7 +43,7 @@ func orSalvage(hint, name string) string {
 var roleHints = map[format.Role]string{
 	format.RoleFile:   "it is read by itself, and belongs to no set",
 	format.RoleVolume: "name the set's root, which is called like the volume, without .NNNNNN",
-	format.RoleRoot:   hintNewer,
+	format.RoleRoot:   "name the root as a file, with its parts beside it",
 	format.RoleIndex:  "name the set's root, which is called like the index, without .index",
 	format.RoleGrant:  "a grant is no data: it lets its recipient read a range of another file",
 }
@@ -144,6 +144,10 @@ func explainParse(name string, e *format.ParseError) *failure {
 			f.hint = "an earlier bulla wrote it: decrypt it with the last one that reads it, which CHANGELOG.md names, and encrypt it again"
 		}
 		return f
+	}
+	if e.Clause == format.SET1 {
+		return &failure{what: name + " is missing: it is a part of a set", exit: exitBad,
+			hint: "put all parts beside the root; a set without an index is unfinished: bulla encrypt --resume continues it"}
 	}
 	switch e.Kind {
 	case format.ErrTruncated:

@@ -65,6 +65,10 @@ func (a *app) openForChange(file, detached string, opts storage.PatchOptions) (*
 		return nil, err
 	}
 	in := a.newInput(p.Blob, file)
+	if r := in.role(); r == format.RoleVolume || r == format.RoleIndex {
+		p.Close()
+		return nil, usage(roleHints[r], "%s is a %v: it has no recipients of its own", in.name, r)
+	}
 	s := &headSource{name: in.name, given: in.given, in: in, patch: p, whole: true}
 	if s.in.isDetachedHead() {
 		s.close()

@@ -28,7 +28,7 @@ func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 
 // A randomAccess is a file that was opened to be read at any place.
 type randomAccess struct {
-	*stream.ReaderAt
+	plaintext
 	in   *input
 	ctx  context.Context // of the verb, for what writes from it
 	size int64           // of the plaintext; -1 if the end is missing
@@ -46,7 +46,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	}
 	r := &randomAccess{in: in, ctx: ctx, size: -1, done: new(atomic.Int64)}
 	if err = plan(in); err == nil {
-		r.ReaderAt, err = a.readRandom(ctx, f, ids, r)
+		r.plaintext, err = a.readRandom(ctx, f, ids, r)
 		err = about(in.name, err)
 	}
 	if err != nil {
@@ -66,7 +66,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	return r, nil
 }
 
-func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r *randomAccess) (*stream.ReaderAt, error) {
+func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r *randomAccess) (plaintext, error) {
 	if !r.in.regular {
 		return nil, usage("store it as a file first, or decrypt all of it", "%s cannot be read at any place", r.in.name)
 	}
@@ -74,8 +74,7 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if err != nil {
 		return nil, err
 	}
-	ids.near(r.in)
-	ra, err := stream.NewReaderAt(ctx, r.in.At(), r.in.size, ids.all, &stream.ReaderAtOptions{
+	p, err := a.openPlaintext(ctx, r.in, ids, &stream.ReaderAtOptions{
 		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
 		AllowTruncated: f.truncated,
 	})
@@ -84,9 +83,9 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 			"it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does")
 	}
 	if err == nil {
-		a.tellOlder(r.in.name, head, ra.Head())
+		a.tellOlder(r.in.name, head, p.Head())
 	}
-	return ra, ids.explain(err)
+	return p, err
 }
 
 // isEnd reports whether err says that the end of a container is not as it should be.
@@ -96,7 +95,7 @@ func isEnd(err error) bool {
 
 // Close forgets the keys and closes the file.
 func (r *randomAccess) Close() error {
-	r.ReaderAt.Close()
+	r.plaintext.Close()
 	return r.in.Close()
 }
 

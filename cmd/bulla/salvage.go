@@ -14,6 +14,7 @@ import (
 	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/set"
 	"bulla/stream"
 )
 
@@ -144,9 +145,8 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	defer out.Abort()
 	start := time.Now()
 	s.opts.Workers, s.opts.Done = s.jobs, new(atomic.Int64)
-	bar := a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
 	ids.near(in)
-	found, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
+	found, bar, err := a.findSalvage(ctx, s, ids, in, out)
 	if err == nil && found.Intact == 0 && !found.Whole() && !(found.Written && found.UncertainBytes > 0) {
 		err = errNothing(in.name, found)
 	}
@@ -181,6 +181,25 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		return errChosen(in.name, found)
 	}
 	return nil
+}
+
+// findSalvage writes what is left of a file, or of a set whose root it is.
+func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities, in *input, out *output) (found *stream.Salvaged, bar *console.Progress, err error) {
+	if !in.isRoot() {
+		bar = a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
+		found, err = stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
+		return found, bar, err
+	}
+	open, err := a.partsOf(in)
+	if err == nil && (s.opts.Raw || s.opts.From != "") {
+		err = usage("salvage one volume by itself", "--raw and --from do not go with a set, as %s is one", in.name)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	bar = a.startProgress(&s.workFlags, in.name, -1, s.opts.Done, out)
+	found, err = set.Salvage(ctx, out.writer(), in.At(), in.size, open, ids.all, &set.SalvageOptions{Workers: s.opts.Workers, Head: s.opts.Head, Done: s.opts.Done, Uncertain: s.opts.Uncertain})
+	return found, bar, err
 }
 
 // errConflict is the error for a file whose copies of the head are of different

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -12,8 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/set"
 	"bulla/spec"
 	"bulla/stream"
 )
@@ -109,12 +112,19 @@ type verdict struct {
 	Generation uint32            `json:"generation,omitempty"`
 	Authentic  int64             `json:"chunks_authentic"`
 	Failed     int64             `json:"chunks_failed"`
-	Findings   []format.Finding  `json:"findings"`
+	Volumes    int               `json:"volumes,omitempty"` // of a set
+	Findings   []found           `json:"findings"`
 	Checks     []stream.Outcome  `json:"checks"`
 	Sample     *sample           `json:"sample,omitempty"` // what was authenticated, if that was not all
 
 	report *stream.Report
 	beside bool // a detached head was given, so that it is no question what the file is
+}
+
+// A found thing is a finding, of a set with the part that it is about.
+type found struct {
+	Part safetext.Name `json:"part,omitempty"` // a file beside the root
+	format.Finding
 }
 
 func (v *verifyFlags) check(cmd *cobra.Command) error {
@@ -218,6 +228,9 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	}
 	began := time.Now().UTC().Truncate(time.Second)
 	opts := &stream.VerifyOptions{Workers: v.jobs, Head: head, Done: new(atomic.Int64)}
+	if in.isRoot() {
+		return a.verifySet(ctx, v, ids, in, opts, began)
+	}
 	bar := a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(in.size), opts.Done, nil)
 	src, sum := io.Reader(in.Stream()), func() (*string, error) { return nil, nil }
 	if v.hash {
@@ -238,14 +251,57 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	if h, err := report.Newest(head); err == nil {
 		a.tellOlder(in.name, head, h)
 	}
-	d := &verdict{
-		FileField: in.given.AsFile(), Bulla: buildVersion(), Time: began, Command: a.commandLine(), SHA256: digest,
+	d := v.verdict(a, in, began, report)
+	d.SHA256 = digest
+	for _, f := range report.Findings {
+		d.Findings = append(d.Findings, found{Finding: f})
+	}
+	return a.judge(v, ids, in, d, err)
+}
+
+// verdict is what a report says, without what was found.
+func (v *verifyFlags) verdict(a *app, in *input, began time.Time, report *stream.Report) *verdict {
+	return &verdict{
+		FileField: in.given.AsFile(), Bulla: buildVersion(), Time: began, Command: a.commandLine(),
 		Size: report.Size, Detached: report.IsDetachedHead(), NoKey: v.noKey, Keyed: report.Keyed,
 		Valid: report.Keyed && report.Valid(), Structure: report.Valid(),
 		Generation: report.Generation, Authentic: report.Authentic, Failed: report.Failed,
-		Findings: append([]format.Finding{}, report.Findings...), Checks: report.Outcomes(), Sample: v.sampleFlag.of(report),
-		report: report, beside: head != nil,
+		Findings: []found{}, Checks: report.Outcomes(), Sample: v.sampleFlag.of(report),
+		report: report, beside: v.headFlag.file != "",
 	}
+}
+
+// verifySet is verifyOne for a set, whose root is in.
+func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in *input, o *stream.VerifyOptions, began time.Time) error {
+	open, err := a.partsOf(in)
+	if err == nil && v.hash {
+		err = usage("leave out --hash", "%s is a set, which is many files", in.name)
+	}
+	if err != nil {
+		return err
+	}
+	var bar *console.Progress
+	opts := &set.VerifyOptions{Workers: o.Workers, Head: o.Head, Done: o.Done, Slice: v.slice, Opened: func(size int64) {
+		bar = a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(size), o.Done, nil)
+	}}
+	rep, err := set.Verify(ctx, in.At(), in.size, open, ids.all, opts)
+	bar.Finish(err)
+	d := v.verdict(a, in, began, rep.Root)
+	d.Size, d.Volumes, d.Authentic, d.Failed, d.Checks = rep.Size, rep.Volumes, rep.Authentic, rep.Failed, rep.Outcomes()
+	for _, f := range rep.Findings {
+		one := found{Finding: f.Finding}
+		if f.Suffix != "" {
+			one.Part = in.given + safetext.Name(f.Suffix)
+		}
+		d.Findings = append(d.Findings, one)
+	}
+	d.Structure = !slices.ContainsFunc(d.Findings, isViolation)
+	d.Valid = d.Keyed && d.Structure
+	return a.judge(v, ids, in, d, err)
+}
+
+// judge says what was found, and makes of it what becomes of the exit code.
+func (a *app) judge(v *verifyFlags, ids *identities, in *input, d *verdict, err error) error {
 	hard := err != nil && !isNoKey(err) // the work could not be done
 	if !hard || len(d.Findings) > 0 {
 		v.checked = append(v.checked, d)
@@ -272,7 +328,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	return a.outErr
 }
 
-func isViolation(f format.Finding) bool { return f.Severity == format.Violation }
+func isViolation(f found) bool { return f.Severity == format.Violation }
 
 func isNoKey(err error) bool { return errors.As(err, new(*stream.NoKeyError)) }
 
@@ -307,7 +363,7 @@ func (d *verdict) violations() int {
 // onlyCopies reports whether nothing but a copy of the head is wrong: all that a
 // rewrap mends.
 func (d *verdict) onlyCopies() bool {
-	return !slices.ContainsFunc(d.Findings, func(f format.Finding) bool { return !f.Clause.AboutHead() })
+	return !slices.ContainsFunc(d.Findings, func(f found) bool { return !f.Clause.AboutHead() })
 }
 
 func (a *app) tell(d *verdict) {
@@ -316,7 +372,9 @@ func (a *app) tell(d *verdict) {
 		return
 	}
 	a.con.End()
-	a.printFindings(d.File, d.Findings)
+	for _, f := range d.Findings {
+		a.printFindings(cmp.Or(f.Part, d.File), []format.Finding{f.Finding})
+	}
 	if a.verbose {
 		a.tellChecks(d)
 	}
@@ -328,10 +386,19 @@ func (a *app) tell(d *verdict) {
 	case d.Sample != nil:
 		a.printf("%s: ok: %v\n", d.File, d.Sample)
 	case d.Keyed:
-		a.printf("%s: ok: all of it is authentic (%s)\n", d.File, plural(int(d.Authentic), "chunk"))
+		a.printf("%s: ok: all of it is authentic (%s)\n", d.File, d.extent())
 	default:
 		a.printf("%s: structure valid; content NOT checked (no key)\n", d.File)
 	}
+}
+
+// extent is how much was checked.
+func (d *verdict) extent() string {
+	chunks := plural(int(d.Authentic), "chunk")
+	if d.Volumes > 0 {
+		return plural(d.Volumes, "volume") + ", " + chunks
+	}
+	return chunks
 }
 
 func (a *app) printFindings(file safetext.Name, found []format.Finding) {

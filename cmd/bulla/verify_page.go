@@ -66,6 +66,9 @@ func (d *verdict) Repeat() string {
 
 // Picture is the container with what was found marked in it.
 func (d *verdict) Picture() template.HTML {
+	if d.Volumes > 0 { // a set, which is many
+		return ""
+	}
 	var marks []picture.Mark
 	for _, f := range d.Findings {
 		marks = append(marks, picture.Mark{Offset: f.Offset, Length: f.Length, Label: f.String()})

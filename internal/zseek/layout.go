@@ -75,3 +75,9 @@ const (
 func tableSize(frames int64) int64 { return emptyTableSize + frames*entrySize }
 
 var le = binary.LittleEndian
+
+// MaxStreamSize is the most bytes that a stream of so much content has.
+func MaxStreamSize(content int64) int64 {
+	frames := (content + FrameContent - 1) / FrameContent
+	return frames*(MaxFrameSize+entrySize) + emptyTableSize
+}

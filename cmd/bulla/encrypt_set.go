@@ -1,0 +1,349 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/internal/archive"
+	"bulla/internal/console"
+	"bulla/internal/producer"
+	"bulla/internal/safetext"
+	"bulla/internal/storage"
+	"bulla/keyslot"
+	"bulla/set"
+	"bulla/stream"
+)
+
+// setFlags are the flags of encrypt that make a set.
+type setFlags struct {
+	volume string // the largest container
+	resume bool
+}
+
+func (f *setFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.volume, "volume-size", "", "make a set: FILE"+containerSuffix+" and volumes of at most `SIZE` bytes, such as 4G, beside it")
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "continue a set after its last whole volume")
+}
+
+// volumeSize is how much content each volume has; 0 if no set is wanted.
+func (e *encryptFlags) volumeSize(cmd *cobra.Command, level int) (int64, error) {
+	if !cmd.Flags().Changed("volume-size") {
+		if e.resume {
+			return 0, usage("give --volume-size, too", "only a set can be continued")
+		}
+		return 0, nil
+	}
+	limit, ok := console.ParseSize(e.volume)
+	if !ok {
+		return 0, usage("for example --volume-size 4G", "invalid --volume-size %s", safetext.Printable(e.volume))
+	}
+	switch {
+	case e.force:
+		return 0, usage("remove the old set, or name another", "--force does not replace a set")
+	case e.parity.percent != "":
+		return 0, usage("bulla parity create makes it for each volume", "--parity does not go with --volume-size")
+	case e.verify:
+		return 0, usage("bulla verify checks the set afterwards", "--verify does not go with --volume-size")
+	}
+	coding := format.Plain
+	if level > 0 {
+		coding = format.Zstd
+	}
+	v, err := set.VolumeSizeFor(limit, coding)
+	if err != nil {
+		return 0, usage("it must be at least 3M", "--volume-size %s is too small", safetext.Printable(e.volume))
+	}
+	return v, nil
+}
+
+// A setRun is a run of encrypt that makes a set.
+type setRun struct {
+	*app
+	flags *encryptFlags
+	opts  *stream.WriterOptions
+	in    *input
+	out   *output // the root
+	root  string  // its name
+
+	journal *storage.Journal // nil if the source cannot be read again
+}
+
+// create creates a part of the set.
+func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
+	p, err := r.files.Create(r.root+suffix, storage.Options{NoSync: r.flags.noSync, Mode: r.out.plan.mode})
+	if err != nil {
+		return nil, err
+	}
+	return &leftPart{p, r.left.Add(p.Abort)}, nil
+}
+
+// A leftPart is a part that is removed if the run ends early.
+type leftPart struct {
+	*storage.Pending
+	done func()
+}
+
+func (p *leftPart) Commit() error {
+	err := p.Pending.Commit()
+	if err == nil {
+		p.done()
+	}
+	return err
+}
+
+// encryptSet makes a set, or goes on with one.
+func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64, keys []keyslot.Recipient, in *input, from *producer.Producer, out *output, opts *stream.WriterOptions) error {
+	if !out.Whole() {
+		return usage("name the root with -o FILE", "a set is several files, and cannot be written to %s", out.name)
+	}
+	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name()}
+	var u *set.Unfinished
+	var err error
+	if in.regular && from == nil {
+		u, err = r.begun(ctx, volumeSize)
+		defer func() {
+			if r.journal != nil {
+				r.journal.Close()
+			}
+		}()
+	} else if e.resume {
+		err = usage("name a file", "--resume needs a source that can be read again, and %s is not one", in.name)
+	}
+	if err != nil {
+		return err
+	}
+	return r.write(ctx, u, volumeSize, keys, from)
+}
+
+// write writes what is missing of the set.
+func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64, keys []keyslot.Recipient, from *producer.Producer) error {
+	so := &set.WriterOptions{WriterOptions: *r.opts, VolumeSize: volumeSize, Size: max(0, r.in.size), Record: r.record}
+	start := time.Now()
+	var w *set.Writer
+	var kept int64
+	var err error
+	var to []stream.Recipient
+	if u != nil {
+		kept = u.Size()
+		r.opts.Done.Add(kept)
+		w, err = set.Resume(ctx, r.create, u, so)
+	} else {
+		if to, err = r.flags.withPassphrase(ctx, keys, r.opts.Entropy); err != nil {
+			return err
+		}
+		w, err = set.NewWriter(ctx, r.create, to, so)
+	}
+	if err != nil {
+		return err
+	}
+	bar := r.startProgress(&r.flags.workFlags, r.in.name, r.in.size, r.opts.Done, r.out)
+	n, members := kept, new(archive.Counter)
+	if !w.Ended() {
+		var k int64
+		k, err = r.feed(w, r.in, from, kept, members)
+		n += k
+	}
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && r.journal != nil {
+		err = r.journal.Remove()
+	}
+	bar.Finish(err)
+	if err != nil {
+		return r.unfinished(err)
+	}
+	volumes := int(n/volumeSize) + 1
+	r.note("%s: %s encrypted to %s and %s in %v, %s of it by an earlier run", r.in.name, console.Bytes(n), r.out.name, plural(volumes, "volume"), time.Since(start).Round(time.Millisecond), console.Bytes(kept))
+	if kept > 0 { // the beginning of a tar was not seen
+		members = new(archive.Counter)
+	}
+	return r.sealed(r.in, r.out, members, written{Plaintext: n, Recipients: len(to), Volumes: volumes, Epoch: epochOf(to)})
+}
+
+// unfinished adds to an error what there is of the set.
+func (r *setRun) unfinished(err error) error {
+	f := explain(err)
+	switch {
+	case f.silent:
+		return err
+	case r.journal != nil:
+		f.hint = also(f.hint, "the whole volumes are kept: rerun the same command with --resume to continue")
+	default:
+		f.hint = also(f.hint, r.out.name+" has no index and does not open; remove it and its volumes")
+	}
+	return f
+}
+
+// journalSuffix ends the name of the file that says how far a set has come.
+const journalSuffix = ".unfinished"
+
+// journalName is a local file, wherever the root lies.
+func journalName(root string) string {
+	if strings.Contains(root, "://") {
+		return path.Base(root) + journalSuffix
+	}
+	return root + journalSuffix
+}
+
+// A begunSet is the first line of a journal: what the set is, and of what. The others are
+// set.Volume. It opens nothing.
+type begunSet struct {
+	Bulla      string        `json:"bulla_version"`
+	Source     safetext.Name `json:"source"`
+	Size       int64         `json:"source_bytes"`
+	Time       time.Time     `json:"source_time"`
+	Set        []byte        `json:"set"`
+	MACKey     []byte        `json:"index_key"`
+	Public     string        `json:"public"`
+	Coding     format.Coding `json:"coding"`
+	VolumeSize int64         `json:"volume_size"`
+	Suite      format.Suite  `json:"suite"`
+}
+
+// A volumeLine is about a volume that is whole, and perhaps has its name. A later line about
+// the same volume counts: the one before did not get it.
+type volumeLine struct {
+	Number   int    `json:"volume"`
+	Identity []byte `json:"identity"`
+	Size     int64  `json:"size"`
+	Content  int64  `json:"content"`
+}
+
+// record adds what is new to the journal, before it gets its name.
+func (r *setRun) record(u *set.Unfinished) error {
+	if r.journal == nil {
+		return nil
+	}
+	if len(u.Volumes) == 0 {
+		return r.append(begunSet{buildVersion(), r.in.given, r.in.size, r.in.Info().ModTime().UTC(), u.ID[:], u.MACKey[:], u.Public, u.Coding, u.VolumeSize, r.opts.Suite})
+	}
+	n := len(u.Volumes) - 1
+	v := &u.Volumes[n]
+	return r.append(volumeLine{n, v.Identity[:], v.Size, v.Content})
+}
+
+func (r *setRun) append(line any) error {
+	b, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	return r.journal.Append(b)
+}
+
+// begun opens the journal, and returns how far the set has come; nil if it is to be begun.
+func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished, err error) {
+	there := func(suffix string) bool {
+		f, err := r.parts(r.root)(ctx, suffix)
+		if err == nil {
+			f.Close()
+		}
+		return err == nil
+	}
+	j, lines, err := r.files.Journal(journalName(r.root))
+	if err != nil {
+		return nil, err
+	}
+	r.journal = j
+	switch {
+	case !there(""): // whatever the journal says
+		return nil, j.Reset()
+	case len(lines) > 0:
+		u, err = r.read(lines, volumeSize)
+		if err == nil {
+			err = u.Check(ctx, r.parts(r.root))
+		}
+		if err == nil && there(set.IndexSuffix) { // all that was left to do is to remove the journal
+			err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
+		}
+	case there(set.IndexSuffix):
+		err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
+	default:
+		u, err = r.recover(ctx)
+	}
+	return u, about(r.out.name, err)
+}
+
+// alreadyWhole refuses to continue a set that is whole.
+func alreadyWhole(name string) error {
+	return refuse("bulla verify checks it", "%s is a set that is whole: there is nothing to continue", name)
+}
+
+// read reads the journal, which must be of this source and these flags.
+func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error) {
+	var b begunSet
+	if err := json.Unmarshal(lines[0], &b); err != nil || len(b.Set) != format.SetIDSize || len(b.MACKey) != len(set.Unfinished{}.MACKey) {
+		return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
+	}
+	if b.Size != r.in.size || !b.Time.Equal(r.in.Info().ModTime()) {
+		return nil, refuse("remove "+r.out.name+" and its parts, and begin again", "%s has changed since the set was begun", r.in.name)
+	}
+	if b.VolumeSize != volumeSize || (b.Coding == format.Zstd) != (r.opts.Level > 0) {
+		return nil, usage("give the same --volume-size and -z as before", "%s was begun with other flags", r.out.name)
+	}
+	r.opts.Suite = b.Suite
+	u := &set.Unfinished{ID: format.SetID(b.Set), MACKey: [32]byte(b.MACKey), Public: b.Public, Coding: b.Coding, VolumeSize: b.VolumeSize}
+	for _, line := range lines[1:] {
+		var v volumeLine
+		if err := json.Unmarshal(line, &v); err != nil || len(v.Identity) != format.IdentitySize || v.Number < 0 || v.Number > len(u.Volumes) {
+			return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
+		}
+		u.Volumes = append(u.Volumes[:v.Number], set.Volume{Identity: [format.IdentitySize]byte(v.Identity), Size: v.Size, Content: v.Content})
+	}
+	return u, nil
+}
+
+// recover does without a journal, with a key: what the volumes hold is compared with the
+// source, and the journal is written anew.
+func (r *setRun) recover(ctx context.Context) (*set.Unfinished, error) {
+	ids, err := r.flags.opener.find(true)
+	if err != nil {
+		return nil, err
+	}
+	root, err := r.openInput(r.root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	u, err := set.Recover(ctx, root.At(), root.size, r.parts(r.root), ids.all, &set.RecoverOptions{Content: &same{from: r.in.At()}})
+	if err != nil {
+		return nil, ids.explain(err)
+	}
+	all := u.Volumes
+	for n := range len(all) + 1 {
+		u.Volumes = all[:n]
+		if err := r.record(u); err != nil {
+			return nil, err
+		}
+	}
+	return u, nil
+}
+
+// A same compares what is written to it with a file.
+type same struct {
+	from io.ReaderAt
+	at   int64
+	buf  []byte
+}
+
+func (s *same) Write(p []byte) (int, error) {
+	if len(s.buf) < len(p) {
+		s.buf = make([]byte, len(p))
+	}
+	if n, err := s.from.ReadAt(s.buf[:len(p)], s.at); n < len(p) && err != io.EOF {
+		return 0, err
+	} else if !bytes.Equal(s.buf[:n], p) {
+		return 0, refuse("remove the set and begin again", "the volumes do not hold what the source has")
+	}
+	s.at += int64(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+
+	"bulla/format"
+	"bulla/set"
+	"bulla/stream"
+)
+
+// A plaintext is what is in a file, or in a set of which the file is the root, at any
+// place.
+type plaintext interface {
+	io.ReaderAt
+	opened
+	WriteRange(ctx context.Context, w io.Writer, off, n int64) (int64, error)
+	Size() (int64, error)
+	Truncated() error
+	EndMissing(err error) bool
+	OpenedSlot() int
+}
+
+// openPlaintext opens a regular file: the one place where verbs do that, so that none of them
+// knows of sets.
+func (a *app) openPlaintext(ctx context.Context, in *input, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
+	ids.near(in)
+	r, err := stream.NewReaderAt(ctx, in.At(), in.size, ids.all, opts)
+	if !isRoot(err) {
+		return r, ids.explain(err)
+	}
+	open, err := a.partsOf(in)
+	switch {
+	case err != nil:
+		return nil, err
+	case opts.Raw:
+		return nil, usage("leave out --raw", "%s is a set, whose volumes are compressed one by one", in.name)
+	case opts.AllowTruncated:
+		return nil, usage("without --truncated a set is read up to what is missing; bulla salvage gets out the rest", "%s is a set", in.name)
+	}
+	s, err := set.NewReaderAt(ctx, in.At(), in.size, open, ids.all, &set.ReaderOptions{Workers: opts.Workers, Head: opts.Head, Done: opts.Done})
+	return setPlaintext{s}, ids.explain(err)
+}
+
+// isRoot reports whether err says that a container is the root of a set.
+func isRoot(err error) bool {
+	e, ok := errors.AsType[*stream.RoleError](err)
+	return ok && e.Role == format.RoleRoot
+}
+
+// role is what in is for, as far as that shows without a key.
+func (in *input) role() format.Role {
+	if !in.regular {
+		return format.RoleFile
+	}
+	h, err := format.Check(in.At(), in.size).Newest(nil)
+	if err != nil {
+		return format.RoleFile
+	}
+	return h.Role
+}
+
+func (in *input) isRoot() bool { return in.role() == format.RoleRoot }
+
+// partsOf opens the other parts of the set whose root is in: they lie beside it.
+func (a *app) partsOf(in *input) (set.Opener, error) {
+	if in.path == "" {
+		return nil, usage("name the file, as a path, with its volumes beside it", "%s is the root of a set, and the other parts are found by its name", in.name)
+	}
+	return a.parts(in.path), nil
+}
+
+func (a *app) parts(root string) set.Opener {
+	return func(_ context.Context, suffix string) (set.File, error) {
+		b, err := a.files.Open(root + suffix)
+		if err != nil {
+			return nil, err
+		}
+		if b.Size() < 0 {
+			b.Close()
+			return nil, &fs.PathError{Op: "open", Path: root + suffix, Err: errors.New("it cannot be read at any place")}
+		}
+		return part{b.At(), b, b.Size()}, nil
+	}
+}
+
+// A part is a file of a set.
+type part struct {
+	io.ReaderAt
+	io.Closer
+	size int64
+}
+
+func (p part) Size() int64 { return p.size }
+
+// A setPlaintext is a set that reads like a file.
+type setPlaintext struct{ *set.ReaderAt }
+
+func (s setPlaintext) Warnings() (all []format.Finding) {
+	for _, f := range s.ReaderAt.Warnings() {
+		all = append(all, inPart(f))
+	}
+	return all
+}
+
+// inPart is a finding about a part, which the message says.
+func inPart(f set.Finding) format.Finding {
+	if f.Suffix != "" {
+		f.Message = set.PartName(f.Suffix) + ": " + f.Message
+	}
+	return f.Finding
+}
+
+func (s setPlaintext) Truncated() error      { return nil }
+func (s setPlaintext) EndMissing(error) bool { return false }

@@ -1,0 +1,162 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"bulla/set"
+)
+
+// A run that makes a set is killed, again and again, at any moment. Each time there is
+// either a whole set, or one that says it is not, and goes on by the same command.
+func TestSetKilled(t *testing.T) {
+	kills := 10
+	if os.Getenv("BULLA_LONG") != "" {
+		kills = 500
+	}
+	dir := workDir(t)
+	plain := make([]byte, 25<<20)
+	rand.NewChaCha8([32]byte{}).Read(plain)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), plain, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := []string{"encrypt", "--volume-size", "3M", "--resume", "-j", "1", "-o", "s.bulla", "plain"}
+	clean := func() {
+		parts, _ := filepath.Glob(filepath.Join(dir, "*s.bulla*"))
+		hidden, _ := filepath.Glob(filepath.Join(dir, ".s.bulla*"))
+		for _, p := range append(parts, hidden...) {
+			os.Remove(p)
+		}
+	}
+	whole := func() {
+		t.Helper()
+		code, _, errs := runIn(t, dir, "decrypt", "--no-sync", "-o", filepath.Join(dir, "out"), filepath.Join(dir, "s.bulla"))
+		b, err := os.ReadFile(filepath.Join(dir, "out"))
+		if code != 0 || err != nil || !bytes.Equal(b, plain) {
+			t.Fatalf("the set is not whole: exit code %d: %s", code, errs)
+		}
+		os.Remove(filepath.Join(dir, "out"))
+		if got := names(t, dir); strings.Contains(got, "unfinished") || strings.Contains(got, "partial") {
+			t.Fatalf("the directory holds %s", got)
+		}
+		clean()
+	}
+	began := time.Now()
+	if c := start(t, dir, nil, command...); c.code() != 0 {
+		t.Fatal(c.errs.String())
+	}
+	took := time.Since(began)
+	whole()
+	rng := rand.New(rand.NewPCG(3, 4))
+	done, killed, unfinished := 0, 0, 0
+	for range kills {
+		c := start(t, dir, nil, command...)
+		time.Sleep(time.Duration(rng.Int64N(int64(took))))
+		c.Process.Kill()
+		switch code := c.code(); {
+		case code == 0, code == exitRefused && strings.Contains(c.errs.String(), "nothing to continue"): // killed after all was done
+			done++
+			whole()
+			continue
+		case code != 128+9: // it was not killed
+			t.Fatalf("exit code %d: %s", code, c.errs.String())
+		}
+		killed++
+		root, index := filepath.Join(dir, "s.bulla"), filepath.Join(dir, "s.bulla"+set.IndexSuffix)
+		if exists(index) {
+			if code, out, errs := runIn(t, dir, "verify", root); code != 0 {
+				t.Fatalf("there is an index, and the set is not whole: %s%s", out, errs)
+			}
+		} else if exists(root) {
+			unfinished++
+			if code, _, errs := runIn(t, dir, "cat", root); code != exitBad || !strings.Contains(errs, "index is missing") {
+				t.Fatalf("it does not say that it is unfinished: exit code %d: %s", code, errs)
+			}
+		}
+	}
+	if c := start(t, dir, nil, command...); c.code() != 0 && !strings.Contains(c.errs.String(), "nothing to continue") {
+		t.Fatal(c.errs.String())
+	}
+	whole()
+	t.Logf("%d runs were killed, after which %d times the set was unfinished; %d runs made it whole", killed, unfinished, done)
+}
+
+// A journal that is of another source, of other flags, damaged, or somebody else's.
+func TestSetJournal(t *testing.T) {
+	dir := workDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	plain := make([]byte, 9<<20)
+	if err := os.WriteFile(at("plain"), plain, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		code, _, errs := runIn(t, dir, append([]string{"encrypt", "--resume", "--no-sync", "-o", at("s.bulla"), at("plain")}, args...)...)
+		if code != want || !strings.Contains(errs, says) {
+			t.Errorf("exit code %d, not %d: %s", code, want, errs)
+		}
+	}
+	// A run that cannot make its third volume leaves a journal.
+	if err := os.Mkdir(at("s.bulla.000002"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	run(exitUsage, "is a directory", "--volume-size", "3M")
+	os.Remove(at("s.bulla.000002"))
+	journal, err := os.ReadFile(at("s.bulla.unfinished"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(at("s.bulla.unfinished")); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", st, err)
+	}
+	write := func(b []byte) {
+		if err := os.WriteFile(at("s.bulla.unfinished"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(exitUsage, "other flags", "--volume-size", "5M")
+	run(exitUsage, "other flags", "--volume-size", "3M", "-z")
+	later := time.Now().Add(time.Hour)
+	if st, _ := os.Stat(at("plain")); os.Chtimes(at("plain"), later, later) == nil {
+		run(exitRefused, "has changed", "--volume-size", "3M")
+		os.Chtimes(at("plain"), st.ModTime(), st.ModTime())
+	}
+	write(append([]byte("{"), journal...))
+	run(exitRefused, "damaged", "--volume-size", "3M")
+	write(append(bytes.Clone(journal), "{}\n"...))
+	run(exitRefused, "damaged", "--volume-size", "3M")
+	write(journal)
+	os.Chmod(at("s.bulla.unfinished"), 0o644)
+	run(exitRefused, "in the way", "--volume-size", "3M")
+	os.Chmod(at("s.bulla.unfinished"), 0o600)
+
+	// Another set's volume, and one that is gone.
+	kept, err := os.ReadFile(at("s.bulla.000000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(at("s.bulla.000000"))
+	run(exitBad, "s.bulla.000000 is missing", "--volume-size", "3M")
+	if err := os.WriteFile(at("s.bulla.000000"), kept[:9000], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(exitBad, "s.bulla.000000", "--volume-size", "3M")
+	if err := os.WriteFile(at("s.bulla.000000"), kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(append(bytes.Clone(journal), `{"identity":"half a line`...)) // which a killed run leaves
+	run(exitOK, "", "--volume-size", "3M")
+	if code, out, errs := runIn(t, dir, "verify", at("s.bulla")); code != 0 {
+		t.Errorf("%s%s", out, errs)
+	}
+	if exists(at("s.bulla.unfinished")) {
+		t.Error("the journal is left")
+	}
+}

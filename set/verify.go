@@ -1,0 +1,216 @@
+package set
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"bulla/format"
+	"bulla/internal/ring"
+	"bulla/stream"
+)
+
+// VerifyOptions are the options of [Verify]. The zero value, and a nil pointer, are right
+// for most uses.
+type VerifyOptions struct {
+	Workers int    // how many batches are opened at a time, of all volumes
+	Head    []byte // a detached head of the root
+	Done    *atomic.Int64
+	Slice   stream.Slice // what of every volume is authenticated; zero for all
+
+	// Opened, if not nil, is called once the size of the plaintext is known, before volumes are read.
+	Opened func(size int64)
+}
+
+// A Report is what Verify found of a set.
+type Report struct {
+	Root      *stream.Report // on the root as a container
+	Volumes   int            // that the index lists; without a key, that were found
+	Size      int64          // of all containers that were looked at, in bytes
+	Authentic int64          // chunks of all parts that opened
+	Failed    int64          // and that did not
+	Findings  []Finding      // the root's, the index's, then those of the volumes in their order
+
+	checks map[format.Clause]stream.Result // the worst of all parts
+}
+
+// results are from the best to the worst.
+var results = []stream.Result{stream.NotApplicable, stream.Passed, stream.NotChecked, stream.Failed}
+
+// Outcomes says of each clause that a part or a set can break how it came out for the worst
+// part: see [stream.Report.Outcomes].
+func (r *Report) Outcomes() (all []stream.Outcome) {
+	for _, c := range slices.Concat(format.FileClauses, format.SetClauses) {
+		all = append(all, stream.Outcome{Clause: c, Result: cmp.Or(r.checks[c], stream.NotChecked)})
+	}
+	return all
+}
+
+// worse notes how a clause came out for one more part.
+func (r *Report) worse(c format.Clause, result stream.Result) {
+	if slices.Index(results, result) > slices.Index(results, r.checks[c]) {
+		r.checks[c] = result
+	}
+}
+
+// maxFindings bounds a report on a set that is damaged all over.
+const maxFindings = 10000
+
+// Verify checks the set whose root of size bytes is src against the specification, and
+// authenticates every chunk of every part, several volumes at a time, releasing nothing.
+// What is wrong is in the report's findings, with the name of the part: a bad volume does
+// not end the work. If the root is not sound enough, nothing is said of the other parts,
+// and if the index is not, nothing of the volumes.
+//
+// Without a key each part is checked as a container by itself, up to the first volume that is
+// missing; nothing shows then whether that is the last.
+//
+// An error means that the work could not be done, as with [stream.Verify].
+func Verify(ctx context.Context, src io.ReaderAt, size int64, open Opener, identities []stream.Identity, opts *VerifyOptions) (*Report, error) {
+	v := &verifier{ctx: ctx, open: open, opts: *cmp.Or(opts, new(VerifyOptions)), rep: Report{checks: make(map[format.Clause]stream.Result)}}
+	v.opts.Workers = ring.Workers(v.opts.Workers)
+	err := v.verify(src, size, identities)
+	slices.SortStableFunc(v.rep.Findings, func(f, g Finding) int { return cmp.Compare(order(f.Suffix), order(g.Suffix)) })
+	return &v.rep, err
+}
+
+type verifier struct {
+	ctx  context.Context
+	open Opener
+	opts VerifyOptions
+	set  *opened // nil without a key
+
+	mu  sync.Mutex
+	rep Report
+	err error // the first that is about something other than the set's bytes
+}
+
+func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Identity) error {
+	rep, err := v.container(src, size, identities, v.opts.Workers, v.opts.Head)
+	v.rep.Root = rep
+	if shape := judgeRoot(src, size, v.opts.Head); shape != nil {
+		err = shape
+	}
+	noKey, isNoKey := errors.AsType[*stream.NoKeyError](err)
+	if err == nil {
+		v.set, err = openRoot(v.ctx, src, size, identities, v.opts.Head)
+	}
+	v.add("", rep, err)
+	switch {
+	case v.err != nil && !isNoKey:
+		return v.err
+	case isNoKey:
+		v.err = nil
+		v.part(IndexSuffix, v.opts.Workers, nil)
+		for v.part(VolumeSuffix(v.rep.Volumes), v.opts.Workers, nil) {
+			v.rep.Volumes++
+		}
+		return cmp.Or(v.err, error(inPart("", noKey)))
+	case err != nil: // which is among the findings
+		return nil
+	}
+	v.part(IndexSuffix, v.opts.Workers, func(File) error { return v.set.openIndex(v.ctx, v.open) })
+	if v.set.Volumes == nil {
+		return v.err
+	}
+	if v.opts.Opened != nil {
+		v.opts.Opened(v.set.Size())
+	}
+	v.volumes()
+	if v.err == nil {
+		for _, c := range format.SetClauses { // which no part has failed
+			v.rep.worse(c, stream.Passed)
+		}
+	}
+	return v.err
+}
+
+// volumes verifies all volumes, as many at a time as there are workers for.
+func (v *verifier) volumes() {
+	n := len(v.set.Volumes)
+	v.rep.Volumes = n
+	atOnce := min(v.opts.Workers, n)
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range atOnce {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && v.ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				v.part(VolumeSuffix(i), (v.opts.Workers+atOnce-1)/atOnce, func(f File) error {
+					r, err := v.set.readVolume(v.ctx, f, i, 1, nil)
+					if err == nil {
+						r.Close()
+					}
+					return err
+				})
+			}
+		})
+	}
+	running.Wait()
+	if v.ctx.Err() != nil {
+		v.err = context.Cause(v.ctx)
+	}
+}
+
+// part verifies a part as a container, and with check as a part of the set. It returns
+// false if the part is not there.
+func (v *verifier) part(suffix string, workers int, check func(File) error) bool {
+	f, err := openPart(v.ctx, v.open, suffix)
+	if err != nil {
+		if check != nil || suffix == IndexSuffix || !errors.Is(err, fs.ErrNotExist) {
+			v.add(suffix, nil, err)
+		}
+		return false
+	}
+	defer f.Close()
+	var ids []stream.Identity
+	if check != nil {
+		ids = append(ids, v.set.key)
+	}
+	rep, err := v.container(f, f.Size(), ids, workers, nil)
+	if errors.As(err, new(*stream.NoKeyError)) {
+		err = nil // with a key check says why
+	}
+	if err == nil && check != nil {
+		err = check(f)
+	}
+	v.add(suffix, rep, err)
+	return true
+}
+
+// container verifies a part as a container by itself.
+func (v *verifier) container(src io.ReaderAt, size int64, ids []stream.Identity, workers int, head []byte) (*stream.Report, error) {
+	return stream.VerifySlice(v.ctx, src, size, v.opts.Slice, ids, &stream.VerifyOptions{Workers: workers, Head: head, Done: v.opts.Done})
+}
+
+// add adds what was found of a part: in its report, if there is one, and err, which is a
+// finding that the report may have already, or something else.
+func (v *verifier) add(suffix string, rep *stream.Report, err error) {
+	var found []format.Finding
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if rep != nil {
+		found = rep.Findings
+		v.rep.Size += rep.Size
+		v.rep.Authentic += rep.Authentic
+		v.rep.Failed += rep.Failed
+		for _, o := range rep.Outcomes() {
+			v.rep.worse(o.Clause, o.Result)
+		}
+	}
+	f, ok := findingOf(err)
+	switch {
+	case !ok:
+		v.err = cmp.Or(v.err, inPart(suffix, err))
+	case !slices.ContainsFunc(found, func(g format.Finding) bool { return g.Clause == f.Clause }):
+		found = append(slices.Clip(found), f)
+	}
+	for _, f := range found[:min(len(found), maxFindings-len(v.rep.Findings))] {
+		v.rep.Findings = append(v.rep.Findings, Finding{suffix, f})
+		v.rep.worse(f.Clause, stream.Failed)
+	}
+}

@@ -14,19 +14,8 @@ import (
 	"bulla/stream"
 )
 
-// LookFlags are the flags of a verb that shows what is in a file.
-type lookFlags struct {
-	randomFlags
-	whole bool
-}
-
-func (f *lookFlags) register(a *app, cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.whole, "whole", false, "show the plaintext as one file, even if it is an archive")
-	f.randomFlags.register(a, cmd)
-}
-
 // A look is what is in a file, as a tree that many look at: the archive in it, or if
-// there is none, or all is wanted, a single file. It tells once of each path what is
+// there is none a single file. It tells once of each path what is
 // wrong with it, and keeps what was found damaged.
 type look struct {
 	app  *app
@@ -41,16 +30,16 @@ type look struct {
 const maxTold = 1000 // more nobody reads
 
 // look opens a file. It stays open until the program ends.
-func (a *app) look(cmd *cobra.Command, f *lookFlags, name string) (*look, error) {
+func (a *app) look(cmd *cobra.Command, f *randomFlags, name string) (*look, error) {
 	if err := f.workFlags.check(cmd); err != nil {
 		return nil, err
 	}
-	r, err := a.openRandom(cmd.Context(), &f.randomFlags, name, func(*input) error { return nil })
+	r, err := a.openRandom(cmd.Context(), f, name, func(*input) error { return nil })
 	if err != nil {
 		return nil, err
 	}
 	tree, err := archive.Open(r, max(r.size, archive.UnknownSize))
-	if r.size >= 0 && (f.whole || errors.As(err, new(*archive.UnknownError))) {
+	if r.size >= 0 && errors.As(err, new(*archive.UnknownError)) {
 		var when time.Time
 		if st := r.in.Info(); st != nil {
 			when = st.ModTime()

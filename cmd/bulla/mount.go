@@ -18,7 +18,7 @@ import (
 )
 
 type mountFlags struct {
-	lookFlags
+	randomFlags
 	background bool
 }
 
@@ -54,7 +54,7 @@ Linux, macFUSE, or fusefs of FreeBSD.`,
 		},
 	}
 	cmd.Flags().BoolVar(&m.background, "background", false, "return when it is shown, and print the number of the process that shows it")
-	m.lookFlags.register(a, cmd)
+	m.randomFlags.register(a, cmd)
 	return cmd
 }
 
@@ -71,7 +71,7 @@ func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
 	} else if err != nil {
 		return withHint(err, "name an empty directory")
 	}
-	l, err := a.look(cmd, &m.lookFlags, name)
+	l, err := a.look(cmd, &m.randomFlags, name)
 	if err != nil {
 		return err
 	}

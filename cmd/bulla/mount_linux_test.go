@@ -302,13 +302,6 @@ func TestMountZip(t *testing.T) {
 	}
 	all.Wait()
 	c.ends(dir, syscall.SIGHUP)
-
-	// The same, as it is.
-	c = mounted(t, dir, "--whole", "x.bulla")
-	if got := names(t, filepath.Join(dir, "m")); got != "x" {
-		t.Errorf("as a whole it shows %q", got)
-	}
-	c.ends(dir, syscall.SIGTERM)
 }
 
 // After kill -9 nothing hangs, and the next run says what to do.

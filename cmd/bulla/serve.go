@@ -20,13 +20,8 @@ import (
 	"bulla/internal/safetext"
 )
 
-type serveFlags struct {
-	lookFlags
-	port uint16
-}
-
 func serveCommand(a *app) *cobra.Command {
-	s := &serveFlags{}
+	f := &randomFlags{}
 	cmd := &cobra.Command{
 		Use:   "serve FILE",
 		Short: "Show what a file holds in a browser",
@@ -39,14 +34,12 @@ Only programs on this machine can reach the page, and only with the address, whi
 is another one each time: whoever has it can read what is in FILE, so keep it to
 yourself. Nothing can be changed. The page has no script and loads nothing from
 elsewhere, and browsers are told to keep nothing of it.`,
-		Example: `  bulla serve backup.tar.bulla
-  bulla serve --port 8080 backup.tar.bulla   for ssh -L 8080:localhost:8080`,
+		Example:           "  bulla serve backup.tar.bulla",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.serve(cmd, s, args[0]) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.serve(cmd, f, args[0]) },
 	}
-	cmd.Flags().Uint16Var(&s.port, "port", 0, "listen on port `N` of this machine (default: any that is free)")
-	s.lookFlags.register(a, cmd)
+	f.register(a, cmd)
 	return cmd
 }
 
@@ -59,8 +52,8 @@ type served struct {
 // tokenBytes is how much of a page's address is secret.
 const tokenBytes = 16
 
-func (a *app) serve(cmd *cobra.Command, s *serveFlags, name string) error {
-	l, err := a.look(cmd, &s.lookFlags, name)
+func (a *app) serve(cmd *cobra.Command, f *randomFlags, name string) error {
+	l, err := a.look(cmd, f, name)
 	if err != nil {
 		return err
 	}
@@ -68,9 +61,9 @@ func (a *app) serve(cmd *cobra.Command, s *serveFlags, name string) error {
 	if err := entropy.Default().Fill("bulla serve", secret); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(s.port))))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return &failure{exit: exitIO, err: err, what: "cannot listen: " + err.Error(), hint: "name another --port, or leave it out"}
+		return err
 	}
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	site := &browse.Site{Name: l.from.in.name, Tree: l.tree, Token: base64.RawURLEncoding.EncodeToString(secret),
@@ -91,10 +84,10 @@ func (a *app) serve(cmd *cobra.Command, s *serveFlags, name string) error {
 }
 
 // about says of the file what shows once it is open, and what was found damaged so far.
-func (l *look) about() browse.About {
+func (l *look) about() *browse.About {
 	r, h := l.from, l.from.Head()
 	n, size := int64(h.HeadSize()), r.in.size
-	about := browse.About{Facts: [][2]string{{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
+	about := &browse.About{Facts: [][2]string{{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
 		{"Generation of the head", strconv.Itoa(int(h.Generation))}}}
 	var marks []picture.Mark
 	at := n - int64(format.Room(h.Pages)) - format.MACSize - 4 // where slots begin: at the end are a MAC and a checksum

@@ -16,6 +16,7 @@ package browse
 
 import (
 	"bytes"
+	"context"
 	"crypto/subtle"
 	_ "embed"
 	"errors"
@@ -43,7 +44,7 @@ type Site struct {
 	Token string   // that begins every path
 	Hosts []string // by which the site is reached: "127.0.0.1:8080"
 
-	About func() About
+	About func() *About
 	Fault func(path string, err error) string // is told what is wrong, and words it
 }
 
@@ -55,56 +56,66 @@ type About struct {
 }
 
 const (
-	maxRows    = 10_000   // of a directory
 	maxFound   = 1000     // by a search
 	maxPreview = 64 << 10 // bytes of a text
+	unknown    = "application/octet-stream"
 )
 
 // pictures are the types of content that a browser is told of. Others, such as SVG,
 // may hold scripts.
 var pictures = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"}
 
+// kindOf is the type of a picture that may be shown, and unknown of all else.
+func kindOf(start []byte) string {
+	if kind := http.DetectContentType(start); slices.Contains(pictures, kind) {
+		return kind
+	}
+	return unknown
+}
+
 var (
 	//go:embed page.html
 	pageText string
 	//go:embed style.css
 	style []byte
+
+	page = template.Must(template.New("page").Funcs(template.FuncMap{"shown": safetext.Printable, "size": console.Bytes}).Parse(pageText))
 )
-
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"shown": safetext.Printable,
-	"size":  console.Bytes,
-	"when":  when,
-}).Parse(pageText))
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.Local().Format("2006-01-02 15:04")
-}
 
 // A view is what a page is made of.
 type view struct {
 	*Site
-	Title, Query, Problem string
-	Path                  string
-	Rows                  []row
-	Cut                   string // what is not shown
-	File                  fs.FileInfo
-	Text                  string
-	Image                 bool
-	About                 *About
+	Title, Path string
+	Query       string // what was searched for
+	Problem     string
+	Rows        []row  // of a directory, or what was found
+	File        *row   // or it is a file,
+	Text        string // which is text
+	Image       bool   // or a picture
+	Cut         string // what is not shown of it
+	About       *About
 }
 
+// A row is a path.
 type row struct {
-	Path, Name string
-	Info       fs.FileInfo
-	Link       string
+	Path, Name, Link string
+	fs.FileInfo
 }
 
-// Dir reports whether a row is a directory.
-func (r row) Dir() bool { return r.Info.IsDir() }
+func (r row) Permissions() string { return (&archive.Member{Mode: r.Mode()}).ModeText() }
+
+func (r row) When() string {
+	if t := r.ModTime(); !t.IsZero() {
+		return t.Local().Format("2006-01-02 15:04")
+	}
+	return ""
+}
+
+func (s *Site) row(p string) (row, error) {
+	st, err := s.Tree.Lstat(p)
+	link, _ := s.Tree.ReadLink(p)
+	return row{p, path.Base(p), link, st}, err
+}
 
 // URL is where a path is to be had: "tree", "data" or "image".
 func (s *Site) URL(kind, p string) string {
@@ -124,42 +135,57 @@ func (v *view) Crumbs() (all []row) {
 	return all
 }
 
-// Mode is the type and permissions as ls shows them.
-func (s *Site) Mode(i fs.FileInfo) string { return (&archive.Member{Mode: i.Mode()}).ModeText() }
-
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
-		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
+	for name, value := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+	} {
 		h.Set(name, value)
 	}
 	parts := append(strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 3), "", "")
-	p := path.Clean(parts[2])
-	switch {
+	v := &view{Site: s, Path: path.Clean(parts[2])}
+	v.Title = path.Base(v.Path)
+	var err error
+	switch kind := parts[1]; {
 	case !slices.Contains(s.Hosts, r.Host), subtle.ConstantTimeCompare([]byte(parts[0]), []byte(s.Token)) != 1:
 		http.Error(w, "This address is not complete, or of a run that has ended: use the one that bulla serve printed.", http.StatusForbidden)
+		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		http.Error(w, "nothing can be changed here", http.StatusMethodNotAllowed)
-	case parts[1] == "style.css":
+		return
+	case kind == "style.css":
 		h.Set("Content-Type", "text/css; charset=utf-8")
 		w.Write(style)
-	case parts[1] == "data", parts[1] == "image":
-		s.data(w, r, p, parts[1] == "image")
-	case parts[1] == "find":
-		s.find(w, r)
-	case parts[1] == "about":
-		about := s.About()
-		s.write(w, http.StatusOK, &view{Title: "The container", About: &about})
-	case parts[1] == "tree", parts[1] == "":
-		s.show(w, p)
+		return
+	case kind == "data", kind == "image":
+		if err = s.data(w, r, v, kind == "image"); err == nil {
+			return
+		}
+	case kind == "find":
+		v.Title, v.Path, v.Query = "Search", "", r.URL.Query().Get("q")
+		err = v.find(r.Context())
+	case kind == "about":
+		v.Title, v.Path, v.About = "The container", "", s.About()
+	case kind == "tree", kind == "":
+		err = v.show()
 	default:
-		s.fail(w, p, fs.ErrNotExist)
+		err = fs.ErrNotExist
 	}
+	v.write(w, err)
 }
 
-func (s *Site) write(w http.ResponseWriter, status int, v *view) {
-	v.Site = s
+// write writes the page, or one that says what is wrong.
+func (v *view) write(w http.ResponseWriter, err error) {
+	status := http.StatusOK
+	if ranged, ok := errors.AsType[*rangeError](err); ok {
+		status, v = http.StatusBadRequest, &view{Site: v.Site, Title: "No such range", Path: v.Path, Problem: ranged.Error()}
+	} else if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		status, v = http.StatusNotFound, &view{Site: v.Site, Title: "Not found", Path: v.Path, Problem: "There is no such file in the archive."}
+	} else if err != nil {
+		status, v = http.StatusInternalServerError, &view{Site: v.Site, Title: "Not readable", Path: v.Path, Problem: v.Fault(v.Path, err)}
+	}
 	var b bytes.Buffer
 	if err := page.Execute(&b, v); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -170,145 +196,102 @@ func (s *Site) write(w http.ResponseWriter, status int, v *view) {
 	w.Write(b.Bytes())
 }
 
-// fail shows why a path cannot be.
-func (s *Site) fail(w http.ResponseWriter, p string, err error) {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		s.write(w, http.StatusNotFound, &view{Title: "Not found", Path: p, Problem: "There is no such file in the archive."})
-		return
-	}
-	s.write(w, http.StatusInternalServerError, &view{Title: "Not readable", Path: p, Problem: s.Fault(p, err)})
-}
-
-func (s *Site) row(p string) (row, error) {
-	i, err := s.Tree.Lstat(p)
-	if err != nil {
-		return row{}, err
-	}
-	r := row{Path: p, Name: path.Base(p), Info: i}
-	if i.Mode().Type() == fs.ModeSymlink {
-		r.Link, _ = s.Tree.ReadLink(p)
-	}
-	return r, nil
-}
-
-// show shows a directory or a file.
-func (s *Site) show(w http.ResponseWriter, p string) {
-	st, err := s.Tree.Stat(p)
-	v := &view{Title: path.Base(p), Path: p, File: st}
-	switch {
-	case err != nil:
-	case st.IsDir():
-		v.File = nil
-		var all []fs.DirEntry
-		all, err = s.Tree.ReadDir(p)
-		if len(all) > maxRows {
-			v.Cut = fmt.Sprintf("Only %d of %d are shown: search for others.", maxRows, len(all))
-			all = all[:maxRows]
+// show has the page show a directory or a file.
+func (v *view) show() error {
+	st, err := v.Tree.Stat(v.Path)
+	if err != nil || !st.IsDir() {
+		v.File = &row{v.Path, v.Title, "", st}
+		if err == nil && st.Mode().IsRegular() {
+			err = v.preview(st.Size())
 		}
-		for _, e := range all {
-			row, rowErr := s.row(path.Join(p, e.Name()))
-			if rowErr != nil {
-				err = rowErr
-				break
-			}
-			v.Rows = append(v.Rows, row)
-		}
-	case st.Mode().IsRegular():
-		err = s.preview(v)
+		return err
 	}
-	if err != nil {
-		s.fail(w, p, err)
-		return
+	all, err := v.Tree.ReadDir(v.Path)
+	for i := 0; i < len(all) && err == nil; i++ {
+		var r row
+		r, err = v.row(path.Join(v.Path, all[i].Name()))
+		v.Rows = append(v.Rows, r)
 	}
-	s.write(w, http.StatusOK, v)
+	return err
 }
 
 // preview sets what can be shown of a file: text, or that it is a picture.
-func (s *Site) preview(v *view) error {
-	r, err := s.Tree.OpenAt(v.Path)
+func (v *view) preview(size int64) error {
+	r, err := v.Tree.OpenAt(v.Path)
 	if err != nil {
 		return err
 	}
-	b := make([]byte, min(maxPreview, v.File.Size()))
+	b := make([]byte, min(maxPreview, size))
 	if n, err := r.ReadAt(b, 0); n < len(b) {
-		v.Problem = s.Fault(v.Path, err)
+		v.Problem = v.Fault(v.Path, err)
 		b = b[:n]
 	}
-	v.Image = slices.Contains(pictures, http.DetectContentType(b))
+	v.Image = kindOf(b) != unknown
 	if text := new(safetext.Filter); !v.Image && text.Accept(b) {
 		v.Text = string(b)
-		if int64(len(b)) < v.File.Size() {
+		if int64(len(b)) < size {
 			v.Cut = "This is the beginning: the rest is in the file."
 		}
 	}
 	return nil
 }
 
-// find shows the paths that have the words asked for in them.
-func (s *Site) find(w http.ResponseWriter, r *http.Request) {
-	v := &view{Title: "Search", Query: r.URL.Query().Get("q")}
+// find has the page show the paths that what was searched for is in.
+func (v *view) find(ctx context.Context) error {
 	word := strings.ToLower(v.Query)
-	err := fs.WalkDir(s.Tree, ".", func(p string, d fs.DirEntry, err error) error {
+	return fs.WalkDir(v.Tree, ".", func(p string, d fs.DirEntry, err error) error {
 		switch {
-		case err != nil || r.Context().Err() != nil:
-			return errors.Join(err, r.Context().Err())
+		case err != nil || ctx.Err() != nil:
+			return errors.Join(err, ctx.Err())
 		case p == "." || !strings.Contains(strings.ToLower(p), word):
 			return nil
 		case len(v.Rows) == maxFound:
 			v.Cut = fmt.Sprintf("Only the first %d are shown.", maxFound)
 			return fs.SkipAll
 		}
-		row, err := s.row(p)
-		v.Rows = append(v.Rows, row)
+		r, err := v.row(p)
+		v.Rows = append(v.Rows, r)
 		return err
 	})
-	if err != nil {
-		s.fail(w, ".", err)
-		return
-	}
-	s.write(w, http.StatusOK, v)
 }
+
+type rangeError struct{ error }
 
 // data writes a file, or a range of it. What fails within it breaks the connection off,
 // so that nobody takes it for complete.
-func (s *Site) data(w http.ResponseWriter, r *http.Request, p string, image bool) {
-	st, err := s.Tree.Stat(p)
-	var from io.ReaderAt
-	if err == nil {
-		from, err = s.Tree.OpenAt(p)
-	}
+func (s *Site) data(w http.ResponseWriter, r *http.Request, v *view, image bool) error {
+	st, err := s.Tree.Stat(v.Path)
 	if err != nil {
-		s.fail(w, p, err)
-		return
+		return err
 	}
-	section, name := io.NewSectionReader(from, 0, st.Size()), path.Base(p)
+	from, err := s.Tree.OpenAt(v.Path)
+	if err != nil {
+		return err
+	}
+	section, name, kind := io.NewSectionReader(from, 0, st.Size()), v.Title, unknown
 	if text := r.URL.Query().Get("range"); text != "" {
 		wanted, err := console.ParseRange(text)
-		var offset, length int64
-		if err == nil {
-			offset, length, err = wanted.Resolve(st.Size())
-		}
 		if err != nil {
-			s.write(w, http.StatusBadRequest, &view{Title: "No such range", Path: p, Problem: err.Error() + ". " + console.RangeForms})
-			return
+			return &rangeError{err}
+		}
+		offset, length, err := wanted.Resolve(st.Size())
+		if err != nil {
+			return &rangeError{err}
 		}
 		section, name = io.NewSectionReader(section, offset, length), name+".part"
 	}
-	kind := "application/octet-stream"
 	if image {
 		start := make([]byte, 512)
 		n, _ := section.ReadAt(start, 0)
-		if is := http.DetectContentType(start[:n]); slices.Contains(pictures, is) {
-			kind = is
-		}
+		kind = kindOf(start[:n])
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	h.Set("Content-Type", kind)
-	if kind == "application/octet-stream" {
+	if h.Set("Content-Type", kind); kind == unknown {
 		h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": strings.ToValidUTF8(name, "_")}))
 	}
-	http.ServeContent(w, r, "", time.Time{}, &faulty{section, func(err error) { s.Fault(p, err) }})
+	http.ServeContent(w, r, "", time.Time{}, &faulty{section, func(err error) { s.Fault(v.Path, err) }})
+	return nil
 }
 
 // A faulty reader says why it fails, which ServeContent does not.

@@ -413,6 +413,16 @@ func badParts() (all []grantScenario) {
 		{"key", "a key that is another", edit(grantKeys, good[grantKeys]^1), "CHUNK-1 target 5"},
 	})
 
+	// Sizes that give a content all the same.
+	sized := func(size, content int64) []byte {
+		return grantOf(0, content, share{long, size, content, 0, 10})
+	}
+	run(x, []bad{
+		{"size_rest_15", "a size that leaves 15 bytes for the last chunk, and the content that the formula gives", sized(2*H+S+15, C-1), "GRANT-6"},
+		{"size_15", "a size that leaves 15 bytes for a payload, and the content that the formula gives", sized(2*H+15, -1), "GRANT-6"},
+		{"size_chunks", "a size of 2^46 + 1 chunks, and the content that the formula gives", sized(2*H+1<<46*S+16, 1<<46*C), "GRANT-6"},
+	})
+
 	// Two parts.
 	two := grantScenario{shares: long.shares([2]int64{0, 10}, [2]int64{20, 30}), targets: targets}
 	swapped := grantScenario{shares: []share{two.shares[1], two.shares[0]}}
@@ -439,7 +449,11 @@ func badParts() (all []grantScenario) {
 	again := grantScenario{v: V, shares: volumes(three("a", 1).volumes[1], a.volumes[1])}
 	again.shares[1].from, again.shares[1].to = 20, 30
 	set := of.holds()
+	far := a.volume(0, 2, 100, func(f *file) { f.number = 131072 })
 	run(of, []bad{
+		{"v_3_mib", "a V of 3 MiB, and parts about volumes", put(set, grantV, be64(3<<20)...), "GRANT-5"},
+		{"v_2_46", "a V of 2^46, and parts about volumes", put(set, grantV, be64(1<<46)...), "GRANT-5"},
+		{"number_131072", "a part about volume 131,072", grantOf(V, 131072*V+100, far.shares([2]int64{0, 10})...), "GRANT-5"},
 		{"two_sets", "parts about volumes of two sets", two2.holds(), "GRANT-5"},
 		{"two_attempts", "parts about two volumes of one number", again.holds(), "GRANT-5"},
 		{"volume_content", "a volume with more content than V", put(put(set, grantV, be64(V)...), grantContent, be64(V+1)...), "GRANT-6"},
@@ -451,6 +465,10 @@ func badParts() (all []grantScenario) {
 	coded, codedAt := there("zstd_three", seekable(full('a'), full('b'), stockFrame()))
 	frames := grantScenario{shares: coded.shares([2]int64{0, 2 * frameContent}), targets: codedAt}
 	z := frames.holds()
+	sum := binary.BigEndian.Uint32(z[grantEnd+4:])
+	sizes := func(b []byte, one, other uint32) []byte { // of the two frames
+		return put(b, grantKeys, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, one), other)...)
+	}
 	run(frames, []bad{
 		{"zstd_from", "a range that begins inside a frame", put(z, grantFrom, be64(1)...), "GRANT-8"},
 		{"zstd_to", "a range that ends inside a frame", put(z, grantTo, be64(2*frameContent-1)...), "GRANT-8"},
@@ -458,6 +476,10 @@ func badParts() (all []grantScenario) {
 		{"zstd_frame_long", "a frame of more bytes than there may be", put(z, grantKeys, binary.BigEndian.AppendUint32(nil, maxFrame+1)...), "GRANT-8"},
 		{"zstd_sum", "frames that are together longer than end - begin", put(z, grantEnd, be64(int64(binary.BigEndian.Uint64(z[grantEnd:]))-1)...), "GRANT-8"},
 		{"zstd_cut_frames", "no frames", z[:grantKeys], "GRANT-4"},
+		{"zstd_content_huge", "a content over 2^48", put(put(z, grantContent, be64(1<<48+1)...), grantPlaintext, be64(1<<48+1)...), "GRANT-6"},
+		{"zstd_frames_0", "a frame of no bytes, and another that makes up for it", sizes(z, 0, sum), "GRANT-8"},
+		{"zstd_frames_long", "a frame of more bytes than there may be, and an end that fits", put(put(sizes(z, maxFrame+1, 100), grantEnd, be64(maxFrame+101)...), grantSize, be64(2*H+100*S+16)...), "GRANT-8"},
+		{"zstd_no_table", "a range that ends where the payload's plaintext does: there is no room for the table", put(z, grantSize, be64(2*H+int64(sum)+16)...), "GRANT-8"},
 	})
 	return all
 }

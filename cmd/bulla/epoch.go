@@ -235,11 +235,15 @@ func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *stor
 
 // unlock opens the state of a keeper.
 func (a *app) unlock(ctx context.Context, k *epoch.Keeper, f *keeperFlags, name string) error {
-	err := k.Unlock(ctx, f.secrets(name))
-	if err != nil && k.Protection() == epoch.TPM {
-		return tpmFailure(exitNoKey, safetext.Printable(name), err)
+	return keeperFailure(name, k.Unlock(ctx, f.secrets(name)))
+}
+
+// keeperFailure words what a TPM has to say about a keeper.
+func keeperFailure(name string, err error) error {
+	if err == nil || hintOf(err) == "" {
+		return err
 	}
-	return err
+	return tpmFailure(exitNoKey, safetext.Printable(name), err)
 }
 
 // into writes to a keeper that is locked.
@@ -286,7 +290,7 @@ func (a *app) epochExtend(ctx context.Context, f *keeperFlags, name, period stri
 		err = a.unlock(ctx, k, f, name)
 	}
 	if err == nil {
-		err = k.Extend(ctx, span.To, into(patch))
+		err = keeperFailure(name, k.Extend(ctx, span.To, into(patch)))
 	}
 	if err == nil {
 		err = a.writeCalendar(name, k, true)
@@ -386,7 +390,6 @@ type keeperReport struct {
 	LastRun    string          `json:"last_run"`
 	Opens      *days           `json:"opens"`              // null: nothing any more
 	Compared   int             `json:"compared,omitempty"` // epochs whose keys are equal
-	DryRun     bool            `json:"dry_run,omitempty"`
 	Ended      *days           `json:"ended,omitempty"`
 	Lost       []safetext.Name `json:"lost,omitempty"` // files that nobody opens any more
 }

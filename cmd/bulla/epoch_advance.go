@@ -21,7 +21,6 @@ import (
 type epochAdvanceFlags struct {
 	keeperFlags
 	to, keep string
-	dryRun   bool
 	yes      bool
 }
 
@@ -57,7 +56,6 @@ A run that was interrupted is finished by the next one.`,
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "", "end every epoch before the one that holds `DATE`")
 	fs.StringVar(&f.keep, "keep", "", "end every epoch that was over `DURATION` ago, such as 90d")
-	fs.BoolVarP(&f.dryRun, "dry-run", "n", false, "show what would end, and write nothing")
 	fs.BoolVar(&f.yes, "yes", false, "do not ask")
 	f.register(a, cmd)
 	return cmd
@@ -102,12 +100,10 @@ func (a *app) epochAdvance(ctx context.Context, f *epochAdvanceFlags, name strin
 	defer patch.Close()
 	defer k.Close()
 	write := into(patch)
-	if !f.dryRun {
-		if cut, err := k.Finish(ctx, write); err != nil {
-			return tpmFailure(exitNoKey, safetext.Printable(name), err)
-		} else if cut {
-			a.note("%s: finished what an interrupted run had begun", safetext.Printable(name))
-		}
+	if cut, err := k.Finish(ctx, write); err != nil {
+		return keeperFailure(name, err)
+	} else if cut {
+		a.note("%s: finished what an interrupted run had begun", safetext.Printable(name))
 	}
 	today := epoch.DateOf(a.now())
 	to, err := f.due(k, today)
@@ -116,27 +112,21 @@ func (a *app) epochAdvance(ctx context.Context, f *epochAdvanceFlags, name strin
 	}
 	ended := k.Reach()
 	ended.To = to
-	r := &keeperReport{DryRun: f.dryRun, Ended: daysOf(ended)}
-	if ended.Len() > 0 && (!f.dryRun || len(files) > 0) {
+	r := &keeperReport{Ended: daysOf(ended)}
+	if ended.Len() > 0 {
 		if err := a.unlock(ctx, k, &f.keeperFlags, name); err != nil {
 			return err
 		}
-	}
-	if r.Lost, err = a.lostBy(ctx, k, ended, files); err != nil {
-		return err
-	}
-	if ended.Len() > 0 {
-		a.tellEnd(name, ended, today, r)
-	}
-	if !f.dryRun {
-		if ended.Len() > 0 {
-			if err := a.confirm(ctx, f.yes, "End them for good?"); err != nil {
-				return err
-			}
-		}
-		if err := k.Advance(ctx, to, today, write); err != nil {
+		if r.Lost, err = a.lostBy(ctx, k, ended, files); err != nil {
 			return err
 		}
+		a.tellEnd(name, ended, today, r)
+		if err := a.confirm(ctx, f.yes, "End them for good?"); err != nil {
+			return err
+		}
+	}
+	if err := k.Advance(ctx, to, today, write); err != nil {
+		return keeperFailure(name, err)
 	}
 	return a.tellKeeper(name, k, r)
 }
@@ -157,9 +147,6 @@ func (a *app) tellEnd(name string, ended epoch.Span, today epoch.Date, r *keeper
 
 // lostBy lists those of the files that only the epochs of ended open.
 func (a *app) lostBy(ctx context.Context, k *epoch.Keeper, ended epoch.Span, files []string) (lost []safetext.Name, err error) {
-	if ended.Len() == 0 || len(files) == 0 {
-		return nil, nil
-	}
 	cal, err := k.Calendar()
 	if err != nil {
 		return nil, err

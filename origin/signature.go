@@ -55,36 +55,52 @@ type Signed struct {
 // It fails with an *Error, or one of r. It reads at most MaxSegments*HashSize bytes and
 // a few more, and allocates what it has read.
 func Open(r io.Reader, allowed *Allowed, at time.Time) (*Signed, error) {
-	front, err := io.ReadAll(io.LimitReader(r, maxArmor+maxStatement))
+	s, sig, first, err := read(r)
 	if err != nil {
 		return nil, err
-	}
-	armor, rest, ok := bytes.Cut(front, []byte(armorEnd))
-	if !ok || len(armor) > maxArmor {
-		return nil, malformed(ORIGIN1, "the file does not begin with an SSH signature")
-	}
-	text, first, ok := bytes.Cut(rest, []byte("\n\n"))
-	if !ok {
-		return nil, malformed(ORIGIN1, "no statement follows the signature")
-	}
-	text = rest[:len(text)+1]
-	sig, err := sshsig.Unarmor(front[:len(armor)+len(armorEnd)])
-	if err != nil {
-		return nil, malformed(ORIGIN1, "the SSH signature cannot be read")
-	}
-	if err := sshsig.Verify(bytes.NewReader(text), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
-		return nil, forged(ORIGIN4, "the signature does not fit the statement")
 	}
 	signer, err := allowed.find(sig.PublicKey, at)
 	if err != nil {
 		return nil, err
 	}
-	s, err := ParseStatement(text)
-	if err != nil {
-		return nil, err
-	}
 	signed := &Signed{Statement: *s, Signer: *signer}
 	return signed, signed.readRoots(io.MultiReader(bytes.NewReader(first), r))
+}
+
+// Peek reads what a signature file says, and the fingerprint of the key that has signed
+// it. Anybody may have: it proves nothing. It fails as Open does.
+func Peek(r io.Reader) (s *Statement, fingerprint string, err error) {
+	s, sig, _, err := read(r)
+	if err != nil {
+		return nil, "", err
+	}
+	return s, ssh.FingerprintSHA256(sig.PublicKey), nil
+}
+
+// read reads the armour and the statement, which must fit each other (ORIGIN-1 to
+// ORIGIN-4), and returns what it has read beyond them.
+func read(r io.Reader) (s *Statement, sig *sshsig.Signature, first []byte, err error) {
+	front, err := io.ReadAll(io.LimitReader(r, maxArmor+maxStatement))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	armor, rest, ok := bytes.Cut(front, []byte(armorEnd))
+	if !ok || len(armor) > maxArmor {
+		return nil, nil, nil, malformed(ORIGIN1, "the file does not begin with an SSH signature")
+	}
+	text, first, ok := bytes.Cut(rest, []byte("\n\n"))
+	if !ok {
+		return nil, nil, nil, malformed(ORIGIN1, "no statement follows the signature")
+	}
+	text = rest[:len(text)+1]
+	if sig, err = sshsig.Unarmor(front[:len(armor)+len(armorEnd)]); err != nil {
+		return nil, nil, nil, malformed(ORIGIN1, "the SSH signature cannot be read")
+	}
+	if err := sshsig.Verify(bytes.NewReader(text), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
+		return nil, nil, nil, forged(ORIGIN4, "the signature does not fit the statement")
+	}
+	s, err = ParseStatement(text)
+	return s, sig, first, err
 }
 
 // readRoots reads the roots of the segments, and nothing must follow them (ORIGIN-1,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync/atomic"
 
 	"bulla/format"
@@ -92,6 +93,7 @@ func (rep *Report) readAll(ctx context.Context, op *opened, fetch fetcher, o *op
 		rep.Failed = 1
 	case f.Clause == format.FILE1 || f.Clause == format.FILE2 || f.Clause == format.FILE4:
 		rep.Failed = 1
+	case !strings.HasPrefix(string(f.Clause), "ZSTD-"): // of the source, with a place in it
 	default: // coding 1, with a place in what was sealed
 		f.Offset = format.Layout{HeadSize: int64(op.head.Head.HeadSize())}.OffsetOf(f.Offset)
 	}

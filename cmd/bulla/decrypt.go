@@ -21,6 +21,7 @@ import (
 type decryptFlags struct {
 	identityFlags
 	headFlag
+	signerFlags
 	outputFlags
 	workFlags
 	raw    bool
@@ -57,6 +58,7 @@ far as it is right.`,
 	}
 	d.identityFlags.register(a, cmd)
 	d.headFlag.register(cmd)
+	d.signerFlags.register(cmd)
 	d.outputFlags.register(cmd, "write to `FILE` (default FILE without "+containerSuffix+"; - is standard output)")
 	cmd.Flags().BoolVar(&d.raw, "raw", false, "write what was compressed with -z as it is, for zstd (default output FILE"+zstdSuffix+")")
 	cmd.Flags().BoolVar(&d.resume, "resume", false, "continue where an earlier run ended, and keep the output if this one ends early")
@@ -98,6 +100,9 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		}
 	}
 	head, err := d.headFlag.read(a, in)
+	if err == nil {
+		err = d.signerFlags.read(a, in)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,7 +148,12 @@ type opened interface {
 func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
 	ids.near(in)
 	if !in.regular {
-		r, err := stream.NewReader(ctx, in.Stream(), ids.all, opts)
+		r, err := stream.NewReader(ctx, in.signed.stream(in, opts.Workers), ids.all, opts)
+		if err == nil {
+			if err = a.checkSigner(in, r.Head()); err != nil {
+				r.Close()
+			}
+		}
 		return r, -1, ids.explain(err)
 	}
 	p, err := a.openPlaintext(ctx, in, ids, &stream.ReaderAtOptions{ReaderOptions: *opts})

@@ -32,6 +32,7 @@ type encryptFlags struct {
 	entropyFlags
 	compressFlags
 	parity parityFlags
+	sign   string // a key
 	setFlags
 	opener      identityFlags // of a set that is continued without its journal
 	suite       string
@@ -85,6 +86,7 @@ its name; this waits for the disk even with --no-sync.`,
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
 	e.compressFlags.register(cmd)
 	e.parity.register(cmd)
+	cmd.Flags().StringVar(&e.sign, "sign", "", "sign the output with the SSH key in `KEY`, in the file OUTPUT"+signatureSuffix)
 	f := cmd.Flags()
 	f.StringVar(&e.suite, "suite", "", "encrypt with `SUITE`, aes or chacha (default: the faster one on this processor)")
 	f.IntVar(&e.reserve, "reserve", 0, "leave room to add `N` more recipients later, besides two")
@@ -178,11 +180,15 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	sig, err := a.planSignature(cmd.Context(), e, out)
+	if err != nil {
+		return err
+	}
 	to, err := e.withPassphrase(cmd.Context(), keys, opts.Entropy)
 	if err != nil {
 		return err
 	}
-	return a.seal(cmd.Context(), in, from, out, par, to, opts, e)
+	return a.seal(cmd.Context(), in, from, out, par, sig, to, opts, e)
 }
 
 // checkDouble refuses a file that is encrypted, or is called so.
@@ -286,7 +292,7 @@ func spoiled(err error, out *output) error {
 	return f
 }
 
-func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, par *parityOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
+func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, par *parityOutput, sig *signatureOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
@@ -296,7 +302,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 		return err
 	}
 	start := time.Now()
-	sw, err := stream.NewWriter(ctx, par.beside(out.writer()), to, opts)
+	sw, err := stream.NewWriter(ctx, sig.beside(par.beside(out.writer())), to, opts)
 	if err != nil {
 		return err
 	}
@@ -326,7 +332,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	if err != nil {
 		return spoiled(out.fails(err), out)
 	}
-	if err := par.commit(a); err != nil {
+	if err := cmp.Or(par.commit(a), sig.commit(a)); err != nil {
 		return err
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))

@@ -53,6 +53,8 @@ func (e *encryptFlags) volumeSize(cmd *cobra.Command, level int) (int64, error) 
 		return 0, usage("bulla parity create makes it for each volume", "--parity does not go with --volume-size")
 	case e.verify:
 		return 0, usage("bulla verify checks the set afterwards", "--verify does not go with --volume-size")
+	case e.sign != "":
+		return 0, usage("a signature is of one file", "--sign does not go with --volume-size")
 	}
 	coding := format.Plain
 	if level > 0 {

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
-	"bulla/keyslot"
 	"bulla/keyslot/epoch"
 	"bulla/stream"
 )
@@ -205,31 +205,39 @@ func (a *app) writeCalendar(keeper string, k *epoch.Keeper, again bool) error {
 	return a.writeWhole(out, cal.Encode())
 }
 
-// openKeeper reads a keeper, for the caller to close; to change it, it is locked against
-// other runs until then.
+// openKeeper reads a keeper; to change it, it is locked against other runs until patch is
+// closed.
 func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *storage.Patch, err error) {
+	var blob *storage.Blob
 	if change {
-		patch, err = a.files.Patch(name, storage.PatchOptions{})
+		if patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
+			blob = patch.Blob
+		}
 	} else {
-		patch = &storage.Patch{}
-		patch.Blob, err = a.openKeys(name, "the keeper")
+		blob, err = a.openKeys(name, "the keeper")
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := keyslot.ReadKeyFile(patch)
+	if !change {
+		defer blob.Close()
+	}
+	b, err := io.ReadAll(io.LimitReader(blob, epoch.FileSize+1))
 	defer clear(b)
-	if err == nil && patch.InStore() {
+	if err == nil && blob.InStore() {
 		err = &storage.Error{Kind: storage.NotPatchable, Name: name}
 	}
 	if err == nil {
 		k, err = epoch.Parse(b)
 	}
-	if err != nil {
-		patch.Close()
-		return nil, nil, about(safetext.Printable(name), err)
+	if errors.Is(err, epoch.ErrMalformed) {
+		err = &failure{exit: exitUnsupported, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla epoch create makes a keeper"}
 	}
-	a.warnExposed(patch.Blob, name, "keeper")
+	if err != nil {
+		blob.Close()
+		return nil, nil, err
+	}
+	a.warnExposed(blob, name, "keeper")
 	return k, patch, nil
 }
 
@@ -331,11 +339,10 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 	if err := f.keeperFlags.check(); err != nil {
 		return err
 	}
-	k, file, err := a.openKeeper(name, false)
+	k, _, err := a.openKeeper(name, false)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
 	defer k.Close()
 	r := &keeperReport{}
 	if f.check == "" {
@@ -362,7 +369,11 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 		return &failure{exit: exitDiffers, what: fmt.Sprintf("%s is not the calendar of %s: it has another key for %v", safetext.Printable(f.check), safetext.Printable(name), at),
 			hint: "do not encrypt to it: whoever made it opens what is; bulla epoch extend makes the right one"}
 	}
-	r.Calendar, r.Compared = safetext.Name(f.check), max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
+	r.Calendar = safetext.Name(f.check)
+	r.Compared = max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
+	if n := theirs.Len() - r.Compared; n > 0 {
+		a.warn(fmt.Sprintf("%s of %s could not be compared: %s does not open them", plural(n, "epoch"), safetext.Printable(f.check), safetext.Printable(name)), "")
+	}
 	return a.tellKeeper(name, k, r)
 }
 
@@ -407,7 +418,7 @@ func (a *app) tellKeeper(name string, k *epoch.Keeper, r *keeperReport) error {
 	a.printf("%s: every %s\n  opens       %v (%s)\n  protection  %s\n  last run    %s\n", r.File, r.Every, k.Reach(), plural(k.Reach().Len(), "epoch"), r.Protection, r.LastRun)
 	switch {
 	case r.Compared > 0:
-		a.printf("  calendar    %s: the keys of %s are equal\n", r.Calendar, plural(r.Compared, "epoch"))
+		a.printf("  calendar    %s: %s compared, all equal\n", r.Calendar, plural(r.Compared, "key"))
 	case r.Calendar != "":
 		a.printf("  calendar    %s\n", r.Calendar)
 	}

@@ -15,6 +15,7 @@ import (
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/epoch"
 	"bulla/keyslot/keyfile"
+	"bulla/origin"
 	"bulla/stream"
 )
 
@@ -76,6 +77,13 @@ func explainContainer(name string, err error) *failure {
 	if e, ok := errors.AsType[*format.ParseError](err); ok {
 		return explainParse(name, e)
 	}
+	if e, ok := errors.AsType[*origin.Error](err); ok {
+		f := &failure{what: fmt.Sprintf("%s: %s [%s]", name, e.Reason, e.Clause), hint: "it is not what was signed, or not by whom you allow: do not use it", exit: exitBad}
+		if errors.Is(e, format.ErrUnsupported) {
+			f.hint, f.exit = hintNewer, exitUnsupported
+		}
+		return f
+	}
 	if e, ok := errors.AsType[*stream.HeadFullError](err); ok {
 		f := &failure{what: fmt.Sprintf("%s: %v", name, e), exit: exitUnsupported}
 		if !e.FitsDetached() {
@@ -102,7 +110,6 @@ var plainErrors = []struct {
 	{keyslot.ErrSecretKey, exitUsage, "", "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"},
 	{agekey.ErrWrongPassphrase, exitNoKey, "", hintKeyPassphrase},
 	{keyslot.ErrEmptyPassphrase, exitNoKey, keyslot.ErrEmptyPassphrase.Error(), "check where it comes from"},
-	{epoch.ErrMalformed, exitUnsupported, "", "bulla epoch create makes a keeper"},
 	{keyslot.ErrUnknownKey, exitUsage, "", hintKeys},
 	{keyslot.ErrNoKeys, exitUsage, "", hintKeys},
 }

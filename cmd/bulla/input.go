@@ -20,6 +20,7 @@ type input struct {
 	path    string // "" for a stream that the caller opened
 	size    int64  // bytes there are to read; -1 if only reading tells
 	regular bool   // a file that lies still: it can be read at any place, from its beginning
+	signed  *signedInput
 }
 
 // What the standard streams are called where they are the data.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,7 @@ the content is encrypted with.`,
 type description struct {
 	safetext.FileField
 	*format.Description
+	Signature *claim `json:"signature,omitempty"` // beside the file; not checked
 }
 
 func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
@@ -92,7 +94,7 @@ func (a *app) inspect(cmd *cobra.Command, i *inspectFlags, name string) error {
 	if h, err := r.Newest(detached); err == nil {
 		a.tellOlder(in.name, detached, h)
 	}
-	d := &description{in.given.AsFile(), said}
+	d := &description{in.given.AsFile(), said, a.claimOf(in)}
 	if a.json {
 		a.printJSON(d)
 	} else {
@@ -126,6 +128,9 @@ func (a *app) describe(d *description) {
 		a.printf("            %d of the detached head\n", d.CopyPages)
 	}
 	a.printf("generation  %d\n", d.Generation)
+	if d.Signature != nil {
+		a.printf("signature   by %s, of %s; not checked: verify --signed-by does\n", d.Signature.Key, d.Signature.Time.Format(time.RFC3339))
+	}
 	a.printf("slots       %d, with room for %d more of type hpke\n", len(d.Slots), d.Room)
 	for i, s := range d.Slots {
 		a.printf("  %3d  %-10s  %s\n", i+1, s.Type, s.Text)

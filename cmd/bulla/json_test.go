@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"bulla/format"
 	"bulla/internal/storage/s3/s3test"
@@ -240,6 +243,9 @@ func TestJSON(t *testing.T) {
 	run(exitDiffers, "diff", "diff", "a.tar.bulla", dir)
 	run(0, "inspect", "inspect", "letter.bulla")
 	run(0, "inspect", "inspect", "p.bulla")
+	sshKey(t, filepath.Join(dir, "ssh"))
+	run(0, "sign", "sign", "--key", "ssh", "--label", "a letter", "letter.bulla")
+	run(0, "inspect", "inspect", "letter.bulla")
 	run(0, "inspect", "inspect", "age.bulla")
 	ofRole(t, dir, "volume", format.Part{Role: format.RoleVolume})
 	run(0, "inspect", "inspect", "volume")
@@ -321,5 +327,21 @@ func TestSchemaIsStrict(t *testing.T) {
 		if err := s.check("x", v, make(map[string]bool)); (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// sshKey makes a private key, as ssh-keygen does.
+func sshKey(t *testing.T, path string) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err == nil {
+		err = os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -27,7 +27,16 @@ type plaintext interface {
 // knows of sets.
 func (a *app) openPlaintext(ctx context.Context, in *input, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
 	ids.near(in)
-	r, err := stream.NewReaderAt(ctx, in.At(), in.size, ids.all, opts)
+	src, err := in.signed.at(in, opts.Workers)
+	if err != nil {
+		return nil, err
+	}
+	r, err := stream.NewReaderAt(ctx, src, in.size, ids.all, opts)
+	if err == nil {
+		if err = a.checkSigner(in, r.Head()); err != nil {
+			r.Close()
+		}
+	}
 	if !isRoot(err) {
 		return r, ids.explain(err)
 	}
@@ -35,6 +44,8 @@ func (a *app) openPlaintext(ctx context.Context, in *input, ids *identities, opt
 	switch {
 	case err != nil:
 		return nil, err
+	case in.signed != nil:
+		return nil, usage("leave out --signed-by", "%s is a set, and a signature is of one file", in.name)
 	case opts.Raw:
 		return nil, usage("leave out --raw", "%s is a set, whose volumes are compressed one by one", in.name)
 	case opts.AllowTruncated:

@@ -15,6 +15,7 @@ import (
 type randomFlags struct {
 	identityFlags
 	headFlag
+	signerFlags
 	workFlags
 	truncated bool
 }
@@ -22,6 +23,7 @@ type randomFlags struct {
 func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 	f.identityFlags.register(a, cmd)
 	f.headFlag.register(cmd)
+	f.signerFlags.register(cmd)
 	cmd.Flags().BoolVar(&f.truncated, "truncated", false, "take a file whose end is missing, too, as far as it goes (not if it was compressed with -z); exit code 6 if not all that was asked for is there")
 	f.workFlags.register(cmd)
 }
@@ -71,6 +73,9 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 		return nil, usage("store it as a file first, or decrypt all of it", "%s cannot be read at any place", r.in.name)
 	}
 	head, err := f.headFlag.read(a, r.in)
+	if err == nil {
+		err = f.signerFlags.read(a, r.in)
+	}
 	if err != nil {
 		return nil, err
 	}

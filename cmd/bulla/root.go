@@ -32,6 +32,7 @@ var verbs = []func(*app) *cobra.Command{
 	diffCommand,
 	mountCommand,
 	serveCommand,
+	signCommand,
 	parityCommand,
 	scrubCommand,
 	repairCommand,

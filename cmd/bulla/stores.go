@@ -126,6 +126,7 @@ func storageCommand(a *app) *cobra.Command {
 		Short: "Look after object storage",
 		Long: `Look after what is in object storage beside objects. bulla help stores explains
 how bulla uses it.`,
+		Example: "  bulla storage uploads s3://backups",
 	}
 	return withVerbs(cmd, uploadsCommand(a))
 }

@@ -33,11 +33,12 @@ var exitCodes = []struct {
 var exitsOf = map[string][]int{
 	"encrypt":           {exitNoKey, exitRefused, exitUnsupported, exitSource, exitEntropy},
 	"decrypt":           {exitBad, exitNoKey, exitRefused, exitUnsupported},
+	"sign":              {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"verify":            {exitBad, exitNoKey, exitUnsupported},
 	"cat":               {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"ls":                {exitBad, exitNoKey, exitLoss, exitUnsupported},
 	"extract":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
-	"diff":              {exitBad, exitNoKey, exitUnsupported, exitDiffers},
+	"diff":              {exitBad, exitNoKey, exitLoss, exitUnsupported, exitDiffers},
 	"serve":             {exitBad, exitNoKey, exitUnsupported},
 	"mount":             {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"salvage":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},

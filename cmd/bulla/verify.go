@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,6 +23,7 @@ import (
 type verifyFlags struct {
 	identityFlags
 	headFlag
+	signerFlags
 	sampleFlag
 	workFlags
 	explain string
@@ -86,6 +86,7 @@ several files the worst counts: 3, then 1, 7, 4, 0.`,
 	f := cmd.Flags()
 	f.BoolVar(&v.noKey, "no-key", false, "check the structure alone, without a key: the content is NOT checked")
 	v.headFlag.register(cmd)
+	v.signerFlags.register(cmd)
 	v.sampleFlag.register(cmd)
 	f.BoolVar(&v.hash, "hash", false, "report the SHA-256 of each file, too")
 	f.StringVar(&v.page.name, "report", "", "write a page to `FILE.html`, for a browser and for paper")
@@ -137,6 +138,8 @@ func (v *verifyFlags) check(cmd *cobra.Command) error {
 	switch {
 	case v.noKey && (v.given() || v.sampleFlag.wanted()):
 		return usage("leave out --no-key", "--no-key checks what needs no key")
+	case v.allowed != "" && v.sampleFlag.wanted():
+		return usage("leave out one of them", "--signed-by checks all of a file, --sample a part")
 	case v.hash && v.sampleFlag.wanted():
 		return usage("leave out one of them", "--hash reads all of a file, --sample a part")
 	}
@@ -219,7 +222,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		return err
 	}
 	defer in.Close()
-	if err := v.sampleFlag.check(in); err != nil {
+	if err := cmp.Or(v.sampleFlag.check(in), v.signerFlags.read(a, in)); err != nil {
 		return err
 	}
 	head, err := v.headFlag.read(a, in)
@@ -232,7 +235,7 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		return a.verifySet(ctx, v, ids, in, opts, began)
 	}
 	bar := a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(in.size), opts.Done, nil)
-	src, sum := io.Reader(in.Stream()), func() (*string, error) { return nil, nil }
+	src, sum := in.signed.stream(in, v.jobs), func() (*string, error) { return nil, nil }
 	if v.hash {
 		src, sum = in.hashed(ctx)
 	}
@@ -248,11 +251,17 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 		err = herr
 	}
 	bar.Finish(err)
-	if h, err := report.Newest(head); err == nil {
-		a.tellOlder(in.name, head, h)
-	}
 	d := v.verdict(a, in, began, report)
 	d.SHA256 = digest
+	if h, err := report.Newest(head); err == nil {
+		a.tellOlder(in.name, head, h)
+		f, err := a.verifySigner(ctx, v, in, h)
+		if err != nil {
+			return about(in.name, err)
+		}
+		report.Findings = append(report.Findings, f...)
+		d.Structure, d.Valid = d.Structure && f == nil, d.Valid && f == nil
+	}
 	for _, f := range report.Findings {
 		d.Findings = append(d.Findings, found{Finding: f})
 	}
@@ -274,6 +283,9 @@ func (v *verifyFlags) verdict(a *app, in *input, began time.Time, report *stream
 // verifySet is verifyOne for a set, whose root is in.
 func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in *input, o *stream.VerifyOptions, began time.Time) error {
 	open, err := a.partsOf(in)
+	if err == nil && in.signed != nil {
+		err = usage("leave out --signed-by", "%s is a set, and a signature is of one file", in.name)
+	}
 	if err == nil && v.hash {
 		err = usage("leave out --hash", "%s is a set, which is many files", in.name)
 	}

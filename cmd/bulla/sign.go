@@ -1,0 +1,431 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"bulla/format"
+	"bulla/internal/safetext"
+	"bulla/origin"
+)
+
+const signatureSuffix = ".sig"
+
+type signFlags struct {
+	outputFlags
+	workFlags
+	key       string
+	label     string
+	statement bool
+}
+
+func signCommand(a *app) *cobra.Command {
+	s := &signFlags{}
+	cmd := &cobra.Command{
+		Use:   "sign --key KEY FILE",
+		Short: "Say with an SSH key who vouches for a file",
+		Long: `Write FILE.sig, a signature of FILE with an SSH key. It takes no key of FILE.
+
+KEY is a private key file, or the .pub of a key that your SSH agent has (for a FIDO
+key, too). verify, decrypt, cat and extract check the signature with --signed-by and
+release nothing that was not signed. Recipients may change: the signature stays good.
+
+--statement writes what FILE.sig states to standard output. ssh-keygen checks it:
+
+  ssh-keygen -Y verify -n bulla -f ALLOWED -I WHO -s FILE.sig < STATEMENT`,
+		Example: `  bulla sign --key ~/.ssh/id_ed25519 backup.tar.bulla
+  bulla verify --signed-by allowed_signers backup.tar.bulla`,
+		Args:              exactlyOne,
+		ValidArgsFunction: completeContainers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.statement {
+				return a.showStatement(args[0])
+			}
+			return a.sign(cmd, s, args[0])
+		},
+	}
+	s.outputFlags.register(cmd, "write to `FILE` (default FILE"+signatureSuffix+")")
+	f := cmd.Flags()
+	f.StringVar(&s.key, "key", "", "sign with the SSH key in `KEY`")
+	f.StringVar(&s.label, "label", "", "what you call the file, for the statement: `TEXT`")
+	f.BoolVar(&s.statement, "statement", false, "show what FILE"+signatureSuffix+" states, and sign nothing")
+	s.workFlags.register(cmd)
+	return cmd
+}
+
+func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
+	if err := s.workFlags.check(cmd); err != nil {
+		return err
+	}
+	if s.key == "" {
+		return usage("name an SSH key with --key, for example --key ~/.ssh/id_ed25519", "sign needs a key")
+	}
+	in, err := a.openInput(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if !in.regular {
+		return usage("store it as a file first", "%s cannot be read at any place", in.name)
+	}
+	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o644,
+		byDefault: in.named(func(path string) (string, error) { return path + signatureSuffix, nil })})
+	if err != nil {
+		return err
+	}
+	if r := format.Check(in.At(), in.size); !r.Valid() {
+		return &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
+	}
+	key, err := a.signingKey(cmd.Context(), s.key)
+	if err != nil {
+		return err
+	}
+	maker, done := origin.NewMaker(s.jobs), new(atomic.Int64)
+	bar := a.startProgress(&s.workFlags, in.name, in.size, done, nil)
+	_, err = io.CopyBuffer(maker, counted{in.Stream(), done, cmd.Context()}, make([]byte, 1<<20))
+	bar.Finish(err)
+	if err != nil {
+		return about(in.name, err)
+	}
+	made, err := a.writeSignature(out, maker, s.label, key)
+	if err != nil {
+		return err
+	}
+	return a.result(out, struct {
+		safetext.FileField
+		safetext.OutputField
+		*claim
+	}{in.given.AsFile(), out.given.AsOutput(), made})
+}
+
+// counted counts what is read, until ctx ends.
+type counted struct {
+	src  io.Reader
+	done *atomic.Int64
+	ctx  context.Context
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	n, err := c.src.Read(p)
+	c.done.Add(int64(n))
+	return n, err
+}
+
+// writeSignature signs what was hashed.
+func (a *app) writeSignature(out *output, maker *origin.Maker, label string, key ssh.Signer) (*claim, error) {
+	s, roots, err := maker.Finish(a.now(), label)
+	if err != nil {
+		return nil, err
+	}
+	if err := out.create(&a.left); err != nil {
+		return nil, err
+	}
+	defer out.Abort()
+	if err = origin.Sign(out, s, roots, key); err == nil {
+		err = out.Commit()
+	}
+	if err != nil {
+		return nil, out.fails(err)
+	}
+	made := &claim{ssh.FingerprintSHA256(key.PublicKey()), s.Time, safetext.String(s.Name)}
+	a.note("%s: signed with %s", out.name, made.Key)
+	return made, nil
+}
+
+// A signatureOutput signs an output while it is written; nil does not.
+type signatureOutput struct {
+	*output
+	maker *origin.Maker
+	key   ssh.Signer
+}
+
+func (a *app) planSignature(ctx context.Context, e *encryptFlags, out *output) (*signatureOutput, error) {
+	if e.sign == "" {
+		return nil, nil
+	}
+	if !out.Whole() {
+		return nil, usage("name the output with -o FILE", "a signature needs a file beside it")
+	}
+	flags := e.outputFlags
+	flags.name = string(out.given) + signatureSuffix
+	sig, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o644})
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.signingKey(ctx, e.sign)
+	return &signatureOutput{sig, origin.NewMaker(e.jobs), key}, err
+}
+
+// beside returns a writer to w that is signed.
+func (s *signatureOutput) beside(w io.Writer) io.Writer {
+	if s == nil {
+		return w
+	}
+	return io.MultiWriter(w, s.maker)
+}
+
+func (s *signatureOutput) commit(a *app) error {
+	if s == nil {
+		return nil
+	}
+	_, err := a.writeSignature(s.output, s.maker, "", s.key)
+	return err
+}
+
+// signingKey is the SSH key in a file: a private one, or a public one whose other half
+// the agent has.
+func (a *app) signingKey(ctx context.Context, name string) (ssh.Signer, error) {
+	b, err := a.openFor(name, "the signing key")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	const most = 64 << 10
+	text, err := io.ReadAll(io.LimitReader(b.Stream(), most))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(text)
+	if public, _, _, _, err := ssh.ParseAuthorizedKey(text); err == nil {
+		return agentKey(public)
+	}
+	key, err := ssh.ParsePrivateKey(text)
+	if errors.As(err, new(*ssh.PassphraseMissingError)) {
+		passphrase, perr := a.person.Secret(ctx, "Passphrase of "+safetext.Printable(name)+": ")
+		if perr != nil {
+			return nil, unanswered(perr, "the passphrase of "+safetext.Printable(name), "no passphrase was given", "ssh-add KEY, and name the .pub, for the agent to sign")
+		}
+		defer clear(passphrase)
+		if key, err = ssh.ParsePrivateKeyWithPassphrase(text, passphrase); err != nil {
+			return nil, &failure{exit: exitNoKey, what: "the passphrase of " + safetext.Printable(name) + " is wrong", hint: "try again"}
+		}
+	}
+	if err != nil {
+		return nil, usage("ssh-keygen -t ed25519 makes one; a bulla key encrypts and does not sign", "%s is no SSH key", safetext.Printable(name))
+	}
+	return key, nil
+}
+
+// agentKey is a key that the SSH agent has. The connection ends with the program.
+func agentKey(public ssh.PublicKey) (ssh.Signer, error) {
+	const hint = "start one and add the key: ssh-add KEY"
+	conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
+	if err != nil {
+		return nil, refuse(hint, "there is no SSH agent: SSH_AUTH_SOCK does not lead to one")
+	}
+	all, err := agent.NewClient(conn).Signers()
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range all {
+		if string(key.PublicKey().Marshal()) == string(public.Marshal()) {
+			return key, nil
+		}
+	}
+	return nil, &failure{exit: exitNoKey, what: "the SSH agent does not have the key " + ssh.FingerprintSHA256(public), hint: "ssh-add KEY adds it; ssh-add -l lists those it has"}
+}
+
+// showStatement writes the statement of a file's signature, or of the signature that is
+// named itself.
+func (a *app) showStatement(name string) error {
+	b, err := a.files.Open(name + signatureSuffix)
+	if errors.Is(err, os.ErrNotExist) {
+		b, err = a.files.Open(name)
+	}
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	s, _, err := origin.Peek(b.Stream())
+	if err != nil {
+		return about(name, err)
+	}
+	a.printf("%s", s.Text())
+	return a.outErr
+}
+
+// A claim is what a signature says that nobody has checked.
+type claim struct {
+	Key  string          `json:"key"` // its fingerprint
+	Time time.Time       `json:"time"`
+	Name safetext.String `json:"name,omitempty"`
+}
+
+// claimOf is what the signature beside the input says; nil if there is none.
+func (a *app) claimOf(in *input) *claim {
+	if in.path == "" {
+		return nil
+	}
+	b, err := a.files.Open(in.path + signatureSuffix)
+	if err != nil {
+		return nil
+	}
+	defer b.Close()
+	s, key, err := origin.Peek(b.Stream())
+	if err != nil {
+		return nil
+	}
+	return &claim{key, s.Time, safetext.String(s.Name)}
+}
+
+// A signerFlags is how a verb is asked to check who has signed a file.
+type signerFlags struct {
+	allowed   string
+	signature string
+	at        dateFlag
+	after     dateFlag
+}
+
+func (f *signerFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.allowed, "signed-by", "", "release nothing that was not signed by one of the signers in `ALLOWED`, a file as ssh-keygen has")
+	fs.StringVar(&f.signature, "signature", "", "take the signature from `FILE` (default FILE"+signatureSuffix+")")
+	fs.Var(&f.at, "verify-time", "judge the signers' keys as of `DATE`, not as of now")
+	fs.Var(&f.after, "signed-after", "refuse a signature that says it is from before `DATE`: against an old file with its old signature")
+}
+
+// A dateFlag is a date, 2026-05-01, or a time, 2026-05-01T12:00:00Z.
+type dateFlag struct{ time.Time }
+
+func (d *dateFlag) Set(s string) (err error) {
+	if d.Time, err = time.Parse(time.DateOnly, s); err != nil {
+		d.Time, err = time.Parse(time.RFC3339, s)
+	}
+	if err != nil {
+		err = errors.New("not a date, such as 2026-05-01")
+	}
+	return err
+}
+
+func (d *dateFlag) String() string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.Format(time.RFC3339)
+}
+
+func (d *dateFlag) Type() string { return "date" }
+
+// read reads what was signed of the input, by whom, if that is to be checked.
+func (f *signerFlags) read(a *app, in *input) error {
+	if f.allowed == "" {
+		if f.signature != "" || !f.at.IsZero() || !f.after.IsZero() {
+			return usage("name the signers that you allow with --signed-by", "a signature says nothing without the signers that are allowed")
+		}
+		return nil
+	}
+	list, err := a.openFor(f.allowed, "the allowed signers")
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	const most = 16 << 20
+	text, err := io.ReadAll(io.LimitReader(list.Stream(), most))
+	if err != nil {
+		return err
+	}
+	allowed, err := origin.ParseAllowed(text)
+	if err != nil {
+		return usage("it is a file as ssh-keygen(1) describes under ALLOWED SIGNERS", "%v", err)
+	}
+	name := f.signature
+	if name == "" {
+		if in.path == "" {
+			return usage("name the signature with --signature FILE", "%s has no name that a signature could be found by", in.name)
+		}
+		name = in.path + signatureSuffix
+	}
+	sig, err := a.openFor(name, "the signature")
+	if errors.Is(err, os.ErrNotExist) {
+		return &failure{exit: exitBad, what: in.name + " is not signed: there is no " + safetext.Printable(name), hint: "--signature names the file of the signature; bulla sign makes one"}
+	}
+	if err != nil {
+		return err
+	}
+	defer sig.Close()
+	at := a.now()
+	if !f.at.IsZero() {
+		at = f.at.Time
+	}
+	signed, err := origin.Open(sig.Stream(), allowed, at)
+	if err != nil {
+		return about(name, err)
+	}
+	if signed.Time.Before(f.after.Time) {
+		return &failure{exit: exitBad, what: in.name + " was signed on " + signed.Time.Format(time.RFC3339) + ", before " + f.after.String(), hint: "it may be an old file that was put back"}
+	}
+	in.signed = &signedInput{signed}
+	return nil
+}
+
+// A signedInput stands between an input and what decrypts it; nil lets all through.
+type signedInput struct{ *origin.Signed }
+
+func (s *signedInput) stream(in *input, jobs int) io.Reader {
+	if s == nil {
+		return in.Stream()
+	}
+	return s.Reader(in.Stream(), jobs)
+}
+
+func (s *signedInput) at(in *input, jobs int) (io.ReaderAt, error) {
+	if s == nil {
+		return in.At(), nil
+	}
+	if h, err := format.Check(in.At(), in.size).Newest(nil); err == nil {
+		if err := s.isOf(h); err != nil {
+			return nil, err // before ORIGIN-8, which it breaks, too
+		}
+	}
+	return s.ReaderAt(in.At(), in.size, jobs)
+}
+
+// isOf checks that h is the head of what was signed.
+func (s *signedInput) isOf(h *format.Head) error {
+	encoded, err := h.Append(nil)
+	if err != nil {
+		return err
+	}
+	return s.CheckHead(encoded)
+}
+
+// checkSigner checks that the input, which is read by the head h, is what was signed.
+func (a *app) checkSigner(in *input, h *format.Head) error {
+	if in.signed == nil {
+		return nil
+	}
+	s, err := in.signed, in.signed.isOf(h)
+	if err == nil {
+		a.note("%s: signed by %s (%s) on %s", in.name, safetext.Printable(s.Principal), s.Fingerprint, s.Time.Format(time.RFC3339))
+	}
+	return err
+}
+
+// verifySigner returns what a file has that was not signed. A stream has been checked
+// while it was read.
+func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, h *format.Head) ([]format.Finding, error) {
+	err := a.checkSigner(in, h)
+	if err == nil && in.signed != nil && in.regular {
+		if _, err = in.signed.at(in, v.jobs); err == nil {
+			r := in.signed.Reader(counted{io.NewSectionReader(in.At(), 0, in.size), new(atomic.Int64), ctx}, v.jobs)
+			defer r.Close()
+			_, err = io.Copy(io.Discard, r)
+		}
+	}
+	if e, ok := errors.AsType[*origin.Error](err); ok {
+		return []format.Finding{e.Finding()}, nil
+	}
+	return nil, err
+}

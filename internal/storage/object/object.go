@@ -70,17 +70,16 @@ type Source interface {
 	Stat(ctx context.Context) (*Info, error)
 }
 
-// Range is what a Content-Range says, "bytes 0-499/1234": the first offset and the size
-// of the whole.
-func Range(header string) (off, size int64, err error) {
+// Range is the size of the whole that a Content-Range says, "bytes 0-499/1234", of what was
+// asked for from off on.
+func Range(header string, off int64) (size int64, err error) {
 	places, whole, ok := strings.Cut(strings.TrimPrefix(header, "bytes "), "/")
 	first, _, ok2 := strings.Cut(places, "-")
-	off, err = strconv.ParseInt(first, 10, 64)
-	size, err2 := strconv.ParseInt(whole, 10, 64)
-	if !ok || !ok2 || err != nil || err2 != nil || off < 0 || size < off {
-		return 0, 0, fmt.Errorf("invalid Content-Range %q", header)
+	size, err = strconv.ParseInt(whole, 10, 64)
+	if !ok || !ok2 || err != nil || size < off || first != strconv.FormatInt(off, 10) {
+		return 0, fmt.Errorf("bytes from %d on were asked for, and the answer's Content-Range is %q", off, header)
 	}
-	return off, size, nil
+	return size, nil
 }
 
 func failed(name string, kind storage.Kind, err error) *storage.Error {

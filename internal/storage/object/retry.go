@@ -1,6 +1,7 @@
 package object
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -27,21 +28,9 @@ type Patience struct {
 	Attempt time.Duration // for one attempt: 10 min
 }
 
-// OrDefault fills in the defaults.
-func (p Patience) OrDefault() Patience {
-	or := func(d *time.Duration, otherwise time.Duration) {
-		if *d == 0 {
-			*d = otherwise
-		}
-	}
-	if p.Tries == 0 {
-		p.Tries = 8
-	}
-	or(&p.Wait, 200*time.Millisecond)
-	or(&p.MaxWait, time.Minute)
-	or(&p.Silence, 30*time.Second)
-	or(&p.Attempt, 10*time.Minute)
-	return p
+func (p Patience) orDefault() Patience {
+	return Patience{cmp.Or(p.Tries, 8), cmp.Or(p.Wait, 200*time.Millisecond), cmp.Or(p.MaxWait, time.Minute),
+		cmp.Or(p.Silence, 30*time.Second), cmp.Or(p.Attempt, 10*time.Minute)}
 }
 
 // A Failure is how an attempt failed, and what that comes to if it is the last.
@@ -55,10 +44,10 @@ type Failure struct {
 // A Cause is what the caller of this package gets.
 type Cause = storage.Error
 
-// ErrSilent is why an attempt ends in which nothing moves.
-var ErrSilent = errors.New("no answer, or no more of it, for too long")
-
-var errSlow = errors.New("it took too long")
+var (
+	errSilent = errors.New("no answer, or no more of it, for too long")
+	errSlow   = errors.New("it took too long")
+)
 
 // enough is how many bytes an attempt has to move to be one that got somewhere.
 const enough = 64 << 10
@@ -68,7 +57,7 @@ const enough = 64 << 10
 // ask for again. Long is for requests that
 // a store answers when its work is done.
 func (c *Client) try(ctx context.Context, name string, long bool, attempt func(ctx context.Context, moved func(n int)) error) error {
-	p := c.Patience.OrDefault()
+	p := c.Patience.orDefault()
 	silence, wait := p.Silence, p.Wait
 	if long {
 		silence = p.Attempt
@@ -109,7 +98,7 @@ func (c *Client) Try(ctx context.Context, name string, request func(ctx context.
 func once(ctx context.Context, silence, most time.Duration, attempt func(context.Context, func(int)) error) (n int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(silence, func() { cancel(ErrSilent) })
+	watch := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer watch.Stop()
 	defer time.AfterFunc(most, func() { cancel(errSlow) }).Stop()
 	err = attempt(ctx, func(k int) {
@@ -128,11 +117,6 @@ func jitter(d time.Duration) time.Duration {
 	var b [8]byte
 	rand.Read(b[:])
 	return time.Duration(binary.LittleEndian.Uint64(b[:]) % uint64(d))
-}
-
-// Failed is the error that one attempt comes to which is not made again.
-func (c *Client) Failed(name string, err error) error {
-	return asFailure(name, err).Cause
 }
 
 // asFailure is err as a Failure. What is none comes of the connection: it is tried again,

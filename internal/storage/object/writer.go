@@ -34,11 +34,11 @@ type Writer struct {
 	number  int   // of it
 	sending chan struct{}
 	wait    sync.WaitGroup
+	free    sync.Pool // of []byte
 
 	mu     sync.Mutex
 	upload string // "" until there is more than one part
 	etags  map[int]string
-	free   [][]byte
 	over   bool
 
 	err     error // the first
@@ -143,12 +143,8 @@ func (w *Writer) newPart() (*part, error) {
 		p.file = f
 		return p, nil
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if k := len(w.free); k > 0 && int64(cap(w.free[k-1])) >= p.room {
-		p.mem, w.free = w.free[k-1], w.free[:k-1]
-	} else {
-		p.mem, w.free = make([]byte, p.room), nil
+	if p.mem, _ = w.free.Get().([]byte); int64(len(p.mem)) < p.room {
+		p.mem = make([]byte, p.room)
 	}
 	return p, nil
 }
@@ -204,11 +200,9 @@ func (w *Writer) dispatch() error {
 func (w *Writer) drop(p *part) {
 	if p.file != nil {
 		p.file.Close()
-		return
+	} else {
+		w.free.Put(p.mem)
 	}
-	w.mu.Lock()
-	w.free = append(w.free, p.mem)
-	w.mu.Unlock()
 }
 
 // start begins the upload if it has not begun. It is not cut off: what the store begins

@@ -3,6 +3,7 @@ package s3
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -64,6 +65,10 @@ func (p *place) failure(err error) error {
 	f := object.StatusFailure(p.name, status, header, code, text)
 	if known {
 		f.Kind, f.Again = c.kind, c.again
+	}
+	if status == http.StatusBadRequest && strings.Contains(text, "Content-MD5") {
+		p.sums.Store(true)
+		f.Again = true
 	}
 	if f.Kind == storage.Expired {
 		if cache, ok := p.creds.(*aws.CredentialsCache); ok {

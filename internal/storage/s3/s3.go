@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -47,6 +48,7 @@ type Store struct {
 	err   error
 	api   *api.Client
 	creds aws.CredentialsProvider
+	sums  atomic.Bool // a bucket wants a sum of all it gets
 
 	mu       sync.Mutex
 	profiles map[string]*object.Profile // by bucket

@@ -681,6 +681,31 @@ func TestPatchKeepsAttributes(t *testing.T) {
 	}
 }
 
+// A bucket that locks its objects by default wants a sum, and gets one.
+func TestSums(t *testing.T) {
+	s := set(t)
+	var without atomic.Int64
+	for _, want := range [][]byte{content(1000), content(big)} {
+		s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if (isCall(r, "put") || isCall(r, "part")) && r.Header.Get("Content-MD5") == "" {
+				without.Add(1)
+				io.Copy(io.Discard, r.Body)
+				w.WriteHeader(400)
+				fmt.Fprint(w, "<Error><Code>InvalidRequest</Code><Message>Content-MD5 OR x-amz-checksum- HTTP header is required</Message></Error>")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		if err := s.write(want, storage.Options{}); err != nil {
+			t.Error(err)
+		}
+		s.wants(want)
+	}
+	if without.Load() != 1 {
+		t.Errorf("%d were sent without", without.Load())
+	}
+}
+
 // What is slow is not given up while it moves.
 func TestSlow(t *testing.T) {
 	s := set(t)

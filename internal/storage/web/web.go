@@ -1,9 +1,9 @@
 // Package web is the backend of internal/storage for https://: it reads, and does not
 // write.
 //
-// A server that knows ranges and a file's size is read at any place, each request on the
-// condition that the file still has the ETag that it had at first; without a strong ETag
-// its time and size must be the same. What other servers give is a stream.
+// A server has to know ranges and a file's size. Each request is made on the condition
+// that the file still has the ETag that it had at first; without a strong ETag its time and
+// size must be the same.
 package web
 
 import (
@@ -14,7 +14,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"bulla/internal/storage"
 	"bulla/internal/storage/object"
@@ -54,9 +53,6 @@ func (s *Store) Open(ctx context.Context, name string) (storage.Object, error) {
 		return nil, &storage.Error{Kind: storage.BadURL, Name: storage.Shown(name)}
 	}
 	r, err := s.client.Open(ctx, name, &file{s, name})
-	if errors.Is(err, errWhole) {
-		return s.stream(ctx, name)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +68,6 @@ type file struct {
 	name string
 }
 
-var errWhole = errors.New("the server gives only all of it")
-
 // Get implements [object.Source].
 func (f *file) Get(ctx context.Context, off, n int64, of *object.Info) (io.ReadCloser, *object.Info, error) {
 	resp, err := f.do(ctx, http.MethodGet, func(h http.Header) {
@@ -87,18 +81,14 @@ func (f *file) Get(ctx context.Context, off, n int64, of *object.Info) (io.ReadC
 	}
 	info := infoOf(resp)
 	if resp.StatusCode == http.StatusOK {
-		resp.Body.Close()
-		return nil, nil, &storage.Error{Kind: storage.Refused, Name: storage.Shown(f.name), Err: errWhole}
-	}
-	at, size, err := object.Range(resp.Header.Get("Content-Range"))
-	if err == nil && at != off {
-		err = errors.New("the server gives another range than was asked for")
+		err = &storage.Error{Kind: storage.Refused, Name: storage.Shown(f.name), Err: errors.New("it gives no ranges; download the file, or pipe it in")}
+	} else {
+		info.Size, err = object.Range(resp.Header.Get("Content-Range"), off)
 	}
 	if err != nil {
 		resp.Body.Close()
 		return nil, nil, err
 	}
-	info.Size = size
 	return resp.Body, info, nil
 }
 
@@ -143,57 +133,3 @@ func (f *file) do(ctx context.Context, method string, with func(http.Header)) (*
 	}
 	return resp, nil
 }
-
-// A stream is what a server gives only from beginning to end. It cannot be gone on with
-// where it breaks off.
-type stream struct {
-	io.Reader
-	body io.Closer
-	info *object.Info
-}
-
-func (s *Store) stream(ctx context.Context, name string) (storage.Object, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	f := &file{s, name}
-	p := s.client.Patience.OrDefault()
-	watch := time.AfterFunc(p.Silence, func() { cancel(object.ErrSilent) })
-	s.client.Requests.Add(1)
-	resp, err := f.do(ctx, http.MethodGet, func(http.Header) {})
-	watch.Stop()
-	if err != nil {
-		cancel(nil)
-		return nil, s.client.Failed(name, err)
-	}
-	return &stream{&watched{resp.Body, ctx, watch, p.Silence, s.client, name}, resp.Body, infoOf(resp)}, nil
-}
-
-// A watched body is given up when it stays silent for too long.
-type watched struct {
-	body    io.Reader
-	ctx     context.Context
-	watch   *time.Timer
-	silence time.Duration
-	client  *object.Client
-	name    string
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	w.watch.Reset(w.silence)
-	n, err := w.body.Read(p)
-	w.watch.Stop()
-	w.client.Received.Add(int64(n))
-	if err != nil && err != io.EOF {
-		if w.ctx.Err() != nil {
-			err = context.Cause(w.ctx)
-		}
-		err = w.client.Failed(w.name, err)
-	}
-	return n, err
-}
-
-func (s *stream) At() io.ReaderAt          { return nil }
-func (s *stream) Stream() io.Reader        { return s.Reader }
-func (s *stream) Size() int64              { return s.info.Size }
-func (s *stream) Version() storage.Version { return "" }
-func (s *stream) Recheck() error           { return nil }
-func (s *stream) Close() error             { return s.body.Close() }

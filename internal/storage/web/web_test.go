@@ -260,8 +260,8 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// Without ETag, time and size must be the same, which is warned of; without ranges it is
-// a stream.
+// Without ETag, time and size must be the same, which is warned of; without ranges a server
+// is of no use.
 func TestPlainServers(t *testing.T) {
 	at := time.Unix(1e9, 0)
 	ranges := true
@@ -291,13 +291,7 @@ func TestPlainServers(t *testing.T) {
 	o.Close()
 
 	ranges = false
-	o, err = s.Open(t.Context(), srv.URL)
-	if err != nil || o.At() != nil || o.Size() != size || o.Version() != "" {
-		t.Fatal(err)
-	}
-	defer o.Close()
-	got, err := io.ReadAll(o.Stream())
-	if err != nil || !bytes.Equal(got, content) {
-		t.Error(len(got), err)
+	if _, err = s.Open(t.Context(), srv.URL); !errors.Is(err, storage.Refused) {
+		t.Error(err)
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bulla/internal/storage/s3/s3test"
 )
 
 // needFUSE skips a test where nothing can be mounted. Where tests run for everybody
@@ -424,5 +426,44 @@ func TestMountBackground(t *testing.T) {
 	}
 	if out, code := run("PATH=$(dirname $(command -v bulla)) bulla mount --background --passphrase-fd 3 x.bulla m 3<pass"); os.Geteuid() == 0 && code != 0 {
 		t.Errorf("without fusermount3: %d, %s", code, out)
+	}
+}
+
+// Sets and objects in a store are looked into as any file is.
+func TestLookElsewhere(t *testing.T) {
+	needFUSE(t)
+	for _, v := range s3test.Env(s3test.Start(t).URL) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	dir := workDir(t)
+	tree := filepath.Join(dir, "tree")
+	manyFiles(t, tree, 100)
+	large := make([]byte, 7<<20)
+	rand.NewChaCha8([32]byte{3}).Read(large)
+	write(t, filepath.Join(tree, "large"), string(large))
+	for name, args := range map[string][]string{"set.bulla": {"--volume-size", "3M"}, "s3://bucket/object.bulla": nil, "s3://bucket/set.bulla": {"--volume-size", "3M"}} {
+		c := exec.Command("sh", "-c", `tar -C tree -c . | bulla encrypt -q -o "$@"`, "sh", name)
+		c.Args = append(c.Args, args...)
+		c.Dir, c.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", name, err, out)
+			continue
+		}
+		if lines, sum := diff(t, 0, dir, "--content", name, "tree"); sum.Compared != 106 {
+			t.Errorf("%s: %s, %+v", name, said(lines), sum)
+		}
+		m := mounted(t, dir, name)
+		if n := sameTree(t, filepath.Join(dir, "m"), tree); n != 101 {
+			t.Errorf("%s: %d files", name, n)
+		}
+		m.ends(dir, syscall.SIGTERM)
+		address, _ := serving(t, dir, name)
+		if _, got := get(t, address+"data/large"); got != string(large) {
+			t.Errorf("%s: the page gives %d bytes", name, len(got))
+		}
+		if _, got := get(t, address+"about"); !strings.Contains(got, "Who may open it") {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }

@@ -89,6 +89,9 @@ func (l *look) about() *browse.About {
 	n, size := int64(h.HeadSize()), r.in.size
 	about := &browse.About{Facts: [][2]string{{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
 		{"Generation of the head", strconv.Itoa(int(h.Generation))}}}
+	if r.size >= 0 { // of all volumes, if it is a set
+		about.Facts = append(about.Facts, [2]string{"Plaintext", fmt.Sprintf("%s (%d bytes)", console.Bytes(r.size), r.size)})
+	}
 	var marks []picture.Mark
 	at := n - int64(format.Room(h.Pages)) - format.MACSize - 4 // where slots begin: at the end are a MAC and a checksum
 	for i := range h.Slots {

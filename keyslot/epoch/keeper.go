@@ -34,8 +34,9 @@ type header struct {
 	Counter    tpmkey.Counter // of protection TPM; else zero
 }
 
-// Fields are what a state's page begins with. The box follows, then zeros, then the SHA-256
-// of page 0 and of all before it.
+// Fields are what a state's page begins with. The box follows, then the SHA-256 of page 0
+// and of all before it, then zeros. Without a passphrase all of that is in one sector of 512
+// bytes, which a disk writes whole or not at all.
 type fields struct {
 	Generation uint64 // from 1
 	Epoch, End uint32 // the first that opens, and the number after the last
@@ -46,8 +47,7 @@ type fields struct {
 
 const (
 	fieldsSize = 30
-	offSum     = pageSize - sha256.Size
-	maxBox     = offSum - fieldsSize
+	maxBox     = pageSize - fieldsSize - sha256.Size
 )
 
 // A state is what a page holds.
@@ -95,9 +95,8 @@ func encode(n int, v any, tail []byte) []byte {
 // page is s as a page.
 func (k *Keeper) page(s *state) []byte {
 	s.Box = uint16(len(s.box))
-	b := encode(offSum, s.fields, s.box)
-	sum := sha256.Sum256(append(encode(pageSize, k.h, nil), b...))
-	return append(b, sum[:]...)
+	sum := sha256.Sum256(append(encode(pageSize, k.h, nil), encode(fieldsSize+len(s.box), s.fields, s.box)...))
+	return encode(pageSize, s.fields, append(bytes.Clone(s.box), sum[:]...))
 }
 
 // parsePage reads a page; nil if it holds no valid state (EPOCH-11).

@@ -150,8 +150,8 @@ func TestKeeperVectors(t *testing.T) {
 	copy(want[4096:], "\x00\x00\x00\x00\x00\x00\x00\x03"+"\x00\x00\x02\xae"+"\x00\x00\x02\xb8"+"\x00\x00\x51\x8e"+"\x00\x00\x00\x00\x00\x00\x00\x00"+"\x00\x40")
 	s := slow{vectorChainBytes(), 684}.next().next()
 	copy(want[4096+30:], s.c)
-	sum := sha256.Sum256(want[:4096+4064])
-	copy(want[4096+4064:], sum[:])
+	sum := sha256.Sum256(want[:4096+30+64])
+	copy(want[4096+30+64:], sum[:])
 	if !bytes.Equal(plain, want) {
 		t.Error("plain.keeper is laid out otherwise")
 	}

@@ -121,6 +121,20 @@ func checkImports(t *testing.T, name string, imports []string) {
 	}
 }
 
+// A program that uses the packages for programs links no network and no client of a store:
+// that is the command's affair.
+func TestLinksNoNetwork(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./format", "./stream", "./keyslot/...", "./entropy", "./slot").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if p == "net/http" || p == "crypto/tls" || strings.HasPrefix(p, "github.com/aws/") {
+			t.Errorf("they link %s", p)
+		}
+	}
+}
+
 // The tables speak of what there is.
 func TestImportTables(t *testing.T) {
 	var there []string

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"bulla/internal/storage/s3/s3test"
 	"bulla/internal/tpmdev/swtpmtest"
 )
 
@@ -68,6 +69,26 @@ func TestKeysPage(t *testing.T) {
 		t.Errorf("docs/keys.md has only %q", lines)
 	}
 	if string(read(t, filepath.Join(home, "restored"))) != "INSERT" || string(read(t, filepath.Join(home, "month.dump"))) != "INSERT" {
+		t.Error("what was decrypted is not what was encrypted")
+	}
+}
+
+// Every command in docs/storage.md works, against a real server.
+func TestStoragePage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
+	home := t.TempDir()
+	sh := newShell(t, home)
+	sh.run(".", "go install ./cmd/bulla")
+	sh.env = append(sh.env, s3test.Env(s3test.Start(t).URL)...)
+	for _, line := range commands(t, "docs/storage.md") {
+		sh.run(home, line)
+		if line == "bulla keygen --default" {
+			sh.prepare()
+		}
+	}
+	if !bytes.Equal(read(t, filepath.Join(home, "copy.tar")), read(t, filepath.Join(home, "backup.tar"))) {
 		t.Error("what was decrypted is not what was encrypted")
 	}
 }

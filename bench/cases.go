@@ -34,6 +34,10 @@ func cases(place string) []pair {
 		{place + "/decrypt pipe vs age", "cat in.bulla | bulla decrypt -q -i key | cat >/dev/null", "cat in.age | age -d -i key | cat >/dev/null", "age", 2.8, ""},
 		{place + "/encrypt vs openssl ctr", "bulla encrypt -q --no-sync -R key.pub -o out in", "openssl enc -aes-256-ctr -pbkdf2 -pass pass:x -in in -out out", "openssl", 0, ""},
 		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0, ""},
+		{place + "/encrypt --parity vs without", "bulla encrypt -q --no-sync --force --parity 5 --parity-file out.parity -R key.pub -o out in", "bulla encrypt -q --no-sync -R key.pub -o out in", "cat", map[string]float64{"disk": 0.9, "tmpfs": 0.6}[place], ""},
+		{place + "/parity create vs par2", "bulla parity create -q --no-sync -o out in.bulla", "rm -f x.*par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null", "par2", 5, ""},
+		{place + "/repair vs par2", "bulla repair -q --no-sync --parity-file in.parity -o out hole.bulla", "cp hole.bulla par2/in.bulla && par2 repair -q -q par2/x.par2 >/dev/null", "par2", 5, ""},
+		{place + "/scrub vs cat", "bulla scrub -q --parity-file in.parity in.bulla", "cat in.bulla >/dev/null", "cat", 0, ""},
 		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
 		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
 		{place + "/decompress vs zstd -d", "bulla decrypt -q -i key -o - src.bulla >/dev/null", "zstd -q -d -c src.zst >/dev/null", "zstd", 2.0, "src.tar"},
@@ -66,6 +70,12 @@ func prepare(dir string, n int64) error {
 		"bulla encrypt -q -R key.pub -o in.bulla in",
 		"tar cf src.tar -C \"$(go env GOROOT)\" src",
 		"bulla encrypt -q -z -R key.pub -o src.bulla src.tar",
+	}
+	lines = append(lines,
+		"bulla parity create -q --no-sync -o in.parity in.bulla",
+		"cp in.bulla hole.bulla && dd if=/dev/zero of=hole.bulla conv=notrunc bs=64K seek=100 count=50 status=none")
+	if _, err := exec.LookPath("par2"); err == nil {
+		lines = append(lines, "mkdir par2 && ln in.bulla par2/in.bulla && cd par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null && rm in.bulla")
 	}
 	if _, err := exec.LookPath("age"); err == nil {
 		lines = append(lines, "age -R key.pub -o in.age in")

@@ -33,31 +33,25 @@ const (
 	offNumber    = blockEntries * entrySize
 )
 
-// A header stands at the start of the file, and at both ends of each window.
-//
-//	  0   8  magic      "bullapar"
-//	  8   1  layout     1
-//	  9   1  kind       0 start, 1 full window, 2 last window
-//	 10   2  m          parity cells of a group
-//	 12   2  D          depth
-//	 14   2  zero
-//	 16  96  identity   bytes 0..95 of the container
-//	112   8  window     its number
-//	120   4  n          chunks of the window
-//	124   4  last       length of the window's last chunk
-//	128 380  zero
+// A header stands at the start of the file, and at both ends of each window. It is
+// big-endian.
+type header struct {
+	Magic    [len(Magic)]byte
+	Layout   byte
+	Kind     kind
+	M, Depth uint16
+	_        uint16                    // zero
+	Identity [format.IdentitySize]byte // bytes 0..95 of the container
+	Window   int64                     // its number
+	N        uint32                    // chunks of the window
+	Last     uint32                    // length of the last of them
+	_        [380]byte                 // zero
+	Checksum uint32
+}
+
 const (
 	Magic  = "bullapar"
 	layout = 1
-
-	offLayout   = 8
-	offKind     = 9
-	offM        = 10
-	offDepth    = 12
-	offIdentity = 16
-	offWindow   = offIdentity + format.IdentitySize
-	offN        = offWindow + 8
-	offLast     = offN + 4
 )
 
 type kind byte
@@ -70,22 +64,14 @@ const (
 
 // header returns the header of that kind of window w; w is 0 at the start.
 func (g *geometry) header(k kind, w int64) []byte {
-	b := make([]byte, blockSize)
-	copy(b, Magic)
-	b[offLayout], b[offKind] = layout, byte(k)
-	binary.BigEndian.PutUint16(b[offM:], uint16(g.m))
-	binary.BigEndian.PutUint16(b[offDepth:], uint16(g.depth))
-	copy(b[offIdentity:], g.identity[:])
-	binary.BigEndian.PutUint64(b[offWindow:], uint64(w))
-	n, last := int64(0), int64(0)
+	h := header{Magic: [len(Magic)]byte([]byte(Magic)), Layout: layout, Kind: k, M: uint16(g.m), Depth: uint16(g.depth), Identity: g.identity, Window: w}
 	switch k {
 	case fullWindow:
-		n, last = g.window(), chunkSize
+		h.N, h.Last = uint32(g.window()), chunkSize
 	case lastWindow:
-		n, last = g.chunks-w*g.window(), g.last
+		h.N, h.Last = uint32(g.chunks-w*g.window()), uint32(g.last)
 	}
-	binary.BigEndian.PutUint32(b[offN:], uint32(n))
-	binary.BigEndian.PutUint32(b[offLast:], uint32(last))
+	b, _ := binary.Append(nil, binary.BigEndian, &h) // fails for no type of a fixed size
 	binary.BigEndian.PutUint32(b[offChecksum:], crc(b[:offChecksum]))
 	return b
 }
@@ -93,32 +79,32 @@ func (g *geometry) header(k kind, w int64) []byte {
 // parseHeader is the inverse of header; of a last window the geometry has the number
 // of chunks. It enforces PAR-1 to PAR-3.
 func parseHeader(b []byte) (g *geometry, k kind, w int64, err error) {
-	fail := func(c format.Clause, why error, reason string) (*geometry, kind, int64, error) {
-		return nil, 0, 0, &format.ParseError{Clause: c, Field: "header", Kind: why, Reason: reason}
+	var h header
+	if _, err := binary.Decode(b, binary.BigEndian, &h); err != nil {
+		return nil, 0, 0, err
 	}
 	switch {
-	case string(b[:offLayout]) != Magic:
-		return fail(PAR1, format.ErrMalformed, "it is not the header of a parity file")
-	case binary.BigEndian.Uint32(b[offChecksum:]) != crc(b[:offChecksum]):
-		return fail(PAR1, format.ErrDamaged, "the checksum is wrong")
-	case b[offLayout] != layout:
-		return fail(PAR2, format.ErrUnsupported, "it is of a layout that this version does not know")
+	case string(h.Magic[:]) != Magic:
+		return nil, 0, 0, refused(PAR1, format.ErrMalformed, "it is not the header of a parity file")
+	case h.Checksum != crc(b[:offChecksum]):
+		return nil, 0, 0, refused(PAR1, format.ErrDamaged, "the checksum is wrong")
+	case h.Layout != layout:
+		return nil, 0, 0, refused(PAR2, format.ErrUnsupported, "it is of a layout that this version does not know")
 	}
-	g = &geometry{
-		m: int(binary.BigEndian.Uint16(b[offM:])), depth: int(binary.BigEndian.Uint16(b[offDepth:])),
-		identity: [format.IdentitySize]byte(b[offIdentity:]),
+	g = &geometry{m: int(h.M), depth: int(h.Depth), identity: h.Identity}
+	ok := g.valid() && h.Window >= 0 && h.Window < format.MaxChunks/g.window() && h.Kind <= lastWindow && (h.Kind != start || h.Window == 0)
+	if ok && h.Kind == lastWindow {
+		ok = h.N >= 1 && int64(h.N) <= g.window() && h.Last >= format.TagSize && h.Last < chunkSize
+		g.chunks, g.last = h.Window*g.window()+int64(h.N), int64(h.Last)
 	}
-	k, w = kind(b[offKind]), int64(binary.BigEndian.Uint64(b[offWindow:]))
-	n, last := int64(binary.BigEndian.Uint32(b[offN:])), int64(binary.BigEndian.Uint32(b[offLast:]))
-	ok := g.valid() && w >= 0 && w < format.MaxChunks/g.window() && k <= lastWindow && (k != start || w == 0)
-	if ok && k == lastWindow {
-		ok = n >= 1 && n <= g.window() && last >= format.TagSize && last < chunkSize
-		g.chunks, g.last = w*g.window()+n, last
+	if !ok || !bytes.Equal(b, g.header(h.Kind, h.Window)) { // there is one encoding of everything
+		return nil, 0, 0, refused(PAR3, format.ErrMalformed, "a field is not what it may be")
 	}
-	if !ok || !bytes.Equal(b, g.header(k, w)) { // there is one encoding of everything
-		return fail(PAR3, format.ErrMalformed, "a field is not what it may be")
-	}
-	return g, k, w, nil
+	return g, h.Kind, h.Window, nil
+}
+
+func refused(c format.Clause, kind error, reason string) error {
+	return &format.ParseError{Clause: c, Field: "header", Kind: kind, Reason: reason}
 }
 
 // appendTable appends the table of window w.

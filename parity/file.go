@@ -49,8 +49,7 @@ func open(par io.ReaderAt, length, containerSize int64) (*file, error) {
 	}
 	l, err := format.NewLayout(containerSize, f.headSize())
 	if err != nil {
-		return nil, &format.ParseError{Clause: PAR1, Field: "last window", Offset: length, Kind: format.ErrDamaged,
-			Reason: "no header of it is left, and the container does not have the size that it had"}
+		return nil, refused(PAR1, format.ErrDamaged, "none of the last window is left, and the container does not have the size that it had")
 	}
 	f.chunks, f.last = l.Chunks, l.TailOffset()-f.chunkAt(l.Chunks-1)
 	return f, nil

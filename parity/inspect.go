@@ -30,7 +30,7 @@ type inspector struct {
 	opener  Opener      // may be nil
 	workers int
 	done    *atomic.Int64
-	shifts  []int64 // by how much chunks were found to have moved, the last one first
+	shift   int64 // by how much the last chunk had moved that was found
 
 	mu      sync.Mutex
 	readErr error // the first read of the container that failed
@@ -150,30 +150,35 @@ func (c *inspector) opens(i int64, chunk []byte) bool {
 const (
 	reach         = 64 << 10 // how far around a guess a chunk that moved is looked for
 	maxCandidates = 16       // places that end as the chunk does; a hostile file has many
-	maxShifts     = 16
 )
 
-// locate looks for chunks that have moved (PAR-16).
+// locate looks for chunks that have moved (PAR-16): forwards, each by as much as the one
+// before it or else anywhere, and then backwards, each by as much as the one after it.
 func (c *inspector) locate(s *survey) error {
 	buf := make([]byte, chunkSize)
-	for _, search := range []bool{true, false} { // what is found late may help with what came before
-		for r := range s.shift {
-			if s.found(r) || s.shift[r] == unchecked || !s.knows(r) {
-				continue
-			}
+	for r := range 2 * len(s.shift) {
+		forwards := r < len(s.shift)
+		if !forwards {
+			r = 2*len(s.shift) - 1 - r
+		}
+		if !s.found(r) && s.shift[r] != unchecked && s.knows(r) {
 			if c.ctx.Err() != nil {
 				return context.Cause(c.ctx)
 			}
-			by, ok := c.known(s, r, buf)
-			if !ok && search {
-				by, ok = c.search(s, r, buf)
+			for _, by := range []int64{c.shift, 0} { // in its place, but before a repair
+				if c.at(s, r, by, buf) {
+					s.shift[r] = by
+					break
+				}
 			}
-			if ok {
-				s.shift[r] = by
-				c.shifts = slices.DeleteFunc(c.shifts, func(x int64) bool { return x == by })
-				c.shifts = slices.Insert(c.shifts, 0, by)
-				c.shifts = c.shifts[:min(len(c.shifts), maxShifts)]
+			if by, ok := int64(0), false; forwards && !s.found(r) {
+				if by, ok = c.search(s, r, buf); ok {
+					s.shift[r] = by
+				}
 			}
+		}
+		if !s.good[r] && s.found(r) {
+			c.shift = s.shift[r]
 		}
 	}
 	return nil
@@ -187,21 +192,11 @@ func (c *inspector) at(s *survey, r int, by int64, buf []byte) bool {
 	return s.fits(r, buf) && c.opens(i, buf)
 }
 
-// known tries what other chunks have moved by, and the place itself before the repair.
-func (c *inspector) known(s *survey, r int, buf []byte) (by int64, ok bool) {
-	for _, by := range c.shifts {
-		if c.at(s, r, by, buf) {
-			return by, true
-		}
-	}
-	return 0, c.before != c.src && c.at(s, r, 0, buf)
-}
-
 // search looks for chunk r near the places where it may be expected. A chunk next to it
 // has to be there, too, if the window has one.
 func (c *inspector) search(s *survey, r int, buf []byte) (by int64, ok bool) {
 	i := s.first + int64(r)
-	guesses := append([]int64{0, c.was - c.geometry.size()}, c.shifts[:min(1, len(c.shifts))]...)
+	guesses := []int64{0, c.was - c.geometry.size(), c.shift}
 	slices.Sort(guesses)
 	around, end := make([]byte, 2*reach+4), s.entry(r)[4:]
 	for _, guess := range slices.Compact(guesses) {

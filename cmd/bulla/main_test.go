@@ -72,7 +72,9 @@ func TestScript(t *testing.T) {
 			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("BULLA_TPM", filepath.Join(e.WorkDir, "no-tpm"))                         // not the machine's own
 			e.Setenv("AGE", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p") // a recipient
-			return nil
+			reader, err := filepath.Abs("../../spec/reader/bulla.mjs")
+			e.Setenv("READER", reader) // which node runs
+			return err
 		},
 		Condition: func(name string) (bool, error) {
 			if tool, ok := strings.CutPrefix(name, "missing:"); ok {

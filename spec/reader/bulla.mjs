@@ -12,8 +12,12 @@ const USE = 'use: node bulla.mjs FILE [-g GRANT] --kek FILE|--passphrase-file FI
 
 function identitiesOf(option) {
   const kek = option('--kek'), phrase = option('--passphrase-file'), keys = option('--identity'), all = [];
-  if (kek) all.push({ type: 4, secret: fs.readFileSync(kek) });
-  if (kek && all[0].secret.length !== 32) throw new Error(`${kek}: a key-encryption key is 32 bytes`);
+  if (kek) {
+    const file = fs.readFileSync(kek), line = file.toString('latin1').replace(/\r?\n$/, '');
+    const secret = file.length === 32 ? file : Buffer.from(line, line.length === 64 ? 'hex' : 'base64');
+    if (secret.length !== 32) throw new Error(`${kek}: a key-encryption key is 32 bytes`);
+    all.push({ type: 4, secret });
+  }
   if (phrase) {
     const bytes = fs.readFileSync(phrase, 'latin1').replace(/\r?\n$/, '');
     all.push({ type: 2, secret: Buffer.from(bytes, 'latin1') });

@@ -97,6 +97,9 @@ type differs struct {
 }
 
 func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
+	if err := d.workFlags.check(cmd); err != nil {
+		return err
+	}
 	for _, p := range d.ignore {
 		if _, err := path.Match(p, ""); err != nil {
 			return usage("*, ? and [a-z] are as in a shell; \\ before one of them takes it as it is", "invalid --ignore %s", safetext.Printable(p))

@@ -159,7 +159,7 @@ func TestInterruptDies(t *testing.T) {
 // chunk and is silent since.
 func TestInterruptedWhileDecrypting(t *testing.T) {
 	dir := workDir(t)
-	if err := os.WriteFile(filepath.Join(dir, "plain"), make([]byte, 3<<20), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "plain"), bytes.Repeat([]byte("bulla"), 3<<20/5), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if c := start(t, dir, nil, "encrypt", "plain"); c.code() != 0 {

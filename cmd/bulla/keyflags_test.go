@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"strings"
@@ -47,9 +48,17 @@ func TestFlagsWithoutValue(t *testing.T) {
 	}
 	everyVerb(newApp(stdio{null, null, null}).rootCommand(), func(cmd *cobra.Command) {
 		verb := strings.Fields(words(cmd))
-		for _, arg := range []struct{ of, value string }{{" FILE", "FILE"}, {" MEMBER", "MEMBER"}, {" SHELL", "bash"}, {" N", "32"}} {
-			if strings.Contains(cmd.Use, arg.of) { // it does not get along without
-				verb = append(verb, arg.value)
+		sample := map[string]string{"SHELL": "bash", "N": "32", "PERIOD": "2099", "s3://BUCKET/PREFIX": "s3://b"}
+		value := false
+		for _, word := range strings.Fields(cmd.Use)[1:] { // what it does not get along without
+			switch {
+			case word[0] == '[':
+			case word[0] == '-':
+				value = true
+			case value || word == "|" || word == "VERB":
+				value = false
+			default:
+				verb = append(verb, cmp.Or(sample[word], strings.TrimSuffix(word, "...")))
 			}
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {

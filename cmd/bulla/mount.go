@@ -66,6 +66,9 @@ type shown struct {
 }
 
 func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
+	if err := m.workFlags.check(cmd); err != nil {
+		return err
+	}
 	if _, err := os.Stat(dir); errors.Is(err, syscall.ENOTCONN) {
 		return refuse("fusermount3 -u "+safetext.Shell(dir)+" takes it away", "a run of bulla that was killed left a mount at %s", safetext.Name(dir))
 	} else if err != nil {

@@ -91,6 +91,9 @@ type extracted struct {
 }
 
 func (a *app) extract(cmd *cobra.Command, x *extractFlags, name string, members []string) error {
+	if storage.Scheme(x.dir) != "" {
+		return usage("-C DIR names one; bulla cat -o writes a member to a URL", "%s is no directory", safetext.Printable(x.dir))
+	}
 	r, in, err := a.openMembers(cmd, &x.randomFlags, name, "bulla extract FILE MEMBER... writes members")
 	if err != nil {
 		return err

@@ -26,7 +26,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"bulla/format"
+	"bulla/internal/seal"
 	"bulla/internal/storage/s3/s3test"
+	"bulla/keyslot"
 )
 
 // serveHTTPS serves a folder, with ETags, and returns its URL and a file with the server's
@@ -252,6 +255,19 @@ func TestStoreRequests(t *testing.T) {
 		t.Errorf("a range took %d requests and %d bytes", a.Requests, a.Received)
 	}
 
+	// 100 GiB, of which only the chunks are there that this takes.
+	bulla(nil, "keygen", "--kek", "-o", "kek")
+	bulla(strings.NewReader("small"), "encrypt", "--kek", "kek", "-o", "small.bulla")
+	const at = 77<<30 + 12345
+	layHuge(t, filepath.Join(dir, "small.bulla"), filepath.Join(dir, "kek"), filepath.Join(srv.Dir, "bucket", "huge.bulla"), 100<<30, at, at+1<<20)
+	got, a = bulla(nil, "cat", "--kek", "kek", "--range", fmt.Sprint(at, "+1M"), "s3://bucket/huge.bulla")
+	if want := hugeContent(at / format.ChunkSize)[at%format.ChunkSize:]; len(got) != 1<<20 || !bytes.HasPrefix(got, want) {
+		t.Error("it is something else")
+	}
+	if a.Requests == 0 || a.Requests > 4 || a.Received > 1<<20*13/10 {
+		t.Errorf("a range of 100 GiB took %d requests and %d bytes", a.Requests, a.Received)
+	}
+
 	var archive bytes.Buffer
 	tw := tar.NewWriter(&archive)
 	for i := range 1000 {
@@ -279,6 +295,57 @@ func TestStoreRequests(t *testing.T) {
 		}
 		tw.Close()
 	}
+}
+
+// hugeContent is what a chunk of a huge container has.
+func hugeContent(chunk int64) []byte {
+	return bytes.Repeat([]byte(fmt.Sprintf("%016d", chunk)), format.ChunkSize/16)
+}
+
+// layHuge makes a sparse container of so many bytes, of whose chunks only those are there that
+// hold the bytes from first to last, and the last of all. Its head is that of a small one.
+func layHuge(t *testing.T, small, kekFile, to string, size, first, last int64) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(small)
+	must(err)
+	raw, err := format.ReadHead(bytes.NewReader(b))
+	must(err)
+	h, err := format.ParseHead(raw)
+	must(err)
+	b, err = os.ReadFile(kekFile)
+	must(err)
+	kek, err := keyslot.ParseKEK(b)
+	must(err)
+	cek, err := kek.Unwrap(t.Context(), &h.Slots[0], &h.Preamble)
+	must(err)
+	keys, err := seal.NewKeys(cek, &h.Preamble)
+	must(err)
+	f, err := os.Create(to)
+	must(err)
+	defer f.Close()
+	end := size / format.ChunkSize // a short chunk, the last
+	lay := func(i int64, plain []byte) {
+		key, err := keys.Key(i, i == end, nil)
+		must(err)
+		_, err = f.WriteAt(key.Seal(nil, plain, i, new(seal.Nonce)), format.ChunkOffset(int64(len(raw)), i))
+		must(err)
+	}
+	for i := first / format.ChunkSize; i <= last/format.ChunkSize; i++ {
+		lay(i, hugeContent(i))
+	}
+	lay(end, []byte("the end"))
+	_, err = f.WriteAt(raw, 0)
+	must(err)
+	st, err := f.Stat()
+	must(err)
+	_, err = f.WriteAt(raw, st.Size())
+	must(err)
 }
 
 // Ctrl-C leaves no upload, whatever is under way.

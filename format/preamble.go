@@ -118,6 +118,18 @@ func (p *Preamble) Append(b []byte) []byte {
 // Bytes returns the encoded preamble: the form in which it enters every key.
 func (p *Preamble) Bytes() []byte { return p.Append(make([]byte, 0, PreambleSize)) }
 
+// ParsePreamble reads a preamble that stands by itself, in a grant. It enforces HEAD-1,
+// HEAD-3, HEAD-2, HEAD-6, HEAD-7, ROLE-1 and HEAD-8, and fails with a [*ParseError].
+func ParsePreamble(b []byte) (Preamble, error) {
+	if len(b) < PreambleSize || string(b[:magicSize]) != Magic {
+		return Preamble{}, &ParseError{HEAD1, "magic", 0, ErrNotBulla, "it does not begin with the magic"}
+	}
+	if pages := int(binary.BigEndian.Uint16(b[offPages:])); pages < MinPages || pages > MaxPages {
+		return Preamble{}, wrongPages(pages)
+	}
+	return parsePreamble(b)
+}
+
 // parsePreamble reads the fields of a preamble whose copy is intact. It enforces
 // HEAD-2, HEAD-6, HEAD-7, ROLE-1 and HEAD-8.
 func parsePreamble(b []byte) (Preamble, error) {

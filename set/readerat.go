@@ -173,6 +173,47 @@ func (r *ReaderAt) WriteRange(ctx context.Context, w io.Writer, off, n int64) (w
 	return written, err
 }
 
+// Grant makes a grant of some ranges of the plaintext, in their order: see
+// [stream.Grant.Add].
+func (r *ReaderAt) Grant(ranges ...stream.Range) (*stream.Grant, error) {
+	g := stream.NewGrant(r.set.VolumeSize, r.set.Size())
+	for _, x := range ranges {
+		if err := r.grant(g, x.Offset, x.Length); err != nil {
+			g.Close()
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (r *ReaderAt) grant(g *stream.Grant, off, n int64) error {
+	if off < 0 || n <= 0 || n > r.set.Size()-off {
+		return stream.ErrGrantRange
+	}
+	for n > 0 {
+		i, at := r.place(off)
+		v, err := r.use(i)
+		if err != nil {
+			return err
+		}
+		k := min(n, r.set.Volumes[i].Content-at)
+		err = g.Add(v.vol.ReaderAt, at, k)
+		r.release(v)
+		if err != nil {
+			return inPart(VolumeSuffix(i), err)
+		}
+		off, n = off+k, n-k
+	}
+	return nil
+}
+
+// Targets opens the volumes that a grant on a set is on: for [stream.OpenGrant].
+func Targets(ctx context.Context, open Opener) func(format.Part) (stream.Target, error) {
+	return func(p format.Part) (stream.Target, error) {
+		return openPart(ctx, open, VolumeSuffix(int(p.Number)))
+	}
+}
+
 // use returns volume i, open. It waits while as many as may be are in use, and must not be
 // called by whoever has another.
 func (r *ReaderAt) use(i int) (*cached, error) {

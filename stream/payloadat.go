@@ -98,14 +98,19 @@ func openAt(ctx context.Context, src io.ReaderAt, size int64, copies *format.Cop
 
 func newPayload(src io.ReaderAt, size int64, op *opened, copies *format.Copies, o *opening) *payloadAt {
 	r := &payloadAt{src: src, op: op, copies: copies, workers: o.workers, done: o.done}
-	r.scratch.New = func() any { return &chunkBuf{index: -1} }
-	r.last = &chunkBuf{index: -1}
+	r.makeRoom()
 	var err error
 	if r.layout, err = format.NewLayout(size, int64(op.head.Head.HeadSize())); err != nil {
 		r.layout = format.Layout{Size: size}
 		r.truncate()
 	}
 	return r
+}
+
+// makeRoom makes the buffers.
+func (r *payloadAt) makeRoom() {
+	r.scratch.New = func() any { return &chunkBuf{index: -1} }
+	r.last = &chunkBuf{index: -1}
 }
 
 // truncate makes do without the end of the container: every whole chunk that
@@ -253,6 +258,10 @@ func (r *payloadAt) key(chunk int64) (*seal.ChunkKey, error) {
 
 // name says why chunk i did not open.
 func (r *payloadAt) name(i int64) error {
+	if r.op.head == nil { // by a grant, whose holder knows the size already
+		offset, length := r.chunk(i)
+		return &ChunkError{i, offset, length}
+	}
 	f, err := r.fault(i)
 	if err != nil {
 		return err

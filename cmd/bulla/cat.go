@@ -37,6 +37,8 @@ Bytes count from zero. Numbers may have a unit: K, M, G, T, P or E, or KiB and s
 on, powers of 1024. Several ranges are written in the order given. A range past
 the end is cut short.
 
+With -g, cat writes what the grant gives, unless a range in it is named.
+
 Of several members of one name the last counts, as in an extraction. To find it,
 all headers of a tar are read; --first stops at the first.`,
 		Example: `  bulla cat --range 10G+1M disk.img.bulla | xxd
@@ -53,6 +55,7 @@ all headers of a tar are read; --first stops at the first.`,
 	f.BoolVar(&c.first, "first", false, "take the first member of that name, and search no further")
 	c.outputFlags.register(cmd, "write to `FILE` (default: standard output)")
 	c.randomFlags.register(a, cmd)
+	c.registerGrant(cmd)
 	return cmd
 }
 
@@ -60,7 +63,7 @@ func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 	if err := c.workFlags.check(cmd); err != nil {
 		return err
 	}
-	if len(c.ranges) == 0 {
+	if len(c.ranges) == 0 && c.granted == "" {
 		c.ranges = []string{"0-"}
 	}
 	var ranges []console.Range
@@ -88,6 +91,13 @@ func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
 	}
 	defer r.Close()
 	from := r.whole()
+	if g, ok := r.plaintext.(grantedPlaintext); ok && len(ranges) == 0 && member == "" {
+		for _, x := range g.Ranges() {
+			ranges = append(ranges, console.RangeOf(x.Offset, x.Length))
+		}
+	} else if ok && len(ranges) == 0 {
+		ranges = append(ranges, console.RangeOf(0, math.MaxInt64))
+	}
 	if member != "" {
 		if from, err = a.find(r, member, c.first); err != nil {
 			return err

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"syscall"
 
+	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/interrupt"
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/set"
+	"bulla/stream"
 )
 
 // Exit codes. 2 is left to the Go runtime, which ends a program that crashes with it.
@@ -98,6 +100,8 @@ func explained(err error) *failure {
 	}
 	if pe, ok := errors.AsType[*set.PartError](err); ok {
 		name += pe.Suffix
+	} else if te, ok := errors.AsType[*stream.TargetError](err); ok && te.Role == format.RoleVolume {
+		name += set.VolumeSuffix(int(te.Number))
 	}
 	if s, ok := errors.AsType[*interrupt.Error](err); ok {
 		return &failure{exit: exitSignal + int(s.Signal), what: s.Error(), silent: true}

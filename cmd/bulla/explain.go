@@ -46,7 +46,7 @@ var roleHints = map[format.Role]string{
 	format.RoleVolume: "name the set's root, which is called like the volume, without .NNNNNN",
 	format.RoleRoot:   "name the root as a file, with its parts beside it",
 	format.RoleIndex:  "name the set's root, which is called like the index, without .index",
-	format.RoleGrant:  "a grant is no data: it lets its recipient read a range of another file",
+	format.RoleGrant:  "name it beside the file that it is on: bulla cat -g GRANT FILE",
 }
 
 // explainContainer explains what is wrong with a container, or with the keys
@@ -70,6 +70,9 @@ func explainContainer(name string, err error) *failure {
 	}
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
 		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it off there, or " + hintAgain, exit: exitBad}
+	}
+	if e, ok := errors.AsType[*stream.NotGrantedError](err); ok {
+		return &failure{what: name + ": " + e.Error(), hint: "bulla cat -g GRANT FILE writes all that is granted; ask the maker of the grant for more", exit: exitNoKey}
 	}
 	if e, ok := errors.AsType[*stream.RoleError](err); ok {
 		return &failure{what: fmt.Sprintf("%s is a %v, not a file of its own [%s]", name, e.Role, format.ROLE2), hint: roleHints[e.Role], exit: exitUnsupported}

@@ -78,6 +78,7 @@ their content. Run it again with --force then.`,
 	f.BoolVar(&x.force, "force", false, "replace existing files")
 	f.BoolVar(&x.noSync, "no-sync", false, "do not wait until the files are safe on the disk")
 	x.randomFlags.register(a, cmd)
+	x.registerGrant(cmd)
 	return cmd
 }
 

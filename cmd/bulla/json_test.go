@@ -236,6 +236,7 @@ func TestJSON(t *testing.T) {
 	run(0, "verify --explain", "verify", "--explain", "CHUNK-1")
 	run(0, "cat", "cat", "-o", "part", "--range", "0-9", "letter.bulla")
 	run(0, "cat", "cat", "-o", "member", "a.tar.bulla::letter")
+	run(0, "grant", "grant", "--range", "0-9", "-r", age, "-o", "letter.grant", "letter.bulla")
 	run(0, "ls", "ls", "a.tar.bulla")
 	run(0, "extract", "extract", "-C", ".", "--force", "a.tar.bulla", "pass")
 	run(exitDiffers, "diff", "diff", "a.tar.bulla", dir)

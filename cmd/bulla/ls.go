@@ -40,6 +40,7 @@ exit code is 3.`,
 	}
 	cmd.Flags().BoolVarP(&l.long, "long", "l", false, "also show type, permissions, owner, size and time")
 	l.randomFlags.register(a, cmd)
+	l.registerGrant(cmd)
 	return cmd
 }
 

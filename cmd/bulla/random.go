@@ -18,6 +18,7 @@ type randomFlags struct {
 	signerFlags
 	workFlags
 	truncated bool
+	granted   string // -g
 }
 
 func (f *randomFlags) register(a *app, cmd *cobra.Command) {
@@ -26,6 +27,11 @@ func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 	f.signerFlags.register(cmd)
 	cmd.Flags().BoolVar(&f.truncated, "truncated", false, "take a file whose end is missing, too, as far as it goes (not if it was compressed with -z); exit code 6 if not all that was asked for is there")
 	f.workFlags.register(cmd)
+}
+
+// registerGrant registers the flag of verbs that read with a grant.
+func (f *randomFlags) registerGrant(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.granted, "grant", "g", "", "read what the grant in `GRANT` gives, which bulla grant made")
 }
 
 // A randomAccess is a file that was opened to be read at any place.
@@ -79,10 +85,17 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.openPlaintext(ctx, r.in, ids, &stream.ReaderAtOptions{
+	opts := &stream.ReaderAtOptions{
 		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
 		AllowTruncated: f.truncated,
-	})
+	}
+	if f.granted != "" {
+		if f.truncated || head != nil || r.in.signed != nil {
+			return nil, usage("leave them out", "--truncated, --head and --signed-by do not go with a grant")
+		}
+		return a.openGranted(ctx, r.in, f.granted, ids, opts)
+	}
+	p, err := a.openPlaintext(ctx, r.in, ids, opts)
 	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without
 		return nil, withHint(about(r.in.name, err),
 			"it is compressed, and its end has the table that places in it are found by: --truncated does not help, bulla salvage does")

@@ -40,6 +40,7 @@ var verbs = []func(*app) *cobra.Command{
 	inspectCommand,
 	recipientsCommand,
 	headCommand,
+	grantCommand,
 	shredCommand,
 	keygenCommand,
 	epochCommand,

@@ -52,6 +52,7 @@ var exitsOf = map[string][]int{
 	"recipients repair": {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
 	"head export":       {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"head restore":      {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
+	"grant":             {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported, exitEntropy},
 	"shred":             {exitBad, exitRefused, exitUnsupported, exitChanged},
 	"epoch create":      {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
 	"epoch extend":      {exitNoKey, exitRefused, exitUnsupported, exitChanged},

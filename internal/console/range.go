@@ -71,6 +71,9 @@ func ParseRange(s string) (Range, error) {
 	return r, nil
 }
 
+// RangeOf is the range of length bytes from an offset on.
+func RangeOf(offset, length int64) Range { return Range{offset: offset, length: length} }
+
 // Resolve makes an offset and a length of the range, for content of size bytes,
 // or of unknown size, -1. A range that ends behind the end gives what there is.
 func (r Range) Resolve(size int64) (offset, length int64, err error) {

@@ -19,6 +19,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"bulla/format"
 )
@@ -39,8 +40,9 @@ const (
 // Keys are the keys of one container.
 type Keys struct {
 	suite format.Suite
-	prk   []byte
+	prk   []byte // nil of a grant
 	tree  tree
+	final []byte // of a grant: the last chunk's key, if that is granted
 }
 
 // NewKeys derives the keys of the container with preamble p from its CEK, of
@@ -62,6 +64,7 @@ func NewKeys(cek []byte, p *format.Preamble) (*Keys, error) {
 // stay usable; new ones cannot be had.
 func (k *Keys) Wipe() {
 	clear(k.prk)
+	clear(k.final)
 	k.prk = nil
 	k.tree.wipe()
 }
@@ -110,10 +113,14 @@ func (k *Keys) Key(chunk int64, final bool, kept *ChunkKey) (*ChunkKey, error) {
 	if chunk < 0 || chunk >= format.MaxChunks {
 		return nil, &format.ParseError{Clause: format.FILE3, Field: "payload", Kind: format.ErrUnsupported, Reason: "more than 2^46 chunks"}
 	}
-	k.mustHave()
+	if k.tree.given == nil {
+		k.mustHave()
+	}
 	var key []byte
 	first, n := chunk, int64(1)
-	if final {
+	if final && k.final != nil {
+		key = slices.Clone(k.final)
+	} else if final {
 		key = k.expand(withIndex(labelFinal, chunk), keySize)
 	} else {
 		segment := chunk / format.SegmentChunks

@@ -1,6 +1,9 @@
 package seal
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // A tree derives the segment keys from the payload node, by nodes of two levels:
 //
@@ -16,7 +19,11 @@ type tree struct {
 	mu      sync.Mutex
 	payload [nodeSize]byte
 	kept    [levels][keptNodes]node // of each level, by index modulo keptNodes
+	given   map[nodeID][]byte       // of a grant, which has no payload node: nodes, and at level 0 segment keys
+	started bool                    // there is a payload node
 }
+
+type nodeID struct{ level, index int64 }
 
 const (
 	levels    = 2
@@ -35,12 +42,17 @@ type node struct {
 // start begins a tree with the payload node, of which it keeps a copy alone.
 func (t *tree) start(payload []byte) {
 	copy(t.payload[:], payload)
+	t.started = true
 	clear(payload)
 }
 
 // segment returns the key of segment s.
 func (t *tree) segment(s int64) []byte {
 	t.mu.Lock()
+	if key, ok := t.given[nodeID{0, s}]; ok {
+		defer t.mu.Unlock()
+		return slices.Clone(key)
+	}
 	parent := *t.node(1, s/fanOut)
 	t.mu.Unlock()
 	defer clear(parent[:])
@@ -50,9 +62,15 @@ func (t *tree) segment(s int64) []byte {
 // node returns a node, for as long as mu is held.
 func (t *tree) node(level, i int64) *[nodeSize]byte {
 	if level > levels {
+		if !t.started {
+			panic("seal: internal error: this key was wiped, or is not granted")
+		}
 		return &t.payload
 	}
 	n := &t.kept[level-1][i%keptNodes]
+	if secret, ok := t.given[nodeID{level, i}]; ok {
+		n.index, n.there, n.secret = i, true, [nodeSize]byte(secret)
+	}
 	if !n.there || n.index != i {
 		secret := expand(t.node(level+1, i/fanOut)[:], withIndex(labelNode+string([]byte{byte(level)}), i), nodeSize)
 		n.index, n.there, n.secret = i, true, [nodeSize]byte(secret)
@@ -67,4 +85,8 @@ func (t *tree) wipe() {
 	clear(t.payload[:])
 	clear(t.kept[0][:])
 	clear(t.kept[1][:])
+	for _, secret := range t.given {
+		clear(secret)
+	}
+	t.given, t.started = nil, false
 }

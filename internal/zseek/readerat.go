@@ -29,6 +29,22 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newReaderAt(t, workers), nil
+}
+
+// NewReaderAtFrames is [NewReaderAt] for frames of a stream that are known by their sizes,
+// each at most MaxFrameSize: src begins with the first, and all but the last hold
+// FrameContent, and that one last.
+func NewReaderAtFrames(src io.ReaderAt, sizes []uint32, last, workers int) *ReaderAt {
+	t := &Table{src: src}
+	for _, n := range sizes {
+		t.add(int(n), FrameContent)
+	}
+	t.start, t.last = t.end, last
+	return newReaderAt(t, workers)
+}
+
+func newReaderAt(t *Table, workers int) *ReaderAt {
 	workers = ring.Workers(workers)
 	r := &ReaderAt{
 		table:   t,
@@ -40,7 +56,7 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 		r.frames <- nil
 	}
 	r.cache = newCache(ringSlots(workers), r.ReadFrame)
-	return r, nil
+	return r
 }
 
 // Table returns the table of the stream.

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"bulla/format"
+	"bulla/internal/archive"
+	"bulla/internal/console"
+	"bulla/internal/safetext"
+	"bulla/set"
+	"bulla/stream"
+)
+
+type grantFlags struct {
+	randomFlags
+	recipientFlags
+	outputFlags
+	entropyFlags
+	ranges  []string
+	members []string
+}
+
+func grantCommand(a *app) *cobra.Command {
+	g := &grantFlags{}
+	cmd := &cobra.Command{
+		Use:   "grant FILE",
+		Short: "Let someone read a part of a file, and no more",
+		Long: `Write a grant: a small file with which its recipients (-r, -R) read ranges of FILE,
+or members of the tar or zip in it, and nothing else. FILE stays where it is and as
+it is; you need a key that opens it. The recipient reads with bulla cat -g GRANT FILE.
+
+Ranges are as for bulla cat. Of a file that was compressed with -z, all 2 MiB that
+a range touches are granted. A set is granted by the name of its root.
+
+A grant cannot be taken back: its recipients can keep what they read, pass it on, and
+if they may write to FILE forge what lies within the range.`,
+		Example: `  bulla grant --range 10G+1M -r age1pq1... -o part.grant disk.img.bulla
+  bulla grant --member etc/fstab -R auditor.txt backup.tar.bulla
+  bulla cat -g part.grant disk.img.bulla > part`,
+		Args:              exactlyOne,
+		ValidArgsFunction: completeContainers,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.grant(cmd, g, args[0]) },
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&g.ranges, "range", nil, "grant `RANGE` (repeatable)")
+	f.StringArrayVar(&g.members, "member", nil, "grant the data of the member `NAME` of the archive in FILE (repeatable)")
+	g.recipientFlags.registerPublic(a, cmd, keyUse{act: "grant to"})
+	g.outputFlags.register(cmd, "write to `FILE` (default FILE"+grantSuffix+")")
+	g.randomFlags.register(a, cmd)
+	g.entropyFlags.register(cmd)
+	return cmd
+}
+
+// grantSuffix ends the names of grants.
+const grantSuffix = ".grant"
+
+// granted is what grant --json says.
+type granted struct {
+	safetext.InputField
+	safetext.OutputField
+	Plaintext  int64          `json:"plaintext_bytes"` // that are granted
+	Ranges     []stream.Range `json:"ranges"`
+	Recipients int            `json:"recipients"`
+}
+
+func (a *app) grant(cmd *cobra.Command, g *grantFlags, name string) error {
+	if len(g.ranges)+len(g.members) == 0 {
+		return usage("name it with --range or --member", "nothing to grant")
+	}
+	mixer, err := g.mixer(a, cmd)
+	if err != nil {
+		return err
+	}
+	keys, err := g.recipientFlags.check()
+	if err != nil {
+		return err
+	}
+	to := g.planned(keys)
+	if err := explainPlan(stream.Plan(to, &stream.WriterOptions{Entropy: mixer})); err != nil {
+		return err
+	}
+	if err := g.workFlags.check(cmd); err != nil {
+		return err
+	}
+	var out *output
+	r, err := a.openRandom(cmd.Context(), &g.randomFlags, name, func(in *input) (err error) {
+		out, err = a.planOutput(outputPlan{outputFlags: g.outputFlags, mode: 0o666, binary: true,
+			byDefault: in.named(func(path string) (string, error) { return path + grantSuffix, nil })})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	ranges, err := a.rangesOf(g, r)
+	if err != nil {
+		return err
+	}
+	maker, ok := r.plaintext.(interface {
+		Grant(...stream.Range) (*stream.Grant, error)
+	})
+	if !ok || r.cut != nil {
+		return usage("name the file itself", "%s cannot be granted", r.in.name)
+	}
+	made, err := maker.Grant(ranges...)
+	if errors.Is(err, stream.ErrGrantRange) {
+		return usage("make several grants", "the ranges are too many for one grant")
+	} else if err != nil {
+		return about(r.in.name, err)
+	}
+	defer made.Close()
+	if err := out.create(&a.left); err != nil {
+		return err
+	}
+	defer out.Abort()
+	if err = made.Write(cmd.Context(), out.Writer(), to, &stream.WriterOptions{Entropy: mixer}); err == nil {
+		err = out.Commit()
+	}
+	if err != nil {
+		return out.fails(err)
+	}
+	done := granted{r.in.given.AsInput(), out.given.AsOutput(), 0, ranges, len(to)}
+	for _, x := range ranges {
+		done.Plaintext += x.Length
+	}
+	a.note("%s: %s in %s granted to %s by %s", r.in.name, console.Bytes(done.Plaintext), plural(len(ranges), "range"), plural(len(to), "recipient"), out.name)
+	return a.result(out, done)
+}
+
+// rangesOf finds what is to be granted, in order.
+func (a *app) rangesOf(g *grantFlags, r *randomAccess) (all []stream.Range, err error) {
+	for _, text := range g.ranges {
+		want, err := console.ParseRange(text)
+		if err != nil {
+			return nil, usage(console.RangeForms, "%v", err)
+		}
+		offset, length, err := want.Resolve(r.size)
+		if err != nil || length == 0 {
+			return nil, usage("a range must have a byte that is there", "there is nothing in the range %s", safetext.Printable(text))
+		}
+		all = append(all, stream.Range{Offset: offset, Length: length})
+	}
+	if len(g.members) > 0 {
+		in, err := openArchive(r)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range g.members {
+			m, end := in.Find(name, false)
+			if m == nil {
+				return nil, archiveError(r, cmp.Or(end, error(&archive.MissingError{Name: name})))
+			}
+			places := new(placesOf)
+			c, err := in.Content(m, places, r.done)
+			for _, half := range [][2]int64{{0, m.Size / 2}, {m.Size / 2, m.Size - m.Size/2}} { // in halves no checksum is looked at
+				if err == nil {
+					_, err = c.WriteRange(r.ctx, io.Discard, half[0], half[1])
+				}
+			}
+			if err != nil {
+				return nil, archiveError(r, err)
+			}
+			if len(places.all) == 0 {
+				return nil, usage("grant a --range of "+r.in.name, "%s in the archive is empty, or compressed there", safetext.Printable(name))
+			}
+			all = append(all, places.all...)
+		}
+	}
+	slices.SortFunc(all, func(x, y stream.Range) int { return cmp.Compare(x.Offset, y.Offset) })
+	return all, nil
+}
+
+// placesOf notes where the data of a member lies that is as it is in the archive.
+type placesOf struct{ all []stream.Range }
+
+func (p *placesOf) WriteRange(_ context.Context, _ io.Writer, at, n int64) (int64, error) {
+	if k := len(p.all) - 1; k >= 0 && p.all[k].Offset+p.all[k].Length == at {
+		p.all[k].Length += n
+	} else {
+		p.all = append(p.all, stream.Range{Offset: at, Length: n})
+	}
+	return n, nil
+}
+
+// A grantedPlaintext is what of a file a grant gives.
+type grantedPlaintext struct{ *stream.Granted }
+
+// openGranted opens the file that a grant is on.
+func (a *app) openGranted(ctx context.Context, in *input, name string, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
+	b, err := a.openFor(name, "the grant")
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	if !b.Regular() {
+		return nil, usage("store it as a file first", "the grant %s cannot be read at any place", safetext.Printable(name))
+	}
+	parts, _ := a.partsOf(in) // which only a set needs
+	volumes := set.Targets(ctx, parts)
+	g, err := stream.OpenGrant(ctx, b.At(), b.Size(), ids.all, func(p format.Part) (stream.Target, error) {
+		switch {
+		case p.Role == format.RoleFile:
+			return part{in.At(), in, in.size}, nil
+		case parts == nil:
+			return nil, usage("name the file, as a path", "the volumes of %s are found by its name", in.name)
+		}
+		return volumes(p)
+	}, &stream.GrantOptions{Workers: opts.Workers, Done: opts.Done})
+	if err != nil {
+		return nil, about(safetext.Printable(name), ids.explain(err))
+	}
+	return grantedPlaintext{g}, nil
+}
+
+func (g grantedPlaintext) Size() (int64, error)       { return g.Granted.Size(), nil }
+func (g grantedPlaintext) Head() *format.Head         { return nil }
+func (g grantedPlaintext) Warnings() []format.Finding { return nil }
+func (g grantedPlaintext) Truncated() error           { return nil }
+func (g grantedPlaintext) EndMissing(error) bool      { return false }
+func (g grantedPlaintext) OpenedSlot() int            { return -1 }

@@ -163,7 +163,7 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	}
 	flags := e.outputFlags
 	flags.force = flags.force || e.resume // the root is there, and stays
-	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
+	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true, size: in.size + in.size>>11,
 		byDefault: in.named(func(path string) (string, error) { return path + containerSuffix, nil })})
 	if err != nil {
 		return err

@@ -73,6 +73,7 @@ type outputPlan struct {
 	mode   fs.FileMode // of a new file, before the umask
 	binary bool        // it would do harm to a terminal
 	text   bool        // it may be shown on a terminal as far as it is text
+	size   int64       // about, if it is known
 
 	// byDefault makes the name where -o gives none, or only a directory; nil
 	// stands for standard output.
@@ -94,7 +95,7 @@ func (a *app) planOutput(p outputPlan) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Device: p.allow.allows("device"), Base: base})
+	pending, err := a.files.Plan(name, storage.Options{Force: p.force, NoSync: p.noSync, Mode: p.mode, Device: p.allow.allows("device"), Size: p.size, Base: base})
 	if errors.Is(err, storage.IsDirectory) {
 		return nil, usage("name a file in it, or "+safetext.Printable(name)+"/ for the default name", "the output %s is a directory", safetext.Printable(name))
 	}

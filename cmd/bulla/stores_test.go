@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -28,6 +29,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/seal"
+	"bulla/internal/storage"
 	"bulla/internal/storage/s3/s3test"
 	"bulla/keyslot"
 )
@@ -386,4 +388,26 @@ func bullaPath(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// What a store does wrong has a message, a hint and an exit code.
+func TestStoreErrors(t *testing.T) {
+	exits := map[storage.Kind]int{storage.BadURL: exitUsage, storage.ReadOnly: exitUsage, storage.NotFound: exitIO, storage.Denied: exitIO,
+		storage.NoCredentials: exitIO, storage.Expired: exitIO, storage.Skewed: exitIO, storage.Untrusted: exitIO, storage.Unavailable: exitIO,
+		storage.Refused: exitIO, storage.PartRefused: exitIO, storage.TooLarge: exitRefused, storage.Unsafe: exitRefused,
+		storage.Versioned: exitRefused, storage.Retained: exitRefused, storage.Lingers: exitIO, storage.Changed: exitChanged, storage.Exists: exitRefused}
+	for k := storage.BadURL; k <= storage.Lingers; k++ {
+		if _, ok := exits[k]; !ok {
+			t.Errorf("%v is not in the table", k)
+		}
+	}
+	for k, exit := range exits {
+		f := explain(&storage.Error{Kind: k, Name: "s3://b/x", Err: errors.New("the cause")})
+		if f.exit != exit || !strings.Contains(f.what, "s3://b/x") || f.hint == "" && k != storage.Refused && k != storage.Retained {
+			t.Errorf("%v: %d, %s; %s", k, f.exit, f.what, f.hint)
+		}
+		if hidden := k == storage.Unsafe || k == storage.Retained; !hidden && !strings.Contains(f.what, "the cause") {
+			t.Errorf("%v: no cause in %s", k, f.what)
+		}
+	}
 }

@@ -127,11 +127,11 @@ func Cells(percent float64) (int, error) {
 }
 
 // depthFor is the depth that a Maker chooses: the greatest of which the cells of a
-// window take at most 64 MiB, if there is one. More would survive larger holes, and
+// window take at most 32 MiB, if there is one. More would survive larger holes, and
 // cost more time: cells that do not fit the processor's cache.
 func depthFor(m int) int {
 	d := maxDepth
-	for d > minDepth && m*d > maxCells/4 {
+	for d > minDepth && m*d > maxCells/8 {
 		d /= 2
 	}
 	return d

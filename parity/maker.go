@@ -8,35 +8,37 @@ import (
 	"io"
 	"runtime"
 
+	"github.com/klauspost/reedsolomon"
+
 	"bulla/format"
 )
 
 // A Maker makes the parity file of the container that is written to it, in one pass. It
-// is for one goroutine. It holds up to 64 MiB of chunks, and 64 KiB for each of up to
-// 1024 cells (2048 if a group has more than 64).
+// is for one goroutine. It holds up to 16 MiB of chunks, and 64 KiB for each of up to
+// 512 cells (2048 if a group has more than 32).
 type Maker struct {
 	geometry
 	dst     io.Writer
-	code    *code
+	code    reedsolomon.Encoder
 	workers int
 	head    []byte // of the container, as far as it has come
 
-	// What has come since: chunks that are not coded yet, and perhaps the tail.
+	// What has come since: chunks that are not coded yet, at most one for each lane, and
+	// perhaps the tail.
 	slots  [][]byte
 	filled int // bytes
-	batch  int // chunks that are coded at once
 	coded  int64
 
 	// Of the window so far. A lane is the chunks r with one r mod D: it becomes a group,
 	// or a part of one if the whole container is less than a window.
 	cells   [][][]byte // by lane: their sums; nil for an empty one
 	entries []byte
-	scratch [][][]byte // by worker
+	size    int64 // of the parity file so far
 	err     error
 }
 
-// batchSlots is how many chunks are coded at once, at most.
-const batchSlots = 1024
+// Size is how many bytes were written.
+func (m *Maker) Size() int64 { return m.size }
 
 // NewMaker returns a Maker of so many cells a group, 1 to MaxParity (see [Cells]), with
 // so many workers, or 0 for as many as there are processors. It does not close dst.
@@ -52,12 +54,7 @@ func newMaker(dst io.Writer, cells, workers, depth int) (_ *Maker, err error) {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	m := &Maker{geometry: geometry{m: cells, depth: depth}, dst: dst, workers: workers, cells: make([][][]byte, depth)}
-	rows := min(batchSlots/depth, groupChunks/8)
-	m.batch = rows * depth
-	for range workers {
-		m.scratch = append(m.scratch, newScratch(rows, cells))
-	}
-	m.code, err = newCode(cells, rows)
+	m.code, err = newCode(cells)
 	return m, err
 }
 
@@ -74,7 +71,7 @@ func (m *Maker) Write(p []byte) (n int, err error) {
 			}
 			continue
 		}
-		full := m.batch*chunkSize + len(m.head) // what follows a chunk is at least the tail
+		full := m.depth*chunkSize + len(m.head) // what follows a chunk is at least the tail
 		slot := &m.slots[m.filled/chunkSize]
 		if *slot == nil {
 			*slot = make([]byte, chunkSize)
@@ -82,7 +79,7 @@ func (m *Maker) Write(p []byte) (n int, err error) {
 		k := copy((*slot)[m.filled%chunkSize:], p[n:min(len(p), n+full-m.filled)])
 		n, m.filled = n+k, m.filled+k
 		if m.filled == full {
-			if m.err = m.codeBatch(m.batch); m.err == nil && m.coded%m.window() == 0 {
+			if m.err = m.codeRow(m.depth); m.err == nil && m.coded%m.window() == 0 {
 				m.chunks = m.coded + m.window() // at least: this window is not the last
 				m.err = m.endWindow(m.coded/m.window() - 1)
 			}
@@ -97,42 +94,38 @@ func (m *Maker) begin() error {
 		return err
 	}
 	m.identity = [format.IdentitySize]byte(m.head)
-	m.slots = make([][]byte, m.batch+len(m.head)/chunkSize+2)
+	m.slots = make([][]byte, m.depth+len(m.head)/chunkSize+2)
 	return m.write(m.header(start, 0), m.head)
 }
 
 func (m *Maker) write(all ...[]byte) error {
 	for _, b := range all {
-		if n, err := m.dst.Write(b); err != nil {
+		n, err := m.dst.Write(b)
+		m.size += int64(n)
+		if err == nil && n < len(b) {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
 			return err
-		} else if n < len(b) {
-			return io.ErrShortWrite
 		}
 	}
 	return nil
 }
 
-// codeBatch adds the first n chunks that wait to the cells of the window. They are whole
-// rows, but for the container's last.
-func (m *Maker) codeBatch(n int) error {
+// codeRow adds the first n chunks that wait to the cells of the window: one to each lane,
+// or fewer at the end of the container.
+func (m *Maker) codeRow(n int) error {
 	first := int(m.coded % m.window())
 	m.entries = append(m.entries, make([]byte, n*entrySize)...)
-	if err := parallel(m.workers, min(m.depth, n), func(worker, lane int) error {
+	if err := parallel(m.workers, n, func(_, lane int) error {
 		if m.cells[lane] == nil {
 			m.cells[lane] = make([][]byte, m.m)
 			for j := range m.cells[lane] {
 				m.cells[lane][j] = make([]byte, chunkSize)
 			}
 		}
-		var chunks [batchSlots / minDepth][]byte
-		rows := 0
-		for i := lane; i < n; i += m.depth {
-			chunks[rows] = m.slots[i]
-			putEntry(m.entries[(first+i)*entrySize:], m.slots[i][:min(chunkSize, m.filled-i*chunkSize)])
-			rows++
-		}
-		at := func(row int) int { return m.position(first + lane + row*m.depth) }
-		return m.code.add(m.cells[lane], chunks[:rows], at, m.scratch[worker])
+		putEntry(m.entries[(first+lane)*entrySize:], m.slots[lane][:min(chunkSize, m.filled-lane*chunkSize)])
+		return m.code.EncodeIdx(m.slots[lane], m.position(first+lane), m.cells[lane])
 	}); err != nil {
 		return err
 	}
@@ -210,7 +203,7 @@ func (m *Maker) end() error {
 	n := m.filled/chunkSize + 1
 	m.last = int64(m.filled % chunkSize)
 	clear(m.slots[n-1][m.last:])
-	if err := m.codeBatch(n); err != nil {
+	if err := m.codeRow(n); err != nil {
 		return err
 	}
 	m.chunks = m.coded

@@ -38,10 +38,10 @@ func madeDeep(t testing.TB, container []byte, cells, depth, piece int) ([]byte, 
 	return out.Bytes(), s
 }
 
-// depth is the depth that a Maker chooses: what 64 MiB of cells allow.
+// depth is the depth that a Maker chooses: what 32 MiB of cells allow.
 func depth(cells int) int {
 	for d := 256; ; d /= 2 {
-		if cells*d <= 1024 || d == 16 {
+		if cells*d <= 512 || d == 16 {
 			return d
 		}
 	}
@@ -54,7 +54,7 @@ func TestMaker(t *testing.T) {
 	for _, c := range []struct{ cells, n, pages int }{
 		{1, 16, 1}, {1, 100, 1}, {7, L - 1, 1}, {7, L + 16, 64}, {3, 2*L + 16, 17}, {2, 255*L + 70, 1}, {2, 256*L + 16, 16},
 		{1, 257*L + 5000, 1}, {8, 40*L + 99, 3}, {9, 300*L + 16, 1}, {17, 130*L + 16, 1}, {33, 33*L + 16, 1}, {128, 17*L + 16, 1},
-		{1, 1024*L + 16, 1}, {1, 1027*L + 16, 64}, // more than a batch
+		{1, 512*L + 16, 1}, {1, 515*L + 16, 64}, // whole rows
 		{65, 260*L + 65551, 1}, // G = 4
 	} {
 		t.Run(fmt.Sprint(c.cells, "x", c.n), func(t *testing.T) {

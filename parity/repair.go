@@ -230,7 +230,7 @@ func (c *inspector) recover(s *survey) (got map[int][]byte, err error) {
 	if len(todo) == 0 {
 		return nil, nil
 	}
-	code, err := newCode(c.m, 1)
+	code, err := newCode(c.m)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ FILE is read once; it takes no key. Check FILE with bulla verify first: a parity
 keeps a file as it is, with its damage if it has any.
 
 With 5%, any 7 of 135 neighboring pieces of 64 KiB may be lost, or one hole in the
-content of up to 56 MiB; --json and the report say exactly how much. Small files
+content of up to 28 MiB; --json and the report say exactly how much. Small files
 take up to twice PERCENT.`,
 		Example: `  bulla parity create backup.tar.bulla
   bulla parity create --percent 10 -o /mnt/other/backup.parity backup.tar.bulla`,
@@ -167,12 +167,8 @@ func (p *parityOutput) finish() (err error) {
 	if p == nil {
 		return nil
 	}
-	p.File = p.given
-	if p.Strength, err = p.maker.Close(); err == nil {
-		if st, err := p.Stat(); err == nil {
-			p.Size = st.Size()
-		}
-	}
+	p.Strength, err = p.maker.Close()
+	p.File, p.Size = p.given, p.maker.Size()
 	return err
 }
 

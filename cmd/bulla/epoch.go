@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/keyslot"
 	"bulla/keyslot/epoch"
 	"bulla/stream"
 )
@@ -205,39 +205,31 @@ func (a *app) writeCalendar(keeper string, k *epoch.Keeper, again bool) error {
 	return a.writeWhole(out, cal.Encode())
 }
 
-// openKeeper reads a keeper; to change it, it is locked against other runs until patch is
-// closed.
+// openKeeper reads a keeper, for the caller to close; to change it, it is locked against
+// other runs until then.
 func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *storage.Patch, err error) {
-	var blob *storage.Blob
 	if change {
-		if patch, err = a.files.Patch(name, storage.PatchOptions{}); err == nil {
-			blob = patch.Blob
-		}
+		patch, err = a.files.Patch(name, storage.PatchOptions{})
 	} else {
-		blob, err = a.openKeys(name, "the keeper")
+		patch = &storage.Patch{}
+		patch.Blob, err = a.openKeys(name, "the keeper")
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if !change {
-		defer blob.Close()
-	}
-	b, err := io.ReadAll(io.LimitReader(blob, epoch.FileSize+1))
+	b, err := keyslot.ReadKeyFile(patch)
 	defer clear(b)
-	if err == nil && blob.InStore() {
+	if err == nil && patch.InStore() {
 		err = &storage.Error{Kind: storage.NotPatchable, Name: name}
 	}
 	if err == nil {
 		k, err = epoch.Parse(b)
 	}
-	if errors.Is(err, epoch.ErrMalformed) {
-		err = &failure{exit: exitUnsupported, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla epoch create makes a keeper"}
-	}
 	if err != nil {
-		blob.Close()
-		return nil, nil, err
+		patch.Close()
+		return nil, nil, about(safetext.Printable(name), err)
 	}
-	a.warnExposed(blob, name, "keeper")
+	a.warnExposed(patch.Blob, name, "keeper")
 	return k, patch, nil
 }
 
@@ -339,10 +331,11 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 	if err := f.keeperFlags.check(); err != nil {
 		return err
 	}
-	k, _, err := a.openKeeper(name, false)
+	k, file, err := a.openKeeper(name, false)
 	if err != nil {
 		return err
 	}
+	defer file.Close()
 	defer k.Close()
 	r := &keeperReport{}
 	if f.check == "" {
@@ -369,11 +362,7 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 		return &failure{exit: exitDiffers, what: fmt.Sprintf("%s is not the calendar of %s: it has another key for %v", safetext.Printable(f.check), safetext.Printable(name), at),
 			hint: "do not encrypt to it: whoever made it opens what is; bulla epoch extend makes the right one"}
 	}
-	r.Calendar = safetext.Name(f.check)
-	r.Compared = max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
-	if n := theirs.Len() - r.Compared; n > 0 {
-		a.warn(fmt.Sprintf("%s of %s could not be compared: %s does not open them", plural(n, "epoch"), safetext.Printable(f.check), safetext.Printable(name)), "")
-	}
+	r.Calendar, r.Compared = safetext.Name(f.check), max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
 	return a.tellKeeper(name, k, r)
 }
 
@@ -418,7 +407,7 @@ func (a *app) tellKeeper(name string, k *epoch.Keeper, r *keeperReport) error {
 	a.printf("%s: every %s\n  opens       %v (%s)\n  protection  %s\n  last run    %s\n", r.File, r.Every, k.Reach(), plural(k.Reach().Len(), "epoch"), r.Protection, r.LastRun)
 	switch {
 	case r.Compared > 0:
-		a.printf("  calendar    %s: %s compared, all equal\n", r.Calendar, plural(r.Compared, "key"))
+		a.printf("  calendar    %s: the keys of %s are equal\n", r.Calendar, plural(r.Compared, "epoch"))
 	case r.Calendar != "":
 		a.printf("  calendar    %s\n", r.Calendar)
 	}

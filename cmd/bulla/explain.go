@@ -113,6 +113,7 @@ var plainErrors = []struct {
 	{keyslot.ErrSecretKey, exitUsage, "", "bulla keygen makes a new key; keygen -y FILE shows the recipient of one"},
 	{agekey.ErrWrongPassphrase, exitNoKey, "", hintKeyPassphrase},
 	{keyslot.ErrEmptyPassphrase, exitNoKey, keyslot.ErrEmptyPassphrase.Error(), "check where it comes from"},
+	{epoch.ErrMalformed, exitUnsupported, "", "bulla epoch create makes a keeper"},
 	{keyslot.ErrUnknownKey, exitUsage, "", hintKeys},
 	{keyslot.ErrNoKeys, exitUsage, "", hintKeys},
 }

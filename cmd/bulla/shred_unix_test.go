@@ -30,8 +30,13 @@ func TestShredCut(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "plain"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c := start(t, dir, nil, "encrypt", "-q", "-o", "c.bulla", "plain"); c.code() != 0 {
+	if c := start(t, dir, nil, "encrypt", "-q", "--parity", "5%", "-o", "c.bulla", "plain"); c.code() != 0 {
 		t.Fatal(c.errs.String())
+	}
+	parity := name + paritySuffix
+	spare, err := os.ReadFile(parity)
+	if err != nil {
+		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(name)
 	if err != nil {
@@ -55,6 +60,7 @@ func TestShredCut(t *testing.T) {
 	} {
 		b := bytes.Clone(whole)
 		cut(b)
+		write(t, parity, string(spare))
 		if err := os.WriteFile(name, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -67,6 +73,13 @@ func TestShredCut(t *testing.T) {
 		}
 		if bytes.Contains(after, head.Slots[0].Body[:32]) || bytes.Contains(after, head.Salt[:]) {
 			t.Errorf("%s: its head is still there", what)
+		}
+		if after, err := os.ReadFile(parity); err != nil || !bytes.Contains(spare, head.Slots[0].Body[:32]) || bytes.Contains(after, head.Slots[0].Body[:32]) {
+			t.Errorf("%s: its head is still in the parity file (%v)", what, err)
+		}
+		os.Remove(filepath.Join(dir, "repaired"))
+		if c := start(t, dir, nil, "repair", "-o", "repaired", "c.bulla"); c.code() == 0 {
+			t.Errorf("%s: it was repaired", what)
 		}
 		if c := start(t, dir, nil, "decrypt", "-o", "-", "c.bulla"); c.code() != exitUnsupported {
 			t.Errorf("%s: %s", what, c.errs.String())

@@ -64,11 +64,8 @@ func keyFileError(name string, err error) error {
 		return err
 	}
 	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what key files look like")}
-	if outside, ok := errors.AsType[*epoch.TimeError](err); ok {
-		f.exit, f.hint = exitRefused, "check the clock: it says "+outside.Today.String()
-		if outside.Today >= outside.Calendar.Next() {
-			f.hint = "bulla epoch extend makes a calendar that goes further"
-		}
+	if errors.As(err, new(*epoch.ClockError)) {
+		f.exit, f.hint = exitRefused, "check the clock; bulla epoch extend makes a calendar that goes further"
 	}
 	if errors.Is(err, epoch.ErrMalformed) {
 		f.hint = "get another copy of the file"

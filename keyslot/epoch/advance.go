@@ -119,35 +119,20 @@ func (k *Keeper) Extend(ctx context.Context, end int, write Write) error {
 	return k.put(ctx, next, nil, write)
 }
 
-// A ClockError is a run refused that goes by the clock: the days since the last recorded
-// run do not allow it (EPOCH-15).
-type ClockError struct {
-	LastRun, Today Date
-	Ends           int // epochs that it would end
-	Allowed        int // that it may end; 0 if the day itself is not believed
-	To             Date
-}
-
-func (e *ClockError) Error() string {
-	s := fmt.Sprintf("today is %v by the clock, and the last recorded run was on %v", e.Today, e.LastRun)
-	if e.Allowed > 0 {
-		s += fmt.Sprintf(", which allows to end %d and not %d", e.Allowed, e.Ends)
-	}
-	return s
-}
-
 // Due is the first epoch that a run today leaves, if epochs end keep days after their
 // last day (EPOCH-16). It fails with a [*ClockError] if the days since the last recorded
 // run do not allow that: a clock that has jumped ends nothing.
 func (k *Keeper) Due(today Date, keep int) (to int, err error) {
 	reach, kind := k.Reach(), kinds[k.h.Every]
 	to = min(max(k.h.Every.Number(today-Date(keep)), reach.From), reach.To)
-	e := &ClockError{LastRun: k.LastRun(), Today: today, Ends: to - reach.From, To: k.h.Every.First(to)}
-	if days := int(today - e.LastRun); 0 <= days && days <= kind.gap {
-		e.Allowed = days/kind.shortest + 1
+	reason := fmt.Sprintf("the last recorded run was on %v", k.LastRun())
+	allowed := 0 // the day itself is not believed
+	if days := int(today - k.LastRun()); 0 <= days && days <= kind.gap {
+		allowed = days/kind.shortest + 1
+		reason += fmt.Sprintf(", which allows to end %d and not %d", allowed, to-reach.From)
 	}
-	if e.Allowed == 0 || e.Ends > e.Allowed {
-		return reach.From, e
+	if allowed == 0 || to-reach.From > allowed {
+		return reach.From, &ClockError{today, reason, k.h.Every.First(to)}
 	}
 	return to, nil
 }

@@ -95,21 +95,23 @@ type Recipient struct {
 	Calendar Span // all of its calendar
 }
 
-// A TimeError is a calendar without a key for today (EPOCH-8).
-type TimeError struct {
-	Calendar Span
-	Today    Date
+// A ClockError is a refusal to go by the clock: a calendar has no key for that day
+// (EPOCH-8), or the last recorded run of a keeper allows no such step (EPOCH-15).
+type ClockError struct {
+	Today  Date
+	Reason string
+	To     Date // of a keeper: how far the run would have gone
 }
 
-func (e *TimeError) Error() string {
-	return fmt.Sprintf("it is for %v, and the clock says that today is %v", e.Calendar, e.Today)
+func (e *ClockError) Error() string {
+	return fmt.Sprintf("today is %v by the clock, and %s", e.Today, e.Reason)
 }
 
-// At is the key of the day on which now is, in UTC. Its error is a [*TimeError].
+// At is the key of the day on which now is, in UTC. Its error is a [*ClockError].
 func (c *Calendar) At(now time.Time) (*Recipient, error) {
 	today := DateOf(now)
-	if !c.Holds(today) {
-		return nil, &TimeError{c.Span, today}
+	if today < c.First() || today >= c.Next() {
+		return nil, &ClockError{Today: today, Reason: "the calendar is for " + c.String()}
 	}
 	return c.All()[c.Every.Number(today)-c.From], nil
 }

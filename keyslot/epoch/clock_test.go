@@ -2,6 +2,7 @@ package epoch
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,7 +74,7 @@ func TestShorterKeep(t *testing.T) {
 	k := newKeeper(t, Month, "2027")
 	k.state().Run = uint32(day("2027-12-01"))
 	_, err := k.Due(day("2027-12-02"), 30)
-	if e, ok := errors.AsType[*ClockError](err); !ok || e.Ends != 10 || e.Allowed != 1 || e.To != day("2027-11-01") {
+	if e, ok := errors.AsType[*ClockError](err); !ok || !strings.HasSuffix(e.Reason, "which allows to end 1 and not 10") || e.To != day("2027-11-01") {
 		t.Errorf("%v: %+v", err, e)
 	}
 }
@@ -129,7 +130,7 @@ func TestAt(t *testing.T) {
 		{time.Date(1969, 1, 1, 0, 0, 0, 0, time.UTC), ""},
 	} {
 		r, err := cal.At(c.now)
-		if outside, ok := errors.AsType[*TimeError](err); ok {
+		if outside, ok := errors.AsType[*ClockError](err); ok {
 			if c.want != "" || outside.Error() == "" {
 				t.Errorf("%v: %v", c.now, err)
 			}

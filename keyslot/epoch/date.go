@@ -166,9 +166,6 @@ func (s Span) Next() Date  { return s.Every.First(s.To) }
 // Len is how many epochs there are.
 func (s Span) Len() int { return s.To - s.From }
 
-// Holds reports whether d is a day of s.
-func (s Span) Holds(d Date) bool { return s.First() <= d && d < s.Next() }
-
 func (s Span) String() string {
 	if s.Len() == 0 {
 		return "no day"

@@ -349,6 +349,9 @@ func TestParse(t *testing.T) {
 
 // Under a passphrase nothing of the state shows, and stock age opens the box.
 func TestPassphrase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it computes five scrypts")
+	}
 	phrase := func(s string, err error) *Secrets {
 		return &Secrets{Passphrase: func(context.Context) ([]byte, error) { return []byte(s), err }}
 	}

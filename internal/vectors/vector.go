@@ -43,12 +43,12 @@ var failures = map[format.Clause]Outcome{
 	format.READ4:  Malformed,
 	format.ZSTD1:  Malformed, format.ZSTD2: Unsupported, format.ZSTD3: Unsupported,
 	format.ZSTD4: Malformed, format.ZSTD5: Malformed, format.ZSTD6: Damaged,
-	"SET-1": Truncated, "SET-2": Malformed, "SET-3": Malformed, "SET-4": Malformed, "SET-5": Malformed,
-	"SET-6": Unsupported, "SET-7": Unsupported, "SET-8": Malformed, "SET-9": Malformed,
-	"SET-11": Malformed, "SET-12": Unsupported, "SET-13": Forged, "SET-14": Unsupported,
-	"GRANT-1": Malformed, "GRANT-2": Malformed, "GRANT-3": Unsupported, "GRANT-4": Malformed, "GRANT-5": Malformed,
-	"GRANT-6": Malformed, "GRANT-7": Malformed, "GRANT-8": Malformed, "GRANT-11": Malformed,
-	"SET-15": Malformed, "SET-16": Malformed, "SET-17": Malformed, "SET-18": Malformed,
+	format.SET1: Truncated, format.SET2: Malformed, format.SET3: Malformed, format.SET4: Malformed, format.SET5: Malformed,
+	format.SET6: Unsupported, format.SET7: Unsupported, format.SET8: Malformed, format.SET9: Malformed,
+	format.SET11: Malformed, format.SET12: Unsupported, format.SET13: Forged, format.SET14: Unsupported,
+	format.GRANT1: Malformed, format.GRANT2: Malformed, format.GRANT3: Unsupported, format.GRANT4: Malformed, format.GRANT5: Malformed,
+	format.GRANT6: Malformed, format.GRANT7: Malformed, format.GRANT8: Malformed, format.GRANT11: Malformed,
+	format.SET15: Malformed, format.SET16: Malformed, format.SET17: Malformed, format.SET18: Malformed,
 }
 
 // FailureOf is the outcome with which a reader fails that names clause c; empty

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"path"
@@ -37,10 +36,9 @@ data. Each path that differs is a line:
   missing     it is in DIR, and not in the archive
   added       it is in the archive, and not in DIR
   changed     it is in both; what differs follows
-  unreadable  it cannot be read on one of the two sides
+  unreadable  it cannot be read in DIR
 
-The exit code is 0 if there is no such path, and 10 if there is one. It is 3, 6
-or 7, as from extract, if a part of the archive could not be read.
+The exit code is 0 if there is no such path, and 10 if there is one.
 
 Files may come, go and change meanwhile. Owners, sockets and the times of
 symbolic links are not compared.`,
@@ -120,28 +118,11 @@ func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
 	}
 	defer r.Close()
 	s, err := in.Select()
-	if err == nil && s.End != nil && !r.breaksOff(s.End) {
-		err = s.End
-	}
-	if err == nil {
+	if err = cmp.Or(err, s.End); err == nil {
 		err = s.Strip(int(min(d.strip, archive.MaxName)))
 	}
 	if err != nil {
 		return archiveError(r, err)
-	}
-	exit := exitOK // what parts of the archive that cannot be read make it
-	unreadable := func(err error) string {
-		f := explain(archiveError(r, err))
-		if r.EndMissing(err) {
-			f.exit = exitLoss
-		}
-		if exit == exitOK || slices.Index(severity, f.exit) > slices.Index(severity, exit) {
-			exit = f.exit
-		}
-		return f.what
-	}
-	if s.End != nil {
-		a.warn(unreadable(s.End), "what is missing may be in the part that cannot be read")
 	}
 	total := s.Bytes
 	if !d.content {
@@ -149,32 +130,25 @@ func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
 	}
 	bar := a.startProgress(&d.workFlags, r.in.name, total, r.done, nil)
 	found := make(map[string]int)
-	for diff := range s.Compare(cmd.Context(), &archive.Comparison{Dir: real, Content: d.content, NoMode: slices.Contains(d.ignore, "mode"), NoTime: slices.Contains(d.ignore, "time"),
+	for diff, err := range s.Compare(cmd.Context(), &archive.Comparison{Dir: real, Content: d.content, NoMode: slices.Contains(d.ignore, "mode"), NoTime: slices.Contains(d.ignore, "time"),
 		Ignore: d.ignores, Source: piecewise{r}, Done: r.done}) {
+		if err = cmp.Or(err, a.outErr); err != nil {
+			bar.Finish(err)
+			return archiveError(r, err)
+		}
 		found[diff.Status]++
-		reason := ""
-		if diff.InArchive {
-			reason = unreadable(diff.Err)
-		} else if diff.Err != nil {
-			reason = causeOf(diff.Err).Error()
-		}
-		if a.printDifference(diff, reason); a.outErr != nil {
-			break
-		}
+		a.printDifference(diff)
 	}
-	err = cmp.Or(context.Cause(cmd.Context()), a.outErr)
-	if bar.Finish(err); err != nil {
-		return err
-	}
+	bar.Finish(nil)
 	sum := compared{r.in.given.AsInput(), safetext.Name(dir), s.Count, found[archive.Missing], found[archive.Added], found[archive.Changed], found[archive.Unreadable]}
 	a.note("%s: %s compared with %s", r.in.name, plural(s.Count, "member"), sum.Directory)
 	if a.json {
 		a.printJSON(sum)
 	}
-	if exit == exitOK && len(found) == 0 {
+	if len(found) == 0 {
 		return a.outErr
 	}
-	f := &failure{exit: cmp.Or(exit, exitDiffers), hint: "bulla help diff explains these words",
+	f := &failure{exit: exitDiffers, hint: "bulla help diff explains these words",
 		what: fmt.Sprintf("the archive in %s differs from %s: %d missing, %d added, %d changed, %d unreadable", r.in.name, sum.Directory, sum.Missing, sum.Added, sum.Changed, sum.Unreadable)}
 	if s.Count == 0 {
 		f.hint = "the archive has no members at all: check what made it"
@@ -182,7 +156,11 @@ func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
 	return f
 }
 
-func (a *app) printDifference(d *archive.Difference, reason string) {
+func (a *app) printDifference(d *archive.Difference) {
+	reason := ""
+	if d.Err != nil {
+		reason = causeOf(d.Err).Error()
+	}
 	if !a.json {
 		details := reason + strings.Join(d.Changes, "; ")
 		if details != "" {

@@ -11,20 +11,18 @@ import (
 
 	"bulla/internal/archive"
 	"bulla/internal/safetext"
-	"bulla/stream"
 )
 
 // A look is what is in a file, as a tree that many look at: the archive in it, or if
 // there is none a single file. It tells once of each path what is
-// wrong with it, and keeps what was found damaged.
+// wrong with it.
 type look struct {
 	app  *app
 	from *randomAccess
 	tree *archive.FS
 
 	mu   sync.Mutex
-	told map[string]bool
-	bad  map[int64]*stream.ChunkError // by index
+	told map[string]error
 }
 
 const maxTold = 1000 // more nobody reads
@@ -49,7 +47,7 @@ func (a *app) look(cmd *cobra.Command, f *randomFlags, name string) (*look, erro
 	if err == nil {
 		_, err = tree.Lstat(".") // reads all headers, which may take long
 	}
-	return &look{app: a, from: r, tree: tree, told: make(map[string]bool), bad: make(map[int64]*stream.ChunkError)}, archiveError(r, err)
+	return &look{app: a, from: r, tree: tree, told: make(map[string]error)}, archiveError(r, err)
 }
 
 // tell tells and returns what err is.
@@ -57,12 +55,9 @@ func (l *look) tell(path string, err error) string {
 	what := firstLine(explain(archiveError(l.from, err)).what)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.told) < maxTold && !l.told[path] {
-		l.told[path] = true
+	if len(l.told) < maxTold && l.told[path] == nil {
+		l.told[path] = err
 		l.app.warn(safetext.Printable(path)+": "+what, "")
-	}
-	if e, ok := errors.AsType[*stream.ChunkError](err); ok && len(l.bad) < maxTold {
-		l.bad[e.Index] = e
 	}
 	return what
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"bulla/internal/console"
 	"bulla/internal/picture"
 	"bulla/internal/safetext"
+	"bulla/stream"
 )
 
 func serveCommand(a *app) *cobra.Command {
@@ -111,8 +113,10 @@ func (l *look) about() *browse.About {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.bad {
-		marks = append(marks, picture.Mark{Offset: e.Offset, Length: e.Length, Label: e.Error()})
+	for path, err := range l.told {
+		if e, ok := errors.AsType[*stream.ChunkError](err); ok {
+			marks = append(marks, picture.Mark{Offset: e.Offset, Length: e.Length, Label: path + ": " + e.Error()})
+		}
 	}
 	if r.cut != nil {
 		marks = append(marks, picture.Mark{Offset: size, Label: "the end is missing"})

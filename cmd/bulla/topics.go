@@ -38,7 +38,7 @@ var exitsOf = map[string][]int{
 	"cat":               {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
 	"ls":                {exitBad, exitNoKey, exitLoss, exitUnsupported},
 	"extract":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
-	"diff":              {exitBad, exitNoKey, exitLoss, exitUnsupported, exitDiffers},
+	"diff":              {exitBad, exitNoKey, exitUnsupported, exitDiffers},
 	"serve":             {exitBad, exitNoKey, exitUnsupported},
 	"mount":             {exitBad, exitNoKey, exitRefused, exitUnsupported},
 	"salvage":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},

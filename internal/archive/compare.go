@@ -32,11 +32,10 @@ type Comparison struct {
 
 // A Difference is a path that differs.
 type Difference struct {
-	Path      string
-	Status    string   // Missing, Added, Changed or Unreadable
-	Changes   []string // of one that is Changed: each begins with type, size, mode, time, link or content
-	Err       error    // why it is Unreadable
-	InArchive bool     // it is unreadable there
+	Path    string
+	Status  string   // Missing, Added, Changed or Unreadable
+	Changes []string // of one that is Changed: each begins with type, size, mode, time, link or content
+	Err     error    // why it is Unreadable
 }
 
 // How a path differs.
@@ -44,25 +43,26 @@ const (
 	Missing    = "missing"    // in the directory, and not in the archive
 	Added      = "added"      // in the archive, and not in the directory
 	Changed    = "changed"    // in both
-	Unreadable = "unreadable" // cannot be read on one of the two sides
+	Unreadable = "unreadable" // in both, and cannot be read in the directory
 )
 
 // Compare goes through the members in the order of the archive, and then through the
 // directory for what is missing, until ctx ends. Data is read once, and kept nowhere.
 // What comes or goes meanwhile is there or is not. Sockets, which archives do not hold,
-// are passed over, and so are the times of symbolic links.
-func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq[*Difference] {
-	return func(yield func(*Difference) bool) {
+// are passed over, and so are the times of symbolic links. A member that cannot be read
+// is an error, and the last that it yields.
+func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq2[*Difference, error] {
+	return func(yield func(*Difference, error) bool) {
 		for m, err := range s.Members(File, Dir, Symlink, HardLink, Other) {
-			d := &Difference{Path: ".", Status: Changed}
-			if err != nil {
-				d.fails(err, true)
-			} else if d.Path = m.Path; !m.Local {
-				d.Status = Added
-			} else if !c.ignores(m.Path) {
-				c.compare(ctx, d, s.fs, m.Member)
+			d := &Difference{Status: Changed}
+			if err == nil {
+				d.Path = m.Path
+				err = c.compare(ctx, d, s.fs, m)
 			}
-			if ctx.Err() != nil || (d.Status != Changed || d.Changes != nil) && !yield(d) {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			if (err != nil || d.Status != Changed || d.Changes != nil) && !yield(d, err) || err != nil {
 				return
 			}
 		}
@@ -77,7 +77,7 @@ func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq[*Differ
 			case gone(err) || c.ignores(d.Path):
 				return nil
 			case err != nil:
-				d.fails(err, false)
+				d.Status, d.Err = Unreadable, err
 			case e.Type() == fs.ModeSocket || s.tree.lookup(d.Path, true) != 0:
 				return nil
 			default:
@@ -85,7 +85,7 @@ func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq[*Differ
 					return nil
 				}
 			}
-			if !yield(d) {
+			if !yield(d, nil) {
 				return fs.SkipAll
 			}
 			return nil
@@ -104,41 +104,40 @@ func (c *Comparison) ignores(p string) bool {
 
 func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
 
-func (d *Difference) fails(err error, inArchive bool) {
-	d.Status, d.Err, d.InArchive = Unreadable, err, inArchive
-}
-
 func (d *Difference) changes(what string, archive, dir any) {
 	d.Changes = append(d.Changes, fmt.Sprintf("%s %v, in DIR %v", what, archive, dir))
 }
 
 const permissions = fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky
 
-// compare compares a member with what has its path in the directory.
-func (c *Comparison) compare(ctx context.Context, d *Difference, f *FS, m *Member) {
+// compare compares a member with what has its path in the directory. It fails if the
+// member cannot be read.
+func (c *Comparison) compare(ctx context.Context, d *Difference, f *FS, m *Selected) error {
+	if !m.Local {
+		d.Status = Added
+		return nil
+	} else if c.ignores(m.Path) {
+		return nil
+	}
 	st, err := c.lstat(d.Path)
 	switch {
 	case m.Kind == HardLink:
-		d.fails(m.broke, true)
-		return
+		return m.broke
 	case gone(err):
 		d.Status = Added
-		return
+		return nil
 	case err != nil:
-		d.fails(err, false)
-		return
+		d.Status, d.Err = Unreadable, err
+		return nil
 	case m.Mode.Type() != st.Mode().Type():
 		d.changes("type", m.Kind, kindOf(st.Mode()))
-		return
+		return nil
 	case m.Kind == Symlink:
-		if to, err := f.LinkOf(m); err != nil {
-			d.fails(err, true)
-		} else if is, err := os.Readlink(c.path(d.Path)); err != nil {
-			d.fails(err, false)
-		} else if filepath.ToSlash(is) != to {
+		to, err := f.LinkOf(m.Member)
+		if is, rerr := os.Readlink(c.path(d.Path)); err == nil && rerr == nil && filepath.ToSlash(is) != to {
 			d.changes("link", to, is)
 		}
-		return
+		return err
 	}
 	if (m.Mode^st.Mode())&permissions != 0 && !c.NoMode && runtime.GOOS != "windows" {
 		d.changes("mode", m.ModeDigits(), (&Member{Mode: st.Mode()}).ModeDigits())
@@ -149,8 +148,9 @@ func (c *Comparison) compare(ctx context.Context, d *Difference, f *FS, m *Membe
 	if m.Kind == File && m.Size != st.Size() {
 		d.changes("size", m.Size, st.Size())
 	} else if m.Kind == File && c.Content {
-		c.content(ctx, d, f, m)
+		return c.content(ctx, d, f, m.Member)
 	}
+	return nil
 }
 
 func (c *Comparison) path(p string) string { return filepath.Join(c.Dir, filepath.FromSlash(p)) }
@@ -181,12 +181,12 @@ func (m *Member) sameTime(t time.Time) bool {
 	return apart < time.Microsecond
 }
 
-func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Member) {
+func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Member) error {
 	// Should it be a pipe by now, nobody waits for whoever writes to it.
 	file, err := os.OpenFile(c.path(d.Path), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		d.fails(err, false)
-		return
+		d.Status, d.Err = Unreadable, err
+		return nil
 	}
 	defer file.Close()
 	with := &comparer{file: file}
@@ -194,14 +194,14 @@ func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Membe
 	if err == nil {
 		_, err = data.WriteRange(ctx, with, 0, m.Size)
 	}
-	switch {
-	case with.differs:
+	if with.err != nil {
+		d.Status, d.Err = Unreadable, with.err
+	} else if with.differs {
 		d.Changes = append(d.Changes, "content")
-	case with.err != nil:
-		d.fails(with.err, false)
-	case err != nil:
-		d.fails(err, true)
+	} else {
+		return err
 	}
+	return nil
 }
 
 // A comparer is written to what a file should hold.

@@ -179,9 +179,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // write writes the page, or one that says what is wrong.
 func (v *view) write(w http.ResponseWriter, err error) {
 	status := http.StatusOK
-	if ranged, ok := errors.AsType[*rangeError](err); ok {
-		status, v = http.StatusBadRequest, &view{Site: v.Site, Title: "No such range", Path: v.Path, Problem: ranged.Error()}
-	} else if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
 		status, v = http.StatusNotFound, &view{Site: v.Site, Title: "Not found", Path: v.Path, Problem: "There is no such file in the archive."}
 	} else if err != nil {
 		status, v = http.StatusInternalServerError, &view{Site: v.Site, Title: "Not readable", Path: v.Path, Problem: v.Fault(v.Path, err)}
@@ -255,8 +253,6 @@ func (v *view) find(ctx context.Context) error {
 	})
 }
 
-type rangeError struct{ error }
-
 // data writes a file, or a range of it. What fails within it breaks the connection off,
 // so that nobody takes it for complete.
 func (s *Site) data(w http.ResponseWriter, r *http.Request, v *view, image bool) error {
@@ -270,13 +266,14 @@ func (s *Site) data(w http.ResponseWriter, r *http.Request, v *view, image bool)
 	}
 	section, name, kind := io.NewSectionReader(from, 0, st.Size()), v.Title, unknown
 	if text := r.URL.Query().Get("range"); text != "" {
+		var offset, length int64
 		wanted, err := console.ParseRange(text)
-		if err != nil {
-			return &rangeError{err}
+		if err == nil {
+			offset, length, err = wanted.Resolve(st.Size())
 		}
-		offset, length, err := wanted.Resolve(st.Size())
 		if err != nil {
-			return &rangeError{err}
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return nil
 		}
 		section, name = io.NewSectionReader(section, offset, length), name+".part"
 	}

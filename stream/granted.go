@@ -32,10 +32,11 @@ type GrantOptions struct {
 // A Granted reads the ranges that a grant gives. All methods but Close are safe for
 // concurrent use.
 type Granted struct {
-	header grantHeader
-	parts  []*granted
-	open   func(format.Part) (Target, error)
-	opts   GrantOptions
+	header   grantHeader
+	parts    []*granted
+	open     func(format.Part) (Target, error)
+	opts     GrantOptions
+	warnings []format.Finding
 
 	mu      sync.Mutex
 	readers []*grantedAt // of parts; nil until they are needed
@@ -64,7 +65,7 @@ func OpenGrant(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 	if _, err := c.ReadAt(b, 0); err != nil {
 		return nil, err
 	}
-	g := &Granted{open: open, opts: *cmp.Or(opts, new(GrantOptions))}
+	g := &Granted{open: open, opts: *cmp.Or(opts, new(GrantOptions)), warnings: c.Warnings()}
 	if g.header, g.parts, err = parseGrant(b); err != nil {
 		clear(b)
 		return nil, err
@@ -75,6 +76,10 @@ func OpenGrant(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 
 // Size returns how long the target's plaintext is, as the grant says.
 func (g *Granted) Size() int64 { return int64(g.header.Size) }
+
+// Warnings returns what is amiss with the copies of the grant's own head: see
+// [ReaderAt.Warnings]. A holder cannot judge those of the target.
+func (g *Granted) Warnings() []format.Finding { return g.warnings }
 
 // InSet reports whether the target is a set.
 func (g *Granted) InSet() bool { return g.header.VolumeSize > 0 }

@@ -215,12 +215,13 @@ func (a *app) openGranted(ctx context.Context, in *input, name string, ids *iden
 	if err != nil {
 		return nil, about(safetext.Printable(name), ids.explain(err))
 	}
+	a.tellFound(safetext.Printable(name), g.Warnings(), false)
 	return grantedPlaintext{g}, nil
 }
 
 func (g grantedPlaintext) Size() (int64, error)       { return g.Granted.Size(), nil }
 func (g grantedPlaintext) Head() *format.Head         { return nil }
-func (g grantedPlaintext) Warnings() []format.Finding { return nil }
+func (g grantedPlaintext) Warnings() []format.Finding { return nil } // of the file: a holder cannot judge its copies
 func (g grantedPlaintext) Truncated() error           { return nil }
 func (g grantedPlaintext) EndMissing(error) bool      { return false }
 func (g grantedPlaintext) OpenedSlot() int            { return -1 }

@@ -360,12 +360,10 @@ func (w *Writer) finish(last func(context.Context, func(int)) error) error {
 		return nil
 	case serr == nil && info.ID == w.as.ID:
 		return failed(w.name, storage.Refused, fmt.Errorf("the store has %d of %d bytes", info.Size, w.written))
-	case err == nil && serr == nil: // replaced since
+	case err == nil && (serr == nil || errors.Is(serr, storage.NotFound)): // replaced or removed since
 		return failed(w.name, storage.Lost, nil)
-	case err == nil && errors.Is(serr, storage.Denied): // who may only write
+	case err == nil: // nothing speaks against the answer; who may only write cannot look
 		return nil
-	case err == nil:
-		return serr
 	case errors.Is(err, storage.Changed) && w.as.New:
 		return failed(w.name, storage.Exists, nil)
 	case errors.Is(err, storage.NotFound) && w.upload != "":
@@ -378,13 +376,11 @@ func (w *Writer) finish(last func(context.Context, func(int)) error) error {
 func (w *Writer) Abort() (left bool) {
 	w.mu.Lock()
 	w.over = true
+	upload := w.upload
 	w.mu.Unlock()
 	w.wait.Wait() // if the run is interrupted, what is under way is, too
 	w.cancel(errOver)
-	if w.now != nil && w.now.file != nil {
-		w.now.file.Close()
-	}
-	return w.client.abort(w.ctx, w.name, w.to, w.upload) != nil
+	return w.client.abort(w.ctx, w.name, w.to, upload) != nil
 }
 
 // abort ends an upload, also after its context did. One that is not there has ended.

@@ -200,6 +200,10 @@ func TestAllowed(t *testing.T) {
 		`namespaces="git"`:               "namespaces",
 		`namespaces="*,!bulla"`:          "namespaces",
 		`namespaces="bull"`:              "namespaces",
+		`namespaces=""`:                  "namespaces",
+		`namespaces="git, bulla"`:        "namespaces",
+		`namespaces="[b]ulla"`:           "namespaces",
+		`namespaces="b\ulla"`:            "namespaces",
 		`valid-after="20260501Z"`:        "",
 		`valid-after="202605011200Z"`:    "",
 		`valid-after="20260501120001Z"`:  "not valid yet",
@@ -223,6 +227,11 @@ func TestAllowed(t *testing.T) {
 	for _, bad := range []string{"alice", "alice not-a-key", "alice cert-authority " + public, `alice verify-required ` + public, `alice valid-after="yesterday" ` + public, `alice valid-after="" ` + public} {
 		if _, err := ParseAllowed([]byte(bad)); err == nil || !strings.Contains(err.Error(), "line 1") {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	for _, options := range []string{`namespaces=bulla`, `namespaces="git",namespaces="bulla"`, `valid-before="20200101",VALID-BEFORE="20990101"`, `valid-before=20990101`} {
+		if _, err := ParseAllowed([]byte("alice " + options + " " + public)); err == nil {
+			t.Errorf("%s: ssh-keygen refuses it", options)
 		}
 	}
 	two, err := ParseAllowed([]byte(`"a person" valid-before="20200101Z" ` + public + "later@example.com " + public))

@@ -23,7 +23,7 @@ type Allowed struct{ entries []entry }
 type entry struct {
 	principals    string // a list with commas, of which none is a pattern for us to match
 	key           ssh.PublicKey
-	namespaces    string // a list of patterns; "" for any
+	namespaces    string // a list of patterns
 	after, before time.Time
 }
 
@@ -57,11 +57,18 @@ func parseEntry(line string) (e entry, err error) {
 	if err != nil {
 		return e, fmt.Errorf("no public key")
 	}
-	e.key = key
+	e.key, e.namespaces = key, "*"
+	seen := make(map[string]bool)
 	for _, o := range options {
 		name, value, _ := strings.Cut(o, "=")
-		value = strings.Trim(value, `"`)
-		switch strings.ToLower(name) {
+		name = strings.ToLower(name)
+		if seen[name] { // which of them restricts?
+			return e, fmt.Errorf("the option %q is there twice", name)
+		}
+		seen[name] = true
+		inner, begins := strings.CutPrefix(value, `"`)
+		value, ends := strings.CutSuffix(inner, `"`)
+		switch name {
 		case "namespaces":
 			e.namespaces = value
 		case "valid-after":
@@ -69,7 +76,10 @@ func parseEntry(line string) (e entry, err error) {
 		case "valid-before":
 			e.before, err = parseTime(value)
 		default:
-			err = fmt.Errorf("the option %q is not supported", name)
+			return e, fmt.Errorf("the option %q is not supported", name)
+		}
+		if !begins || !ends {
+			return e, fmt.Errorf("the value of the option %q does not stand in quotation marks", name)
 		}
 		if err != nil {
 			return e, err
@@ -103,7 +113,7 @@ func (a *Allowed) find(key ssh.PublicKey, at time.Time) (*Signer, error) {
 			continue
 		}
 		switch {
-		case e.namespaces != "" && !matches(e.namespaces, Namespace):
+		case !matches(e.namespaces, Namespace):
 			why = "is not allowed to sign containers (namespaces)"
 		case !e.after.IsZero() && at.Before(e.after):
 			why = "is not valid yet"
@@ -117,12 +127,12 @@ func (a *Allowed) find(key ssh.PublicKey, at time.Time) (*Signer, error) {
 }
 
 // matches reports whether a list of patterns matches name: as in ssh_config(5), with *, ?
-// and a ! before what is excluded.
+// and a ! before what is excluded. Nothing else has a meaning, spaces included.
 func matches(patterns, name string) bool {
 	found := false
 	for p := range strings.SplitSeq(patterns, ",") {
-		p, not := strings.CutPrefix(strings.TrimSpace(p), "!")
-		if ok, err := path.Match(p, name); !ok || err != nil {
+		p, not := strings.CutPrefix(p, "!")
+		if ok, err := path.Match(literal.Replace(p), name); !ok || err != nil {
 			continue
 		}
 		if not {
@@ -132,3 +142,6 @@ func matches(patterns, name string) bool {
 	}
 	return found
 }
+
+// literal escapes what has a meaning to path.Match and none to OpenSSH.
+var literal = strings.NewReplacer(`\`, `\\`, `[`, `\[`)

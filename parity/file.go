@@ -86,10 +86,6 @@ func readAt(src io.ReaderAt, b []byte, off int64, step int) (failed error) {
 	return failed
 }
 
-// ReadAt fills b with what src has at off, and zeros for what is not there or cannot be
-// read: a copy of a damaged file for [RepairOptions].Source is made so.
-func ReadAt(src io.ReaderAt, b []byte, off int64) { readAt(src, b, off, blockSize) }
-
 // HeadAt is where a parity file has its copy of the container's head.
 const HeadAt = blockSize
 

@@ -11,13 +11,9 @@ import (
 	"sync/atomic"
 )
 
-// An Opener tells whether a chunk is authentic, where a key is at hand. It is safe for
-// concurrent use.
-type Opener interface {
-	// Opens reports whether sealed is chunk i of the container, which is its last one
-	// or not. It keeps nothing of sealed.
-	Opens(i int64, sealed []byte, last bool) bool
-}
+// An Opener tells, with a key, whether sealed is chunk i of the container, which is its
+// last one or not. It keeps nothing of sealed, and is safe for concurrent use.
+type Opener func(i int64, sealed []byte, last bool) bool
 
 // An inspector compares a container with its parity file.
 type inspector struct {
@@ -144,7 +140,7 @@ func (c *inspector) inPlace(s *survey, low, high int) error {
 
 // opens reports whether chunk is chunk i, as far as there is a key to tell.
 func (c *inspector) opens(i int64, chunk []byte) bool {
-	return c.opener == nil || c.opener.Opens(i, chunk, i == c.chunks-1)
+	return c.opener == nil || c.opener(i, chunk, i == c.chunks-1)
 }
 
 const (

@@ -34,8 +34,8 @@ type RepairOptions struct {
 	// Save has write write an undo file, makes that durable, whole, and reads it.
 	Save func(write func(io.Writer) error) (*Undo, error)
 
-	// Source is what the container is a new copy of, with zeros for what cannot be read
-	// there: then nothing is saved. Nil if it is no copy.
+	// Source is the container, if it is to be repaired in a copy: that is then made of it,
+	// with zeros for what cannot be read, and nothing is saved. Nil to repair in place.
 	Source io.ReaderAt
 }
 
@@ -72,6 +72,14 @@ func (r *Result) Saved() *format.Head {
 // chunk that is good, or that opens with a key that is at hand; what it cannot repair
 // stays as it is. Its errors are those of [Scrub], of Save, and of writing.
 func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, length int64, opts *RepairOptions) (*Result, error) {
+	buf := make([]byte, undoPiece)
+	for off := int64(0); opts.Source != nil && off < size; off += undoPiece {
+		part := buf[:min(undoPiece, size-off)]
+		readAt(opts.Source, part, off, blockSize)
+		if _, err := place.WriteAt(part, off); err != nil {
+			return nil, err
+		}
+	}
 	c, err := inspect(ctx, place, size, par, length, opts.Workers, opts.Done)
 	if err != nil {
 		return nil, err

@@ -316,8 +316,8 @@ func (p *patient) check(t *testing.T, name string) {
 	if !bytes.Equal(d.b, p.container) {
 		t.Errorf("%s: the undo file does not bring back what was there", name)
 	}
-	d = &disk{b: bytes.Clone(p.container), writes: -1}
-	res, err = parity.Repair(context.Background(), d, int64(len(d.b)), bytes.NewReader(p.par), int64(len(p.par)),
+	d = &disk{writes: -1}
+	res, err = parity.Repair(context.Background(), d, int64(len(p.container)), bytes.NewReader(p.par), int64(len(p.par)),
 		&parity.RepairOptions{Source: bytes.NewReader(p.container)})
 	if err != nil || !res.Complete() || !bytes.Equal(d.b, p.whole) {
 		t.Errorf("%s: into a copy: %v, %s", name, err, told(res))

@@ -82,7 +82,7 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 		}
 		opts.Open = func(head []byte) (parity.Opener, error) {
 			o, err := stream.NewChunkOpener(cmd.Context(), head, ids.all)
-			return o, ids.explain(err)
+			return o.Opens, ids.explain(err)
 		}
 	}
 	if r.name != "" {
@@ -196,18 +196,7 @@ func (a *app) repairCopy(ctx context.Context, r *restoreFlags, name string, opts
 		return usage("name a file with -o", "%s cannot be written at any place", out.name)
 	}
 	opts.Source = in.At()
-	buf := make([]byte, 1<<20)
-	for off := int64(0); off < in.size && err == nil; off += int64(len(buf)) {
-		buf = buf[:min(int64(len(buf)), in.size-off)]
-		parity.ReadAt(in.At(), buf, off)
-		if _, err = place.Write(buf); err == nil {
-			err = context.Cause(ctx)
-		}
-	}
-	var res *parity.Result
-	if err == nil {
-		res, err = a.repairWith(ctx, r, in, par, place, opts)
-	}
+	res, err := a.repairWith(ctx, r, in, par, place, opts)
 	if err == nil {
 		err = out.Commit()
 	}

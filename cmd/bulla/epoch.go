@@ -25,15 +25,11 @@ func epochCommand(a *app) *cobra.Command {
 		Short: "Make keys that end on a date, and end them",
 		Long: `An epoch is a day, a week, a month or a quarter, in UTC. A calendar is a public file
 with a key for each of them; encrypt -R CALENDAR takes the key of today. A keeper is
-the secret file that opens what was encrypted to the calendar: -i KEEPER.
+the secret file that opens what was encrypted to the calendar: -i KEEPER. After
+bulla epoch advance it opens nothing of the past, whoever gets it.
 
-bulla epoch advance ends the epochs that are past. From then on the keeper opens
-nothing that was encrypted in them, and nobody else does who gets it later: a
-retention of 90 days is kept by every copy of a file, wherever it lies.
-
-What this does not undo: another recipient of the file, a content key or a plaintext
-that somebody kept, and an old copy of the keeper. So do not back a keeper up where
-you keep the files. With --tpm an old copy opens nothing, either.`,
+That does not undo another recipient of a file, a content key or a plaintext that
+somebody kept, or an old copy of the keeper. With --tpm an old copy opens nothing.`,
 		Example: `  bulla epoch create 2027 --every month -o backup.keeper
   bulla encrypt -R backup.keeper.calendar db.dump
   bulla decrypt -i backup.keeper db.dump.bulla

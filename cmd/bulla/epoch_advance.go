@@ -100,10 +100,8 @@ func (a *app) epochAdvance(ctx context.Context, f *epochAdvanceFlags, name strin
 	defer patch.Close()
 	defer k.Close()
 	write := into(patch)
-	if cut, err := k.Finish(ctx, write); err != nil {
+	if err := k.Finish(ctx, write); err != nil {
 		return keeperFailure(name, err)
-	} else if cut {
-		a.note("%s: finished what an interrupted run had begun", safetext.Printable(name))
 	}
 	today := epoch.DateOf(a.now())
 	to, err := f.due(k, today)
@@ -196,9 +194,7 @@ func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 	switch {
 	case errors.Is(err, console.ErrNoTerminal):
 		return refuse("--yes says so without a terminal", "nothing was done: there is no terminal to ask for confirmation")
-	case err != nil && !errors.Is(err, console.ErrNoAnswer):
-		return err
-	case answer != "yes":
+	case err != nil || answer != "yes":
 		return refuse("the answer that goes on is: yes", "nothing was done")
 	}
 	return nil

@@ -11,7 +11,6 @@ import (
 
 	"bulla/internal/safetext"
 	"bulla/keyslot"
-	"bulla/keyslot/epoch"
 	"bulla/slot"
 	"bulla/stream"
 )
@@ -82,7 +81,6 @@ can leave FILE out (bulla help head).`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
 	}
 	e.allowClassical = true // whoever goes takes nothing with him
-	e.allEpochs = true
 	e.recipientFlags.registerPublic(a, cmd, toRemove)
 	toRemove.registerFiles(cmd, kekFlag, &e.keks)
 	f := cmd.Flags()
@@ -315,16 +313,12 @@ func (e *editFlags) plan(ctx context.Context, c *change, heads *stream.HeadEdito
 	}
 	for _, r := range whom {
 		theirs := heads.SlotsOf(r)
-		_, ofMany := r.(*epoch.Recipient) // of a calendar, most of whose keys are not the file's
-		if len(theirs) == 0 && !ofMany {
+		if len(theirs) == 0 {
 			return &stream.RecipientNotFoundError{Recipient: r}
 		}
 		for _, i := range theirs {
 			c.remove(edit, heads, i, r.Canonical())
 		}
-	}
-	if len(edit.RemoveSlots) == 0 {
-		return &stream.RecipientNotFoundError{Recipient: whom[0]}
 	}
 	return nil
 }

@@ -57,24 +57,20 @@ func (k *Keeper) erase(write Write) error {
 }
 
 // Finish finishes what an earlier run began that was cut: it ends the epochs which that
-// run was ending, and erases the old state. Advance and Extend do it first. It reports
-// whether there was anything to finish.
-func (k *Keeper) Finish(ctx context.Context, write Write) (bool, error) {
+// run was ending, and erases the old state. Advance and Extend do it first.
+func (k *Keeper) Finish(ctx context.Context, write Write) error {
 	pending, err := k.choose(ctx)
 	if err == nil && pending {
+		k.at = 1 - k.at
 		err = k.h.Counter.Increment(ctx)
 	}
 	if err != nil {
-		return false, err
-	}
-	if pending {
-		k.at = 1 - k.at
+		return err
 	}
 	if k.chain != nil {
 		*k.chain = k.chain.to(k.Reach().From)
 	}
-	cut := k.used[1-k.at]
-	return cut, k.erase(write)
+	return k.erase(write)
 }
 
 // Advance ends every epoch before to: from then on this keeper opens none of them. It
@@ -82,7 +78,7 @@ func (k *Keeper) Finish(ctx context.Context, write Write) (bool, error) {
 // An error of write leaves the file with the old state or the new one, and perhaps both;
 // the next run finishes it.
 func (k *Keeper) Advance(ctx context.Context, to int, today Date, write Write) error {
-	if _, err := k.Finish(ctx, write); err != nil {
+	if err := k.Finish(ctx, write); err != nil {
 		return err
 	}
 	next := *k.state()
@@ -108,7 +104,7 @@ func (k *Keeper) Advance(ctx context.Context, to int, today Date, write Write) e
 // Extend adds the epochs up to and not including end. It does nothing if the keeper has
 // them.
 func (k *Keeper) Extend(ctx context.Context, end int, write Write) error {
-	if _, err := k.Finish(ctx, write); err != nil {
+	if err := k.Finish(ctx, write); err != nil {
 		return err
 	}
 	next := *k.state()

@@ -77,7 +77,7 @@ func (p *Patchable) may(opts storage.PatchOptions) error {
 	if err != nil {
 		return err
 	}
-	if !opts.Unsafe && (!profile.Instead || !profile.Copy && p.info.Version == "" || !p.info.Strong()) {
+	if !opts.Unsafe && (!profile.Instead || !p.info.Strong()) {
 		return failed(p.name, storage.Unsafe, nil)
 	}
 	return nil

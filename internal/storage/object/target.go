@@ -40,15 +40,12 @@ type Making struct {
 // NewID is an ID that nothing has yet.
 func NewID() string { return rand.Text() }
 
-// A Profile is which conditions a store honours. Some ignore them and answer 200.
-type Profile struct {
-	New     bool `json:"new"`     // of completing an upload: If-None-Match: *
-	Instead bool `json:"instead"` // of completing an upload: If-Match
-	Copy    bool `json:"copy"`    // of copying a part: If-Match
-}
+// A Profile is which conditions of a Making a store honours when it completes an upload.
+// Some ignore them and answer 200.
+type Profile struct{ New, Instead bool }
 
-// Honest is the profile of a store that honours all of them.
-var Honest = Profile{true, true, true}
+// Honest is the profile of a store that honours both.
+var Honest = Profile{true, true}
 
 // A Plan is how the parts of an upload grow. Every 1/8 of the parts their size doubles.
 type Plan struct {

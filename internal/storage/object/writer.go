@@ -34,7 +34,7 @@ type Writer struct {
 	number  int   // of it
 	sending chan struct{}
 	wait    sync.WaitGroup
-	free    sync.Pool // of []byte
+	free    sync.Pool // of *part
 
 	mu     sync.Mutex
 	upload string // "" until there is more than one part
@@ -133,17 +133,19 @@ func (w *Writer) newPart() (*part, error) {
 	if w.number > w.plan.Parts {
 		return nil, failed(w.name, storage.TooLarge, fmt.Errorf("%d bytes are in %d parts, and there is more", w.written, w.plan.Parts))
 	}
-	p := &part{number: w.number, room: w.plan.size(w.number)}
+	p, _ := w.free.Get().(*part)
+	if p == nil {
+		p = new(part)
+	}
+	p.number, p.size, p.room = w.number, 0, w.plan.size(w.number)
 	if p.room > inMemory {
 		f, err := os.CreateTemp("", ".bulla-part-")
 		if err != nil {
 			return nil, err
 		}
 		os.Remove(f.Name()) // it goes with the program, however that ends
-		p.file = f
-		return p, nil
-	}
-	if p.mem, _ = w.free.Get().([]byte); int64(len(p.mem)) < p.room {
+		p.file, p.mem = f, nil
+	} else if int64(len(p.mem)) < p.room {
 		p.mem = make([]byte, p.room)
 	}
 	return p, nil
@@ -200,9 +202,9 @@ func (w *Writer) dispatch() error {
 func (w *Writer) drop(p *part) {
 	if p.file != nil {
 		p.file.Close()
-	} else {
-		w.free.Put(p.mem)
+		os.Remove(p.file.Name()) // where an open file keeps its name
 	}
+	w.free.Put(p)
 }
 
 // start begins the upload if it has not begun. It is not cut off: what the store begins

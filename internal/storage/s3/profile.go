@@ -15,11 +15,10 @@ import (
 //
 //	PUT       key.bulla-probe-XXXX, one byte
 //	begin     an upload to the same key, and send a part
-//	copy      a part, under If-Match with an ETag that nothing has
 //	complete  under If-None-Match: *, where there is an object
 //	complete  under If-Match with an ETag that nothing has
 //
-// Each of the last three is to fail. That takes about ten requests, once for a bucket
+// Each of the last two is to fail. That takes about ten requests, once for a bucket
 // in a run that needs to know. AWS itself is not tried.
 
 // absent is an ETag that nothing has.
@@ -60,14 +59,6 @@ func (p *place) probe(ctx context.Context) (got object.Profile, err error) {
 			err = p.client.Try(ctx, q.name, f)
 		}
 	}
-	refused := func(f func(ctx context.Context) error) (honoured bool) {
-		do(f)
-		if errors.Is(err, storage.Changed) || errors.Is(err, storage.NotFound) {
-			err = nil
-			return true
-		}
-		return false
-	}
 	upload, etag := "", ""
 	start := func() {
 		do(func(ctx context.Context) (err error) { upload, err = q.Begin(ctx, &object.Making{}); return err })
@@ -77,19 +68,17 @@ func (p *place) probe(ctx context.Context) (got object.Profile, err error) {
 		})
 	}
 	complete := func(as *object.Making) (honoured bool) {
-		honoured = refused(func(ctx context.Context) error { return q.Complete(ctx, upload, []string{etag}, as) })
-		if !honoured && err == nil {
-			start() // the other is used up
+		do(func(ctx context.Context) error { return q.Complete(ctx, upload, []string{etag}, as) })
+		if errors.Is(err, storage.Changed) || errors.Is(err, storage.NotFound) {
+			err = nil
+			return true
 		}
-		return honoured
+		start() // the other is used up
+		return false
 	}
 	do(func(ctx context.Context) error { return q.Put(ctx, strings.NewReader("1"), 1, &object.Making{}) })
 	do(func(ctx context.Context) (err error) { there, err = q.Stat(ctx); return err })
 	start()
-	got.Copy = refused(func(ctx context.Context) error {
-		_, err := q.Copy(ctx, upload, 2, 0, 1, &object.Info{ETag: absent})
-		return err
-	})
 	got.New = complete(&object.Making{New: true})
 	got.Instead = complete(&object.Making{Instead: &object.Info{ETag: absent}})
 	q.clean(ctx, upload, there)

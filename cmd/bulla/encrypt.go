@@ -298,11 +298,12 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	}
 	defer out.Abort()
 	defer par.abort()
-	if err := par.begin(ctx, a, e.parity.cells, e.jobs); err != nil {
+	dst, err := par.beside(ctx, a, out.writer(), e.parity.cells, e.jobs)
+	if err != nil {
 		return err
 	}
 	start := time.Now()
-	sw, err := stream.NewWriter(ctx, sig.beside(par.beside(out.writer())), to, opts)
+	sw, err := stream.NewWriter(ctx, sig.beside(dst), to, opts)
 	if err != nil {
 		return err
 	}

@@ -141,25 +141,17 @@ func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*parit
 	return &parityOutput{output: par}, err
 }
 
-// begin creates the parity file.
-func (p *parityOutput) begin(ctx context.Context, a *app, cells, workers int) (err error) {
+// beside creates the parity file, and returns a writer to w and to it.
+func (p *parityOutput) beside(ctx context.Context, a *app, w io.Writer, cells, workers int) (_ io.Writer, err error) {
 	if p == nil {
-		return nil
+		return w, nil
 	}
 	if err := p.create(&a.left); err != nil {
-		return err
+		return nil, err
 	}
 	p.ctx = ctx
 	p.maker, err = parity.NewMaker(p.writer(), cells, workers)
-	return err
-}
-
-// beside returns a writer to w and to the parity file.
-func (p *parityOutput) beside(w io.Writer) io.Writer {
-	if p == nil {
-		return w
-	}
-	return io.MultiWriter(w, p)
+	return io.MultiWriter(w, p), err
 }
 
 // finish ends the content of the parity file.
@@ -221,11 +213,12 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 	}
 	par := &parityOutput{output: out}
 	defer par.abort()
-	if err := par.begin(ctx, a, p.cells, w.jobs); err != nil {
+	dst, err := par.beside(ctx, a, io.Discard, p.cells, w.jobs)
+	if err != nil {
 		return err
 	}
 	bar := a.startProgress(w, in.name, in.size, &par.done, out)
-	n, err := io.CopyBuffer(par, struct{ io.Reader }{in.Stream()}, make([]byte, 1<<20))
+	n, err := io.CopyBuffer(dst, struct{ io.Reader }{in.Stream()}, make([]byte, 1<<20))
 	if err == nil {
 		err = a.unchanged(in, n)
 	}

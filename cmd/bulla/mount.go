@@ -69,7 +69,9 @@ func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
 	if err := m.workFlags.check(cmd); err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir); errors.Is(err, syscall.ENOTCONN) {
+	at, err := os.Open(dir) // what the kernel knows of it without asking does not tell
+	at.Close()
+	if errors.Is(err, syscall.ENOTCONN) {
 		return refuse("fusermount3 -u "+safetext.Shell(dir)+" takes it away", "a run of bulla that was killed left a mount at %s", safetext.Name(dir))
 	} else if err != nil {
 		return withHint(err, "name an empty directory")

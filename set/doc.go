@@ -9,7 +9,7 @@
 // A [Writer] cuts what is written to it into volumes, in one pass. A [ReaderAt] reads any
 // range, and opens a volume when it first needs it. [Verify] authenticates everything.
 // [Recover] finds out with a key which volumes of an unfinished set are whole, and
-// [Resume] goes on with the next.
+// [Resume] goes on with the next, or makes a lost index anew. [Salvage] gets out what is left.
 //
 //	w, err := set.NewWriter(ctx, create, recipients, &set.WriterOptions{VolumeSize: 1 << 30})
 //	_, err = w.ReadFrom(src)

@@ -2,9 +2,11 @@ package set
 
 import (
 	"fmt"
+	"sort"
 
 	"bulla/format"
 	"bulla/internal/zseek"
+	"bulla/stream"
 )
 
 // volumeHead is how long the head of a volume is: room for its one slot, and two more
@@ -15,27 +17,19 @@ const volumeHead = format.PageSize
 // the content of a volume. Compressed volumes are for the most part much shorter, but must
 // fit if nothing in them can be compressed.
 //
-// It fails with a [*LimitError] if no V fits.
+// It fails with a [*stream.LimitError] if no V fits.
 func VolumeSizeFor(limit int64, coding format.Coding) (int64, error) {
-	fits := func(units int64) bool {
-		sealed := units * VolumeUnit
+	units := sort.Search(MaxVolumeSize/VolumeUnit, func(i int) bool { // the fewest that do not fit, less one
+		sealed := int64(i+1) * VolumeUnit
 		if coding == format.Zstd {
 			sealed = zseek.MaxStreamSize(sealed)
 		}
-		return format.ContainerSize(sealed, volumeHead) <= limit
+		return format.ContainerSize(sealed, volumeHead) > limit
+	})
+	if units == 0 {
+		return 0, &stream.LimitError{Clause: format.SET9, Reason: fmt.Sprintf("no volume fits into %d bytes", limit)}
 	}
-	low, high := int64(0), int64(MaxVolumeSize/VolumeUnit) // low fits, if it is not 0
-	for low < high {
-		if mid := (low + high + 1) / 2; fits(mid) {
-			low = mid
-		} else {
-			high = mid - 1
-		}
-	}
-	if low == 0 {
-		return 0, &LimitError{"", fmt.Sprintf("no volume fits into %d bytes", limit)}
-	}
-	return low * VolumeUnit, nil
+	return int64(units) * VolumeUnit, nil
 }
 
 // checkPlan refuses a set of size bytes, if that is known and not negative, that would need
@@ -43,22 +37,9 @@ func VolumeSizeFor(limit int64, coding format.Coding) (int64, error) {
 func checkPlan(volumeSize, size int64) error {
 	switch {
 	case volumeSize <= 0 || volumeSize > MaxVolumeSize || volumeSize%VolumeUnit != 0:
-		return &LimitError{format.SET9, fmt.Sprintf("volumes of %d bytes: not a multiple of %d up to %d", volumeSize, VolumeUnit, int64(MaxVolumeSize))}
+		return &stream.LimitError{Clause: format.SET9, Reason: fmt.Sprintf("volumes of %d bytes: not a multiple of %d up to %d", volumeSize, VolumeUnit, int64(MaxVolumeSize))}
 	case size/volumeSize >= MaxVolumes:
-		return &LimitError{format.SET24, fmt.Sprintf("%d bytes are more than %d volumes of %d bytes hold", size, MaxVolumes, volumeSize)}
+		return &stream.LimitError{Clause: format.SET24, Reason: fmt.Sprintf("%d bytes are more than %d volumes of %d bytes hold", size, MaxVolumes, volumeSize)}
 	}
 	return nil
-}
-
-// A LimitError says that a set would exceed a limit of the format.
-type LimitError struct {
-	Clause format.Clause // "" if none says it in so many words
-	Reason string
-}
-
-func (e *LimitError) Error() string {
-	if e.Clause == "" {
-		return e.Reason
-	}
-	return fmt.Sprintf("%s [%s]", e.Reason, e.Clause)
 }

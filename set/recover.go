@@ -22,7 +22,7 @@ type RecoverOptions struct {
 // Recover finds out, with the root of size bytes in src and an identity that opens it, which
 // volumes of a set are there: from number 0 on, up to the one that is the last because it has less than V
 // bytes, or before the first that is missing. The index is not looked at. What it returns
-// serves to go on with the set ([Resume]), or to make its index anew ([WriteIndex]).
+// serves to go on with the set, or to make its index anew: see [Resume].
 //
 // It opens every volume up to its last chunk, and reads the rest only for opts.Content. Its errors are those of [NewReaderAt]: a volume that is
 // there and does not open is one.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -34,28 +35,33 @@ type Report struct {
 	Size      int64          // of all containers that were looked at, in bytes
 	Authentic int64          // chunks of all parts that opened
 	Failed    int64          // and that did not
+	Coding    format.Coding  // of the volumes, if the root was opened
 	Findings  []Finding      // the root's, the index's, then those of the volumes in their order
 
-	checks map[format.Clause]stream.Result // the worst of all parts
+	checked bool // everything was looked at
 }
 
-// results are from the best to the worst.
-var results = []stream.Result{stream.NotApplicable, stream.Passed, stream.NotChecked, stream.Failed}
-
-// Outcomes says of each clause that a part or a set can break how it came out for the worst
-// part: see [stream.Report.Outcomes].
+// Outcomes says of each clause that a part or a set can break how it came out for all parts:
+// see [stream.Report.Outcomes].
 func (r *Report) Outcomes() (all []stream.Outcome) {
-	for _, c := range slices.Concat(format.FileClauses, format.SetClauses) {
-		all = append(all, stream.Outcome{Clause: c, Result: cmp.Or(r.checks[c], stream.NotChecked)})
+	for _, o := range r.Root.Outcomes() {
+		if o.Result == stream.NotApplicable && strings.HasPrefix(string(o.Clause), "ZSTD-") && r.Coding == format.Zstd {
+			o.Result = stream.Passed
+		}
+		all = append(all, o)
+	}
+	for _, c := range format.SetClauses {
+		all = append(all, stream.Outcome{Clause: c, Result: stream.Passed})
+	}
+	for i := range all {
+		switch c := all[i].Clause; {
+		case slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Clause == c && f.Severity == format.Violation }):
+			all[i].Result = stream.Failed
+		case all[i].Result == stream.Passed && !r.checked:
+			all[i].Result = stream.NotChecked
+		}
 	}
 	return all
-}
-
-// worse notes how a clause came out for one more part.
-func (r *Report) worse(c format.Clause, result stream.Result) {
-	if slices.Index(results, result) > slices.Index(results, r.checks[c]) {
-		r.checks[c] = result
-	}
 }
 
 // maxFindings bounds a report on a set that is damaged all over.
@@ -72,7 +78,7 @@ const maxFindings = 10000
 //
 // An error means that the work could not be done, as with [stream.Verify].
 func Verify(ctx context.Context, src io.ReaderAt, size int64, open Opener, identities []stream.Identity, opts *VerifyOptions) (*Report, error) {
-	v := &verifier{ctx: ctx, open: open, opts: *cmp.Or(opts, new(VerifyOptions)), rep: Report{checks: make(map[format.Clause]stream.Result)}}
+	v := &verifier{ctx: ctx, open: open, opts: *cmp.Or(opts, new(VerifyOptions))}
 	v.opts.Workers = ring.Workers(v.opts.Workers)
 	err := v.verify(src, size, identities)
 	slices.SortStableFunc(v.rep.Findings, func(f, g Finding) int { return cmp.Compare(order(f.Suffix), order(g.Suffix)) })
@@ -98,7 +104,9 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 	}
 	noKey, isNoKey := errors.AsType[*stream.NoKeyError](err)
 	if err == nil {
-		v.set, err = openRoot(v.ctx, src, size, identities, v.opts.Head)
+		if v.set, err = openRoot(v.ctx, src, size, identities, v.opts.Head); err == nil {
+			v.rep.Coding = v.set.Coding
+		}
 	}
 	v.add("", rep, err)
 	switch {
@@ -122,11 +130,7 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 		v.opts.Opened(v.set.Size())
 	}
 	v.volumes()
-	if v.err == nil {
-		for _, c := range format.SetClauses { // which no part has failed
-			v.rep.worse(c, stream.Passed)
-		}
-	}
+	v.rep.checked = v.err == nil
 	return v.err
 }
 
@@ -198,9 +202,6 @@ func (v *verifier) add(suffix string, rep *stream.Report, err error) {
 		v.rep.Size += rep.Size
 		v.rep.Authentic += rep.Authentic
 		v.rep.Failed += rep.Failed
-		for _, o := range rep.Outcomes() {
-			v.rep.worse(o.Clause, o.Result)
-		}
 	}
 	f, ok := findingOf(err)
 	switch {
@@ -211,6 +212,5 @@ func (v *verifier) add(suffix string, rep *stream.Report, err error) {
 	}
 	for _, f := range found[:min(len(found), maxFindings-len(v.rep.Findings))] {
 		v.rep.Findings = append(v.rep.Findings, Finding{suffix, f})
-		v.rep.worse(f.Clause, stream.Failed)
 	}
 }

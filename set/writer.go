@@ -59,7 +59,7 @@ type Writer struct {
 // makes it durable. When ctx ends, the Writer fails with its cause.
 //
 // Its errors are those of [stream.NewWriter], of create and of opts.Record, and a
-// [*LimitError].
+// [*stream.LimitError].
 func NewWriter(ctx context.Context, create Creator, recipients []stream.Recipient, opts *WriterOptions) (*Writer, error) {
 	r := newRoot(opts.VolumeSize, coding(opts.Level))
 	defer clear(r.Secret[:])
@@ -179,7 +179,7 @@ func (w *Writer) begin() error {
 	case w.set.Ended():
 		return w.fail(errors.New("the set has its last volume"))
 	case i == MaxVolumes: // SET-24
-		return w.fail(&LimitError{format.SET24, fmt.Sprintf("more than %d volumes of %d bytes", MaxVolumes, w.set.VolumeSize)})
+		return w.fail(&stream.LimitError{Clause: format.SET24, Reason: fmt.Sprintf("more than %d volumes of %d bytes", MaxVolumes, w.set.VolumeSize)})
 	}
 	suffix := VolumeSuffix(i)
 	part, err := w.create(w.ctx, suffix)
@@ -307,16 +307,3 @@ func (w *Writer) fail(err error) error {
 }
 
 func (w *Writer) failed() error { return w.fail(nil) }
-
-// WriteIndex makes the index of a set whose volumes are all there, in place of a lost one.
-// It fails if u.Ended() is false.
-func WriteIndex(ctx context.Context, create Creator, u *Unfinished, opts *WriterOptions) error {
-	if !u.Ended() {
-		return errors.New("the set has no last volume")
-	}
-	w, err := Resume(ctx, create, u, opts)
-	if err != nil {
-		return err
-	}
-	return w.Close()
-}

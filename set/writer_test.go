@@ -258,7 +258,7 @@ func TestTooManyVolumes(t *testing.T) {
 		}
 	}
 	for _, v := range []int64{0, -VolumeUnit, VolumeUnit + 1, MaxVolumeSize + VolumeUnit} {
-		if _, err := NewWriter(context.Background(), newStore().Create, to, &WriterOptions{VolumeSize: v}); !errors.As(err, new(*LimitError)) {
+		if _, err := NewWriter(context.Background(), newStore().Create, to, &WriterOptions{VolumeSize: v}); !errors.As(err, new(*stream.LimitError)) {
 			t.Errorf("V = %d: %v", v, err)
 		}
 	}
@@ -274,7 +274,7 @@ func TestTooManyVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := w.ReadFrom(bytes.NewReader(data(1, VolumeUnit+1)))
-	if e, ok := errors.AsType[*LimitError](err); !ok || e.Clause != format.SET24 || n != VolumeUnit {
+	if e, ok := errors.AsType[*stream.LimitError](err); !ok || e.Clause != format.SET24 || n != VolumeUnit {
 		t.Errorf("%d bytes are taken, %v", n, err)
 	}
 	if err := w.Close(); err == nil || len(s.parts) != 1 || s.parts[IndexSuffix] != nil {
@@ -337,7 +337,7 @@ func TestSalvage(t *testing.T) {
 		harm(s)
 		src, rootSize := s.root()
 		var b bytes.Buffer
-		got, err := Salvage(context.Background(), &b, src, rootSize, s.Open, []stream.Identity{identity()}, &SalvageOptions{Workers: 1})
+		got, err := Salvage(context.Background(), &b, src, rootSize, s.Open, []stream.Identity{identity()}, &stream.SalvageOptions{ReaderOptions: stream.ReaderOptions{Workers: 1}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,27 +80,13 @@ type setRun struct {
 	journal *storage.Journal // nil if the source cannot be read again
 }
 
-// create creates a part of the set.
+// create creates a part of the set, which is removed if the run ends before it is complete.
 func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
 	p, err := r.files.Create(r.root+suffix, storage.Options{NoSync: r.flags.noSync, Mode: r.out.plan.mode})
 	if err != nil {
 		return nil, err
 	}
-	return &leftPart{p, r.left.Add(p.Abort)}, nil
-}
-
-// A leftPart is a part that is removed if the run ends early.
-type leftPart struct {
-	*storage.Pending
-	done func()
-}
-
-func (p *leftPart) Commit() error {
-	err := p.Pending.Commit()
-	if err == nil {
-		p.done()
-	}
-	return err
+	return &output{Pending: p, done: r.left.Add(p.Abort)}, nil
 }
 
 // encryptSet makes a set, or goes on with one.
@@ -197,28 +184,21 @@ func journalName(root string) string {
 	return root + journalSuffix
 }
 
-// A begunSet is the first line of a journal: what the set is, and of what. The others are
-// set.Volume. It opens nothing.
+// A begunSet is the first line of a journal: what the set is, and of what. It opens nothing.
 type begunSet struct {
-	Bulla      string        `json:"bulla_version"`
-	Source     safetext.Name `json:"source"`
-	Size       int64         `json:"source_bytes"`
-	Time       time.Time     `json:"source_time"`
-	Set        []byte        `json:"set"`
-	MACKey     []byte        `json:"index_key"`
-	Public     string        `json:"public"`
-	Coding     format.Coding `json:"coding"`
-	VolumeSize int64         `json:"volume_size"`
-	Suite      format.Suite  `json:"suite"`
+	Bulla  string          `json:"bulla_version"`
+	Source safetext.Name   `json:"source"`
+	Size   int64           `json:"source_bytes"`
+	Time   time.Time       `json:"source_time"`
+	Suite  format.Suite    `json:"suite"`
+	Set    *set.Unfinished `json:"set"`
 }
 
 // A volumeLine is about a volume that is whole, and perhaps has its name. A later line about
 // the same volume counts: the one before did not get it.
 type volumeLine struct {
-	Number   int    `json:"volume"`
-	Identity []byte `json:"identity"`
-	Size     int64  `json:"size"`
-	Content  int64  `json:"content"`
+	Number int
+	set.Volume
 }
 
 // record adds what is new to the journal, before it gets its name.
@@ -226,20 +206,13 @@ func (r *setRun) record(u *set.Unfinished) error {
 	if r.journal == nil {
 		return nil
 	}
-	if len(u.Volumes) == 0 {
-		return r.append(begunSet{buildVersion(), r.in.given, r.in.size, r.in.Info().ModTime().UTC(), u.ID[:], u.MACKey[:], u.Public, u.Coding, u.VolumeSize, r.opts.Suite})
+	begun := *u
+	begun.Volumes = nil
+	var line any = begunSet{buildVersion(), r.in.given, r.in.size, r.in.Info().ModTime().UTC(), r.opts.Suite, &begun}
+	if n := len(u.Volumes) - 1; n >= 0 {
+		line = volumeLine{n, u.Volumes[n]}
 	}
-	n := len(u.Volumes) - 1
-	v := &u.Volumes[n]
-	return r.append(volumeLine{n, v.Identity[:], v.Size, v.Content})
-}
-
-func (r *setRun) append(line any) error {
-	b, err := json.Marshal(line)
-	if err != nil {
-		return err
-	}
-	return r.journal.Append(b)
+	return r.journal.Append([]byte(encodeJSON(line)))
 }
 
 // begun opens the journal, and returns how far the set has come; nil if it is to be begun.
@@ -283,25 +256,25 @@ func alreadyWhole(name string) error {
 // read reads the journal, which must be of this source and these flags.
 func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error) {
 	var b begunSet
-	if err := json.Unmarshal(lines[0], &b); err != nil || len(b.Set) != format.SetIDSize || len(b.MACKey) != len(set.Unfinished{}.MACKey) {
+	err := json.Unmarshal(lines[0], &b)
+	for _, line := range lines[1:] {
+		var v volumeLine
+		if err = cmp.Or(err, json.Unmarshal(line, &v)); err != nil || b.Set == nil || v.Number < 0 || v.Number > len(b.Set.Volumes) {
+			b.Set = nil
+			break
+		}
+		b.Set.Volumes = append(b.Set.Volumes[:v.Number], v.Volume)
+	}
+	switch {
+	case err != nil || b.Set == nil:
 		return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
-	}
-	if b.Size != r.in.size || !b.Time.Equal(r.in.Info().ModTime()) {
+	case b.Size != r.in.size || !b.Time.Equal(r.in.Info().ModTime()):
 		return nil, refuse("remove "+r.out.name+" and its parts, and begin again", "%s has changed since the set was begun", r.in.name)
-	}
-	if b.VolumeSize != volumeSize || (b.Coding == format.Zstd) != (r.opts.Level > 0) {
+	case b.Set.VolumeSize != volumeSize || (b.Set.Coding == format.Zstd) != (r.opts.Level > 0):
 		return nil, usage("give the same --volume-size and -z as before", "%s was begun with other flags", r.out.name)
 	}
 	r.opts.Suite = b.Suite
-	u := &set.Unfinished{ID: format.SetID(b.Set), MACKey: [32]byte(b.MACKey), Public: b.Public, Coding: b.Coding, VolumeSize: b.VolumeSize}
-	for _, line := range lines[1:] {
-		var v volumeLine
-		if err := json.Unmarshal(line, &v); err != nil || len(v.Identity) != format.IdentitySize || v.Number < 0 || v.Number > len(u.Volumes) {
-			return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
-		}
-		u.Volumes = append(u.Volumes[:v.Number], set.Volume{Identity: [format.IdentitySize]byte(v.Identity), Size: v.Size, Content: v.Content})
-	}
-	return u, nil
+	return b.Set, nil
 }
 
 // recover does without a journal, with a key: what the volumes hold is compared with the

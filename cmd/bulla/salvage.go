@@ -198,7 +198,7 @@ func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities,
 		return nil, nil, err
 	}
 	bar = a.startProgress(&s.workFlags, in.name, -1, s.opts.Done, out)
-	found, err = set.Salvage(ctx, out.writer(), in.At(), in.size, open, ids.all, &set.SalvageOptions{Workers: s.opts.Workers, Head: s.opts.Head, Done: s.opts.Done, Uncertain: s.opts.Uncertain})
+	found, err = set.Salvage(ctx, out.writer(), in.At(), in.size, open, ids.all, &s.opts)
 	return found, bar, err
 }
 

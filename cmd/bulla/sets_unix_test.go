@@ -130,7 +130,7 @@ func TestSetJournal(t *testing.T) {
 	}
 	write(append([]byte("{"), journal...))
 	run(exitRefused, "damaged", "--volume-size", "3M")
-	write(append(bytes.Clone(journal), "{}\n"...))
+	write(append(bytes.Clone(journal), "[]\n"...))
 	run(exitRefused, "damaged", "--volume-size", "3M")
 	write(journal)
 	os.Chmod(at("s.bulla.unfinished"), 0o644)

@@ -81,9 +81,6 @@ func (g *Granted) Size() int64 { return int64(g.header.Size) }
 // [ReaderAt.Warnings]. A holder cannot judge those of the target.
 func (g *Granted) Warnings() []format.Finding { return g.warnings }
 
-// InSet reports whether the target is a set.
-func (g *Granted) InSet() bool { return g.header.VolumeSize > 0 }
-
 // Ranges returns what is granted of the target's plaintext, in order. Ranges that touch are
 // one.
 func (g *Granted) Ranges() (all []Range) {

@@ -38,6 +38,8 @@ func cases(place string) []pair {
 		{place + "/parity create vs par2", "bulla parity create -q --no-sync -o out in.bulla", "rm -f x.*par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null", "par2", 5, ""},
 		{place + "/repair vs par2", "bulla repair -q --no-sync --parity-file in.parity -o out hole.bulla", "cp hole.bulla par2/in.bulla && par2 repair -q -q par2/x.par2 >/dev/null", "par2", 5, ""},
 		{place + "/scrub vs cat", "bulla scrub -q --parity-file in.parity in.bulla", "cat in.bulla >/dev/null", "cat", 0, ""},
+		{place + "/set vs file, encrypt", "bulla encrypt -q --no-sync --volume-size 64M -R key.pub -o out in", "bulla encrypt -q --no-sync -R key.pub -o out in", "cat", 0.97, ""},
+		{place + "/set vs file, decrypt", "bulla decrypt -q --no-sync -i key -o out in.set", "bulla decrypt -q --no-sync -i key -o out in.bulla", "cat", 0.97, ""},
 		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
 		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
 		{place + "/decompress vs zstd -d", "bulla decrypt -q -i key -o - src.bulla >/dev/null", "zstd -q -d -c src.zst >/dev/null", "zstd", 2.0, "src.tar"},
@@ -72,6 +74,7 @@ func prepare(dir string, n int64) error {
 		"bulla encrypt -q -z -R key.pub -o src.bulla src.tar",
 	}
 	lines = append(lines,
+		"bulla encrypt -q --volume-size 64M -R key.pub -o in.set in",
 		"bulla parity create -q --no-sync -o in.parity in.bulla",
 		"cp in.bulla hole.bulla && dd if=/dev/zero of=hole.bulla conv=notrunc bs=64K seek=100 count=50 status=none")
 	if _, err := exec.LookPath("par2"); err == nil {

@@ -35,17 +35,17 @@ type Report struct {
 	Size      int64          // of all containers that were looked at, in bytes
 	Authentic int64          // chunks of all parts that opened
 	Failed    int64          // and that did not
-	Coding    format.Coding  // of the volumes, if the root was opened
 	Findings  []Finding      // the root's, the index's, then those of the volumes in their order
 
-	checked bool // everything was looked at
+	compressed bool // the volumes are
+	checked    bool // everything was looked at
 }
 
 // Outcomes says of each clause that a part or a set can break how it came out for all parts:
 // see [stream.Report.Outcomes].
 func (r *Report) Outcomes() (all []stream.Outcome) {
 	for _, o := range r.Root.Outcomes() {
-		if o.Result == stream.NotApplicable && strings.HasPrefix(string(o.Clause), "ZSTD-") && r.Coding == format.Zstd {
+		if o.Result == stream.NotApplicable && strings.HasPrefix(string(o.Clause), "ZSTD-") && r.compressed {
 			o.Result = stream.Passed
 		}
 		all = append(all, o)
@@ -105,7 +105,7 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 	noKey, isNoKey := errors.AsType[*stream.NoKeyError](err)
 	if err == nil {
 		if v.set, err = openRoot(v.ctx, src, size, identities, v.opts.Head); err == nil {
-			v.rep.Coding = v.set.Coding
+			v.rep.compressed = v.set.Coding == format.Zstd
 		}
 	}
 	v.add("", rep, err)

@@ -165,6 +165,9 @@ func (a *app) encrypt(cmd *cobra.Command, e *encryptFlags, args []string) error 
 	flags.force = flags.force || e.resume // the root is there, and stays
 	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true, size: in.size + in.size>>11,
 		byDefault: in.named(func(path string) (string, error) { return path + containerSuffix, nil })})
+	if volumeSize > 0 && errors.Is(err, storage.Exists) {
+		err = withHint(err, "-o names another set; --resume continues one that is not whole")
+	}
 	if err != nil {
 		return err
 	}

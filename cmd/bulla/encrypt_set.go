@@ -83,6 +83,9 @@ type setRun struct {
 // create creates a part of the set, which is removed if the run ends before it is complete.
 func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
 	p, err := r.files.Create(r.root+suffix, storage.Options{NoSync: r.flags.noSync, Mode: r.out.plan.mode})
+	if errors.Is(err, storage.Exists) {
+		err = withHint(err, "move it away")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,11 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 		return usage("name the root with -o FILE", "a set is several files, and cannot be written to %s", out.name)
 	}
 	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name()}
+	for _, suffix := range []string{set.IndexSuffix, set.VolumeSuffix(0)} {
+		if !r.there(ctx, "") && r.there(ctx, suffix) { // or it would be found out at the end
+			return refuse("move it away, or name another set with -o", "%s exists", out.name+suffix)
+		}
+	}
 	var u *set.Unfinished
 	var err error
 	if in.regular && from == nil {
@@ -217,35 +225,64 @@ func (r *setRun) record(u *set.Unfinished) error {
 
 // begun opens the journal, and returns how far the set has come; nil if it is to be begun.
 func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished, err error) {
-	there := func(suffix string) bool {
-		f, err := r.parts(r.root)(ctx, suffix)
-		if err == nil {
-			f.Close()
-		}
-		return err == nil
-	}
 	j, lines, err := r.files.Journal(journalName(r.root))
 	if err != nil {
 		return nil, err
 	}
 	r.journal = j
-	switch {
-	case !there(""): // whatever the journal says
+	if !r.there(ctx, "") { // whatever the journal says
 		return nil, j.Reset()
+	}
+	indexed, err := r.indexed(ctx)
+	switch {
+	case err != nil:
 	case len(lines) > 0:
 		u, err = r.read(lines, volumeSize)
 		if err == nil {
 			err = u.Check(ctx, r.parts(r.root))
 		}
-		if err == nil && there(set.IndexSuffix) { // all that was left to do is to remove the journal
+		if err == nil && indexed { // all that was left to do is to remove the journal
 			err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
 		}
-	case there(set.IndexSuffix):
+	case indexed:
 		err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
 	default:
 		u, err = r.recover(ctx)
 	}
 	return u, about(r.out.name, err)
+}
+
+func (r *setRun) there(ctx context.Context, suffix string) bool {
+	f, err := r.parts(r.root)(ctx, suffix)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
+// indexed reports whether the set has its index. It fails if another file has that name.
+func (r *setRun) indexed(ctx context.Context) (bool, error) {
+	if !r.there(ctx, set.IndexSuffix) {
+		return false, nil
+	}
+	index := r.part(ctx, set.IndexSuffix)
+	if index.Role != format.RoleIndex || index.Set != r.part(ctx, "").Set {
+		return false, refuse("move it away, and run this again", "%s is in the way: it is not the index of this set, or damaged", r.out.name+set.IndexSuffix)
+	}
+	return true, nil
+}
+
+// part is what a part of the set says that it is.
+func (r *setRun) part(ctx context.Context, suffix string) (p format.Part) {
+	f, err := r.parts(r.root)(ctx, suffix)
+	if err != nil {
+		return p
+	}
+	defer f.Close()
+	if h, err := format.Check(f, f.Size()).Newest(nil); err == nil {
+		p = h.Part
+	}
+	return p
 }
 
 // alreadyWhole refuses to continue a set that is whole.

@@ -26,6 +26,8 @@ const (
 	hintCopy          = "get another copy of the file"
 	hintAgain         = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer         = "a newer bulla may know it; bulla version says which this is"
+	hintParts         = "put all parts beside the root; a set without an index is unfinished: bulla encrypt --resume continues it"
+	hintNotSigned     = "it is not what was signed, or not by whom you allow: do not use it"
 	hintFileItself    = "name the file itself, as a path"
 	hintKeyPassphrase = "that was the passphrase of the key, not of the file; try again"
 	hintPassphrase    = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
@@ -81,7 +83,7 @@ func explainContainer(name string, err error) *failure {
 		return explainParse(name, e)
 	}
 	if e, ok := errors.AsType[*origin.Error](err); ok {
-		f := &failure{what: fmt.Sprintf("%s: %s [%s]", name, e.Reason, e.Clause), hint: "it is not what was signed, or not by whom you allow: do not use it", exit: exitBad}
+		f := &failure{what: fmt.Sprintf("%s: %s [%s]", name, e.Reason, e.Clause), hint: hintNotSigned, exit: exitBad}
 		if errors.Is(e, format.ErrUnsupported) {
 			f.hint, f.exit = hintNewer, exitUnsupported
 		}
@@ -159,7 +161,7 @@ func explainParse(name string, e *format.ParseError) *failure {
 	}
 	if e.Clause == format.SET1 {
 		return &failure{what: name + " is missing: it is a part of a set", exit: exitBad,
-			hint: "put all parts beside the root; a set without an index is unfinished: bulla encrypt --resume continues it"}
+			hint: hintParts}
 	}
 	switch e.Kind {
 	case format.ErrTruncated:

@@ -175,7 +175,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		src, err = a.openHeadSource(file, r.head)
 	}
 	if err != nil {
-		if f := explain(err); f.exit == exitUsage {
+		if f := explain(err); f.exit == exitUsage && f.hint != roleHints[format.RoleVolume] && f.hint != roleHints[format.RoleIndex] {
 			return withHint(f, hintFileItself)
 		}
 		return err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/set"
 	"bulla/stream"
 )
@@ -85,6 +87,9 @@ func (a *app) partsOf(in *input) (set.Opener, error) {
 
 func (a *app) parts(root string) set.Opener {
 	return func(_ context.Context, suffix string) (set.File, error) {
+		if isPipe(root + suffix) {
+			return nil, usage("put the part itself beside the root", "%s is a pipe", safetext.Printable(root+suffix))
+		}
 		b, err := a.files.Open(root + suffix)
 		if err != nil {
 			return nil, err
@@ -95,6 +100,13 @@ func (a *app) parts(root string) set.Opener {
 		}
 		return part{b.At(), b, b.Size()}, nil
 	}
+}
+
+// isPipe reports whether a file that nobody named is a named pipe: to open it could
+// take for ever.
+func isPipe(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.Mode()&fs.ModeNamedPipe != 0
 }
 
 // A part is a file of a set.

@@ -4,10 +4,12 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,6 +123,14 @@ func TestSetJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(at("s.bulla.index"), plain[:100], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(exitRefused, "s.bulla.index is in the way", "--volume-size", "3M")
+	if after, err := os.ReadFile(at("s.bulla.unfinished")); err != nil || !bytes.Equal(after, journal) {
+		t.Errorf("the journal is gone or changed: %v", err)
+	}
+	os.Remove(at("s.bulla.index"))
 	run(exitUsage, "other flags", "--volume-size", "5M")
 	run(exitUsage, "other flags", "--volume-size", "3M", "-z")
 	later := time.Now().Add(time.Hour)
@@ -134,7 +144,7 @@ func TestSetJournal(t *testing.T) {
 	run(exitRefused, "damaged", "--volume-size", "3M")
 	write(journal)
 	os.Chmod(at("s.bulla.unfinished"), 0o644)
-	run(exitRefused, "in the way", "--volume-size", "3M")
+	run(exitRefused, "s.bulla.unfinished is in the way: it is not a regular file of yours that others cannot read", "--volume-size", "3M")
 	os.Chmod(at("s.bulla.unfinished"), 0o600)
 
 	// Another set's volume, and one that is gone.
@@ -158,5 +168,32 @@ func TestSetJournal(t *testing.T) {
 	}
 	if exists(at("s.bulla.unfinished")) {
 		t.Error("the journal is left")
+	}
+}
+
+// A named pipe in the place of a part, or of a signature, is refused at once: nobody
+// named it, and nobody may ever write to it.
+func TestPipeForPart(t *testing.T) {
+	dir := workDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(at("plain"), []byte("abc"), 0o600), os.WriteFile(at("allowed"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := runIn(t, dir, "encrypt", "--volume-size", "3M", "-o", at("s.bulla"), at("plain")); code != 0 {
+		t.Fatal(errs)
+	}
+	for part, command := range map[string][]string{".000000": {"decrypt", "-o", at("out")}, set.IndexSuffix: {"verify"}, signatureSuffix: {"verify", "--signed-by", at("allowed")}} {
+		os.Rename(at("s.bulla"+part), at("kept"))
+		if err := syscall.Mkfifo(at("s.bulla"+part), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := start(t, dir, nil, append(command, at("s.bulla"))...)
+		late := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
+		if code := c.code(); code != exitUsage || !strings.Contains(c.errs.String(), "s.bulla"+part+" is a pipe") {
+			t.Errorf("%s: exit code %d: %s", part, code, c.errs.String())
+		}
+		late.Stop()
+		os.Remove(at("s.bulla" + part))
+		os.Rename(at("kept"), at("s.bulla"+part))
 	}
 }

@@ -268,6 +268,9 @@ func (a *app) claimOf(in *input) *claim {
 	if in.path == "" {
 		return nil
 	}
+	if isPipe(in.path + signatureSuffix) {
+		return nil
+	}
 	b, err := a.files.Open(in.path + signatureSuffix)
 	if err != nil {
 		return nil
@@ -345,7 +348,9 @@ func (f *signerFlags) read(a *app, in *input) error {
 		if in.path == "" {
 			return usage("name the signature with --signature FILE", "%s has no name that a signature could be found by", in.name)
 		}
-		name = in.path + signatureSuffix
+		if name = in.path + signatureSuffix; isPipe(name) {
+			return usage("name the signature with --signature FILE", "%s is a pipe", safetext.Printable(name))
+		}
 	}
 	sig, err := a.openFor(name, "the signature")
 	if errors.Is(err, os.ErrNotExist) {

@@ -15,6 +15,7 @@ import (
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/origin"
 	"bulla/set"
 	"bulla/spec"
 	"bulla/stream"
@@ -334,6 +335,9 @@ func (a *app) judge(v *verifyFlags, ids *identities, in *input, d *verdict, err 
 		if v.lost != nil {
 			f.what, f.hint = "no key to open "+in.name+" with: "+v.lost.what, v.lost.hint
 		}
+		if r := in.role(); r == format.RoleVolume || r == format.RoleIndex {
+			f.hint = roleHints[r]
+		}
 		f.hint += "; --no-key checks the structure alone"
 		return f
 	}
@@ -352,6 +356,10 @@ func (d *verdict) failure() error {
 	case d.Detached:
 		f.what = d.File.String() + " is a head alone: a detached head, or a file that was cut off after its head"
 		f.hint = "a detached head is checked with its file: bulla verify --head HEAD FILE; it holds no content of its own"
+	case d.breaks(format.SET1):
+		f.hint = hintParts
+	case d.breaks(origin.ORIGIN7), d.breaks(origin.ORIGIN8):
+		f.hint = hintNotSigned
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
 		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + mender(len(d.report.Copies.Usable()) == 0) + " mends"
 	case d.report.Copies.Head == nil && d.report.Copies.Tail == nil && !d.beside:
@@ -360,6 +368,10 @@ func (d *verdict) failure() error {
 		}
 	}
 	return f
+}
+
+func (d *verdict) breaks(c format.Clause) bool {
+	return slices.ContainsFunc(d.Findings, func(f found) bool { return f.Clause == c })
 }
 
 func (d *verdict) violations() int {
@@ -373,9 +385,9 @@ func (d *verdict) violations() int {
 }
 
 // onlyCopies reports whether nothing but a copy of the head is wrong: all that a
-// rewrap mends.
+// rewrap mends. A volume has no rewrap, and may be missing because of its head.
 func (d *verdict) onlyCopies() bool {
-	return !slices.ContainsFunc(d.Findings, func(f found) bool { return !f.Clause.AboutHead() })
+	return !slices.ContainsFunc(d.Findings, func(f found) bool { return f.Part != "" || !f.Clause.AboutHead() })
 }
 
 func (a *app) tell(d *verdict) {

@@ -40,7 +40,7 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 		return nil, nil, err
 	}
 	if !isOursAlone(st) {
-		return nil, nil, &Error{Kind: InTheWay, Name: name, Err: errOther}
+		return nil, nil, &Error{Kind: InTheWay, Name: name, Partial: name, Err: errNotAlone}
 	}
 	all, err := io.ReadAll(f)
 	if err != nil {
@@ -58,6 +58,8 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	}
 	return &Journal{f, name}, lines, syncDir(anywhere{}, filepath.Dir(name))
 }
+
+var errNotAlone = errors.New("it is not a regular file of yours that others cannot read, by one name")
 
 // Append adds a line, and makes it durable.
 func (j *Journal) Append(line []byte) error {

@@ -28,8 +28,13 @@ func cutCalls(t *testing.T, f func(inject string) bool) {
 	for _, call := range calls {
 		for _, what := range []string{"error=EIO", "signal=KILL"} {
 			// Strace counts the calls of every thread by itself: see runFaultyNth.
-			nth := func(n int) bool { return f(fmt.Sprintf("%s:%s:when=%d", call, what, n)) }
-			for n := 1; nth(n) || nth(n) || nth(n); n++ {
+			nth := func(n int) (failed bool) {
+				for try := 0; try < 3 && !failed; try++ {
+					failed = f(fmt.Sprintf("%s:%s:when=%d", call, what, n))
+				}
+				return failed
+			}
+			for n := 1; nth(n); n++ {
 				cut++
 			}
 		}

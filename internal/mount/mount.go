@@ -1,4 +1,4 @@
-//go:build linux || darwin || freebsd
+//go:build (linux && !386 && !arm && !mips && !mipsle) || darwin || freebsd
 
 // Package mount shows the tree in an archive as a file system (FUSE), read-only.
 //

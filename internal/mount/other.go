@@ -1,4 +1,4 @@
-//go:build !linux && !darwin && !freebsd
+//go:build !((linux && !386 && !arm && !mips && !mipsle) || darwin || freebsd)
 
 package mount
 

@@ -69,8 +69,7 @@ func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
 	if err := m.workFlags.check(cmd); err != nil {
 		return err
 	}
-	at, err := os.Open(dir) // what the kernel knows of it without asking does not tell
-	at.Close()
+	_, err := os.ReadDir(dir) // what the kernel knows of it without asking does not tell
 	if errors.Is(err, syscall.ENOTCONN) {
 		return refuse("fusermount3 -u "+safetext.Shell(dir)+" takes it away", "a run of bulla that was killed left a mount at %s", safetext.Name(dir))
 	} else if err != nil {

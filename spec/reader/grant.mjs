@@ -25,7 +25,7 @@ export class GrantReader {
   // grant is a source; find(suffix) returns the target by '', a volume by '.000007', or nothing where there is none.
   // Failures have that with them, or 'grant'.
   constructor(grant, find, identities) {
-    Object.assign(this, { find, targets: new Map(), parts: [] });
+    Object.assign(this, { find, targets: new Map(), containers: new Map(), parts: [] });
     of('grant', () => this.open(grant, identities));
   }
 
@@ -68,8 +68,9 @@ export class GrantReader {
     need(role === (V ? 1 : 0) && number < 131072, 'GRANT-5');
     const [first] = this.parts, before = this.parts.at(-1);
     need(!first || (first.set.equals(set) && first.coding === coding), 'GRANT-5');
-    const other = this.parts.find((p) => p.number === number);
-    need(!other || (other.id.equals(id) && other.size === size && other.content === content), 'GRANT-5');
+    const other = this.containers.get(number) ?? part;
+    need(other.id.equals(id) && other.size === size && other.content === content, 'GRANT-5');
+    this.containers.set(number, part);
 
     const P = size - 2n * BigInt(H), N = P / SEALED + 1n, length = P - 16n * N, place = BigInt(number) * V;
     need(P >= 16n && P % SEALED >= 16n && N <= 2n ** 46n, 'GRANT-6');
@@ -87,7 +88,8 @@ export class GrantReader {
     // What there are keys for are the bytes from keyed to unkeyed.
     const low = ceil(begin, SEGMENT), high = end === length ? ceil(N - 1n, 128n) : end / SEGMENT, keys = low < high;
     const keyed = keys ? low * SEGMENT : end, unkeyed = keys && end < length ? high * SEGMENT : end;
-    const nodes = keys ? [...cover(low, high)].map(([level, i]) => ({ level, i, key: this.take(level ? 64 : 32) })) : [];
+    const nodes = [];
+    for (const [level, i] of cover(low, high)) nodes.push({ level, i, key: this.take(level ? 64 : 32) });
     const final = keys && end === length ? this.take(32) : null;
     const edges = [this.take(Number(keyed - begin)), this.take(Number(end - unkeyed))];
     return { ...part, H: BigInt(H), N, place, from, to, begin, end, keyed, unkeyed, nodes, final, edges };

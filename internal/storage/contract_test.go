@@ -298,8 +298,8 @@ func TestContractWriters(t *testing.T) {
 
 func TestContractStale(t *testing.T) {
 	contract(t, func(t *testing.T, b *backend) {
-		if b.left == "" {
-			t.Skip("nothing to be seen")
+		if b.left == "" { // nothing to be seen
+			return
 		}
 		b.put(b.left, "what a killed run left")
 		if err := b.begin(t, storage.Options{}).Commit(); err != nil {

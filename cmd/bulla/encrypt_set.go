@@ -142,6 +142,9 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 	if err != nil {
 		return err
 	}
+	if r.opts.Level == 0 {
+		r.warnFull(r.out, r.in.size-kept)
+	}
 	bar := r.startProgress(&r.flags.workFlags, r.in.name, r.in.size, r.opts.Done, r.out)
 	n, members := kept, new(archive.Counter)
 	if !w.Ended() {

@@ -147,10 +147,13 @@ func parseHex(dst []byte, s string) error {
 	return err
 }
 
+// ErrName is a name that no statement can have.
+var ErrName = errors.New("origin: a name is 1 to 255 bytes of printable text")
+
 // checkName refuses a name that is empty, long, or not printable.
 func checkName(name string) error {
 	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return errors.New("origin: a name is 1 to 255 bytes of printable text")
+		return ErrName
 	}
 	return nil
 }

@@ -250,7 +250,7 @@ func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished
 	case indexed:
 		err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
 	default:
-		u, err = r.recover(ctx)
+		u, err = r.recover(ctx, volumeSize)
 	}
 	return u, about(r.out.name, err)
 }
@@ -293,6 +293,14 @@ func alreadyWhole(name string) error {
 	return refuse("bulla verify checks it", "%s is a set that is whole: there is nothing to continue", name)
 }
 
+// sameFlags refuses to continue a set with flags that make another.
+func (r *setRun) sameFlags(u *set.Unfinished, volumeSize int64) error {
+	if u.VolumeSize != volumeSize || (u.Coding == format.Zstd) != (r.opts.Level > 0) {
+		return usage("give the same --volume-size and -z as before", "%s was begun with other flags", r.out.name)
+	}
+	return nil
+}
+
 // read reads the journal, which must be of this source and these flags.
 func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error) {
 	var b begunSet
@@ -310,16 +318,14 @@ func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error)
 		return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
 	case b.Size != r.in.size || !b.Time.Equal(r.in.Info().ModTime()):
 		return nil, refuse("remove "+r.out.name+" and its parts, and begin again", "%s has changed since the set was begun", r.in.name)
-	case b.Set.VolumeSize != volumeSize || (b.Set.Coding == format.Zstd) != (r.opts.Level > 0):
-		return nil, usage("give the same --volume-size and -z as before", "%s was begun with other flags", r.out.name)
 	}
 	r.opts.Suite = b.Suite
-	return b.Set, nil
+	return b.Set, r.sameFlags(b.Set, volumeSize)
 }
 
 // recover does without a journal, with a key: what the volumes hold is compared with the
 // source, and the journal is written anew.
-func (r *setRun) recover(ctx context.Context) (*set.Unfinished, error) {
+func (r *setRun) recover(ctx context.Context, volumeSize int64) (*set.Unfinished, error) {
 	ids, err := r.flags.opener.find(true)
 	if err != nil {
 		return nil, err
@@ -332,6 +338,9 @@ func (r *setRun) recover(ctx context.Context) (*set.Unfinished, error) {
 	u, err := set.Recover(ctx, root.At(), root.size, r.parts(r.root), ids.all, &set.RecoverOptions{Content: &same{from: r.in.At()}})
 	if err != nil {
 		return nil, ids.explain(err)
+	}
+	if err := r.sameFlags(u, volumeSize); err != nil {
+		return nil, err
 	}
 	all := u.Volumes
 	for n := range len(all) + 1 {

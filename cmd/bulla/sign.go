@@ -82,7 +82,11 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	if r := format.Check(in.At(), in.size); !r.Valid() {
+	r := format.Check(in.At(), in.size)
+	if err := r.Copies.HeadErr; errors.Is(err, format.ErrNotBulla) && r.Copies.Tail == nil {
+		return about(in.name, err)
+	}
+	if !r.Valid() {
 		return &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
 	}
 	key, err := a.signingKey(cmd.Context(), s.key)
@@ -126,6 +130,9 @@ func (c counted) Read(p []byte) (int, error) {
 // writeSignature signs what was hashed.
 func (a *app) writeSignature(out *output, maker *origin.Maker, label string, key ssh.Signer) (*claim, error) {
 	s, roots, err := maker.Finish(a.now(), label)
+	if errors.Is(err, origin.ErrName) {
+		return nil, usage("give 1 to 255 bytes of printable text", "--label is no name")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func runVector(t *testing.T, v *vectors.Vector) {
 
 	out := filepath.Join(dir, "out")
 	want := exitFor(v.AtRandom())
-	if slices.Contains(lostCopies, v.Name) {
+	if slices.Contains(lostCopies, v.Name) || v.Name == "role_2" { // which is read as the root of a set
 		want = exitBad
 	}
 	if got := runCommand(t, dir, nil, append(args, "-o", out, in)...); got != want {

@@ -140,6 +140,9 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		w, err = set.NewWriter(ctx, r.create, to, so)
 	}
 	if err != nil {
+		if r.journal != nil && !r.there(ctx, "") { // there is nothing to continue
+			r.journal.Remove()
+		}
 		return err
 	}
 	if r.opts.Level == 0 {
@@ -226,6 +229,15 @@ func (r *setRun) record(u *set.Unfinished) error {
 	return r.journal.Append([]byte(encodeJSON(line)))
 }
 
+// there reports whether a part of the set is there.
+func (r *setRun) there(ctx context.Context, suffix string) bool {
+	f, err := r.parts(r.root)(ctx, suffix)
+	if err == nil {
+		f.Close()
+	}
+	return err == nil
+}
+
 // begun opens the journal, and returns how far the set has come; nil if it is to be begun.
 func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished, err error) {
 	j, lines, err := r.files.Journal(journalName(r.root))
@@ -253,14 +265,6 @@ func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished
 		u, err = r.recover(ctx, volumeSize)
 	}
 	return u, about(r.out.name, err)
-}
-
-func (r *setRun) there(ctx context.Context, suffix string) bool {
-	f, err := r.parts(r.root)(ctx, suffix)
-	if err == nil {
-		f.Close()
-	}
-	return err == nil
 }
 
 // indexed reports whether the set has its index. It fails if another file has that name.

@@ -83,7 +83,7 @@ type setRun struct {
 // create creates a part of the set, which is removed if the run ends before it is complete.
 func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
 	p, err := r.files.Create(r.root+suffix, storage.Options{NoSync: r.flags.noSync, Mode: r.out.plan.mode})
-	if errors.Is(err, storage.Exists) {
+	if errors.Is(err, storage.Exists) || errors.Is(err, storage.Dangling) || errors.Is(err, storage.IsDirectory) {
 		err = withHint(err, "move it away")
 	}
 	if err != nil {

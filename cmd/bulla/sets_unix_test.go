@@ -109,7 +109,7 @@ func TestSetJournal(t *testing.T) {
 	if err := os.Mkdir(at("s.bulla.000002"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	run(exitUsage, "is a directory", "--volume-size", "3M")
+	run(exitUsage, "is a directory\nbulla: hint: move it away; the whole volumes are kept", "--volume-size", "3M")
 	os.Remove(at("s.bulla.000002"))
 	journal, err := os.ReadFile(at("s.bulla.unfinished"))
 	if err != nil {

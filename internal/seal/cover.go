@@ -35,13 +35,20 @@ func secretSize(level int) int {
 	return nodeSize
 }
 
-// CoverSize returns how many bytes the cover of the segments first to end-1 takes.
+// CoverSize returns how many bytes the cover of the segments first to end-1 takes. It
+// does not take longer for more segments: a grant may claim any number.
 func CoverSize(first, end int64) (n int64) {
+	if from, to := (first+topWidth-1)/topWidth, end/topWidth; from < to {
+		return CoverSize(first, from*topWidth) + (to-from)*nodeSize + CoverSize(to*topWidth, end)
+	}
 	for level := range cover(first, end) {
 		n += int64(secretSize(level))
 	}
 	return n
 }
+
+// topWidth is how many segments are below a node of the highest level, which is 2.
+const topWidth = fanOut * fanOut
 
 // AppendCover appends the secrets of the cover of the segments first to end-1 to b.
 // Whoever has them has all chunks of these segments, but for the container's last.

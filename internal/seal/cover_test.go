@@ -85,6 +85,9 @@ func TestCover(t *testing.T) {
 	if n := CoverSize(0, 1<<17); n != 128*nodeSize {
 		t.Errorf("%d bytes of keys for 1 TiB", n)
 	}
+	if n := CoverSize(1023, 1<<60+1); n != keySize+(1<<50-1)*nodeSize+keySize { // at once
+		t.Errorf("%d bytes of keys for 2^60 segments", n)
+	}
 }
 
 // A grant has the final key that it was given, and none of its own.

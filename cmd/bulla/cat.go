@@ -20,32 +20,8 @@ type catFlags struct {
 func catCommand(a *app) *cobra.Command {
 	c := &catFlags{}
 	cmd := &cobra.Command{
-		Use:   "cat FILE[::MEMBER]",
-		Short: "Write a part of a file, or a member of an archive in it",
-		Long: `Decrypt FILE, or ranges of it, to standard output. Only the parts that this takes
-are read, in pieces of 64 KiB. FILE::MEMBER is one member of the tar or zip in
-FILE. FILE is opened with -i, -p, --kek, or the default identity.
-
-A range is one of
-
-  OFFSET+LENGTH   LENGTH bytes from OFFSET on; -OFFSET counts back from the end
-  FIRST-LAST      from byte FIRST to byte LAST, LAST included, as in HTTP
-  FIRST-          from byte FIRST to the end
-  -LENGTH         the last LENGTH bytes
-
-Bytes count from zero. Numbers may have a unit: K, M, G, T, P or E, or KiB and so
-on, powers of 1024. Several ranges are written in the order given. A range past
-the end is cut short.
-
-With -g, cat writes what the grant gives, unless a range in it is named.
-
-Of several members of one name the last counts, as in an extraction. To find it,
-all headers of a tar are read; --first stops at the first.`,
-		Example: `  bulla cat --range 10G+1M disk.img.bulla | xxd
-  bulla cat --range -512 --range 0-511 disk.img.bulla
-  bulla cat backup.tar.bulla::etc/fstab
-  bulla cat --first huge.tar.bulla::etc/fstab     stop at the first of that name
-  bulla cat backup.tar.bulla | tar x                 or all of it`,
+		Use:               "cat FILE[::MEMBER]",
+		Short:             "Write a part of a file, or a member of an archive in it",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.cat(cmd, c, args[0]) },

@@ -18,14 +18,8 @@ func completionCommand(a *app) *cobra.Command {
 	}
 	names := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
-		Use:   "completion SHELL",
-		Short: "Print a completion script for a shell",
-		Long: `Print a script that makes SHELL complete bulla's verbs, flags and file names when
-you press Tab. SHELL is bash, zsh, fish or powershell.`,
-		Example: `  bulla completion bash > ~/.local/share/bash-completion/completions/bulla
-  bulla completion zsh > ~/.zfunc/_bulla      with fpath+=(~/.zfunc) in ~/.zshrc
-  bulla completion fish > ~/.config/fish/completions/bulla.fish
-  bulla completion powershell | Out-String | Invoke-Expression`,
+		Use:       "completion SHELL",
+		Short:     "Print a completion script for a shell",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {

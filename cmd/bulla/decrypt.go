@@ -31,25 +31,8 @@ type decryptFlags struct {
 func decryptCommand(a *app) *cobra.Command {
 	d := &decryptFlags{}
 	cmd := &cobra.Command{
-		Use:   "decrypt [FILE.bulla]",
-		Short: "Decrypt a file or a stream",
-		Long: `Decrypt FILE.bulla to FILE, or standard input to standard output.
-
-You need an identity, the secret half of a public key (-i), a passphrase (-p) or a
-symmetric key (--kek). Without these flags, bulla uses identity.txt, which bulla
-keygen --default makes, and asks for a passphrase if the file has one.
-
-An output file appears only when it is complete and authentic. Long runs of zeros
-become holes in it. A stream gets what is authentic as it comes: if bulla fails, discard what came. In a shell,
-set -o pipefail.
-
---resume continues a run that was killed, interrupted or out of space: rerun the
-same command. What is there of the output is compared with FILE.bulla, and kept as
-far as it is right.`,
-		Example: `  bulla decrypt backup.tar.bulla                    makes backup.tar
-  bulla decrypt -i key.txt -o /tmp/b.tar backup.tar.bulla
-  ssh host cat backup.tar.bulla | bulla decrypt -i key.txt | tar x
-  bulla decrypt -p -o - letter.txt.bulla | less`,
+		Use:               "decrypt [FILE.bulla]",
+		Short:             "Decrypt a file or a stream",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -29,22 +29,6 @@ func diffCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff FILE DIR",
 		Short: "Check that an archive in a file holds what is in a directory",
-		Long: `Compare the tar or zip in FILE with the files below DIR, without extracting it:
-type, size, permissions, times and what links lead to; with --content also the
-data. Each path that differs is a line:
-
-  missing     it is in DIR, and not in the archive
-  added       it is in the archive, and not in DIR
-  changed     it is in both; what differs follows
-  unreadable  it cannot be read in DIR
-
-The exit code is 0 if there is no such path, and 10 if there is one.
-
-Files may come, go and change meanwhile. Owners, sockets and the times of
-symbolic links are not compared.`,
-		Example: `  bulla diff backup.tar.bulla /srv/photos
-  bulla diff --content --ignore '*.tmp' --ignore cache/thumbs home.tar.bulla ~
-  bulla diff --strip-components 1 photos.tar.bulla photos   of: tar c photos`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usage("for example: bulla diff backup.tar.bulla DIR", "diff takes the name of a file, and of a directory to compare it with")

@@ -46,32 +46,6 @@ func encryptCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "encrypt [FILE | --from-command -- COMMAND...]",
 		Short: "Encrypt a file or a stream",
-		Long: `Encrypt FILE to FILE.bulla, or standard input to standard output.
-
-Recipients are those who can open the file later: public keys (-r, -R), a
-passphrase (-p) or a symmetric key (--kek). Any one of them opens it. Without
-these flags, the file is encrypted to recipients.txt, which bulla keygen --default
-makes.
-
---volume-size makes a set: FILE.bulla, volumes of at most that size beside it, and
-an index. Name FILE.bulla where you would name a file. If the run ends early,
---resume continues after the last whole volume, if FILE is still the same.
-
-The output gets its name only when it is complete and safe on the disk; until then
-it is called .NAME.partial. FILE stays as it is.
-
---from-command encrypts the output of COMMAND, and makes a file only if COMMAND
-ends with exit code 0. In a pipe, a command that fails looks like one that is done.
-
---verify reads the output back from the disk and authenticates it before it gets
-its name; this waits for the disk even with --no-sync.`,
-		Example: `  bulla encrypt backup.tar                          makes backup.tar.bulla
-  bulla encrypt -R team.txt -o /mnt/b.bulla backup.tar
-  bulla encrypt -p letter.odt                       asks for a passphrase
-  bulla encrypt -z logs.tar                         compresses it first
-  bulla encrypt --volume-size 4G disk.img           makes volumes of 4 GiB
-  tar c photos | bulla encrypt -r age1pq1... > photos.tar.bulla
-  bulla encrypt -o shop.sql.bulla --from-command -- pg_dump shop`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if e.fromCommand {
 				return checkProducer(cmd, args)

@@ -19,18 +19,6 @@ func entropyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "entropy [VERB]",
 		Short: "Show the sources of randomness for new keys",
-		Long: `Show every source that new keys can draw on: whether it takes part, why not, and how
-to change that. One draw is made as a test, and discarded.
-
-The operating system's generator is in every key and cannot be left out. The other
-sources are mixed in and can only add to it: a key is never easier to guess than the
-operating system's bytes, and if these should be weak, one sound source is enough.
---entropy and --require choose sources, as for encrypt and keygen.`,
-		Example: `  bulla entropy
-  bulla entropy --json
-  bulla entropy --require tpm -q || echo no TPM
-  bulla entropy test --histogram
-  bulla entropy read 1M | ent`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage(orElse(didYouMean(args[0], []string{"test", "read"}), "bulla help entropy"), "entropy has no verb %s", safetext.Printable(args[0]))

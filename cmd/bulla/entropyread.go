@@ -23,14 +23,6 @@ func entropyReadCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "read N",
 		Short: "Write random bytes to a pipe or a file",
-		Long: `Write N random bytes to standard output, mixed from all sources as keys are. N may end
-in K, M, G, T, P or E, for powers of 1024.
-
---source writes the bytes of one source, unmixed: for statistics only, never for
-keys. It ends with an error if the source gets stuck, as the mixer does.`,
-		Example: `  bulla entropy read 32 > key.bin
-  bulla entropy read 2500004 | rngtest -c 1000
-  bulla entropy read --source rdrand 8M | ent`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usage("for example: bulla entropy read 32", "entropy read takes the number of bytes")

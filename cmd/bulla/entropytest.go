@@ -16,18 +16,8 @@ import (
 func entropyTestCommand(a *app) *cobra.Command {
 	histogram := false
 	cmd := &cobra.Command{
-		Use:   "test [SOURCE...]",
-		Short: "Test each source by itself",
-		Long: `Draw on each SOURCE by itself (default: all there are) and look for signs of a stuck
-or broken source: the same byte, word or block again, or one byte value far too often.
-The bytes are discarded. It takes at most a minute.
-
-A source that passes is not stuck. That is all that a test of bytes can tell: the
-output of a generator with a known seed passes, too. Which sources to trust is a
-question about the machine, not about the bytes.`,
-		Example: `  bulla entropy test
-  bulla entropy test --histogram rdrand
-  bulla entropy test --json tpm`,
+		Use:               "test [SOURCE...]",
+		Short:             "Test each source by itself",
 		ValidArgsFunction: completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.entropyTest(cmd.Context(), args, histogram)

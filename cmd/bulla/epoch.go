@@ -23,17 +23,6 @@ func epochCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "epoch VERB",
 		Short: "Make keys that end on a date, and end them",
-		Long: `An epoch is a day, a week, a month or a quarter, in UTC. A calendar is a public file
-with a key for each of them; encrypt -R CALENDAR takes the key of today. A keeper is
-the secret file that opens what was encrypted to the calendar: -i KEEPER. After
-bulla epoch advance it opens nothing of the past, whoever gets it.
-
-That does not undo another recipient of a file, a content key or a plaintext that
-somebody kept, or an old copy of the keeper. With --tpm an old copy opens nothing.`,
-		Example: `  bulla epoch create 2027 --every month -o backup.keeper
-  bulla encrypt -R backup.keeper.calendar db.dump
-  bulla decrypt -i backup.keeper db.dump.bulla
-  bulla epoch advance backup.keeper --keep 90d --yes     in a timer, every day`,
 	}
 	return withVerbs(cmd, epochCreateCommand(a), epochExtendCommand(a), epochAdvanceCommand(a), epochShowCommand(a))
 }
@@ -74,19 +63,8 @@ func epochCreateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create PERIOD --every day|week|month|quarter -o KEEPER",
 		Short: "Make a keeper and its calendar",
-		Long: `Make a keeper for the epochs of PERIOD, and its calendar, KEEPER.calendar. PERIOD is a
-year, a month, a day, or a range of these: 2027, 2027-03, 2027-03-15..2028. Epochs are
-whole: by weeks, 2027 begins on Monday, 2026-12-28. Those that are over are left out.
-
-The calendar is public; whoever encrypts must get the right one, as with every public
-key: bulla epoch show KEEPER --check CALENDAR compares. The keeper is secret, and what
-is encrypted to the calendar alone is lost without it. -p puts it under a passphrase.
---tpm seals it to this machine's TPM, under a counter: an old copy of it opens nothing.`,
-		Example: `  bulla epoch create 2027 --every month -o backup.keeper
-  bulla epoch create 2027..2029 --every week -p -o mail.keeper
-  bulla epoch create 2027 --every day --tpm -o laptop.keeper`,
-		Args: exactWords("a period", 1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
+		Args:  exactWords("a period", 1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&e.every, "every", "", "how long an epoch is: day, week, month or quarter")
@@ -250,14 +228,8 @@ func into(p *storage.Patch) epoch.Write {
 func epochExtendCommand(a *app) *cobra.Command {
 	f := &keeperFlags{}
 	cmd := &cobra.Command{
-		Use:   "extend KEEPER PERIOD",
-		Short: "Add epochs to a keeper, up to the end of a period",
-		Long: `Let a keeper go on to the end of PERIOD, and write its calendar anew, from the first
-epoch that the keeper still opens. The keys that the old calendar has stay as they are:
-give the new one to whoever encrypts, before the old one runs out.
-
-If KEEPER.calendar is missing, a PERIOD that the keeper has makes it again.`,
-		Example:           `  bulla epoch extend backup.keeper 2028`,
+		Use:               "extend KEEPER PERIOD",
+		Short:             "Add epochs to a keeper, up to the end of a period",
 		Args:              exactWords("a keeper and a period", 2),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -305,15 +277,8 @@ type epochShowFlags struct {
 func epochShowCommand(a *app) *cobra.Command {
 	f := &epochShowFlags{}
 	cmd := &cobra.Command{
-		Use:   "show KEEPER",
-		Short: "Show what a keeper opens",
-		Long: `Show which epochs a keeper opens, how it is protected, and when it was last advanced.
-This takes no passphrase and no TPM.
-
---check CALENDAR compares the keys of a calendar with the keeper's (exit code 10 if
-they differ). Epochs that the keeper has left cannot be compared any more.`,
-		Example: `  bulla epoch show backup.keeper
-  bulla epoch show backup.keeper --check backup.keeper.calendar`,
+		Use:               "show KEEPER",
+		Short:             "Show what a keeper opens",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeFiles,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.epochShow(cmd.Context(), f, args[0]) },

@@ -29,19 +29,6 @@ func epochAdvanceCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advance KEEPER --to DATE | --keep DURATION [FILE | DIR]...",
 		Short: "End epochs for good",
-		Long: `End epochs: from then on the keeper opens nothing that was encrypted in them. This is
-final. It names the epochs first and asks, unless --yes is given. Of the files named, and
-of the *.bulla files in the directories named, it says which nobody else can open.
-
---to DATE ends every epoch before the one that holds DATE. --keep 90d ends every epoch
-whose last day was 90 days ago or longer; it is meant for a timer that runs every day.
-With --keep, a run is refused (5) if it would end more than the days since the last run
-allow, or if that was more than 40 days ago (100, with quarters): a clock that has
-jumped ends nothing. If the date is right all the same, use --to.
-
-A run that was interrupted is finished by the next one.`,
-		Example: `  bulla epoch advance backup.keeper --keep 90d --yes
-  bulla epoch advance backup.keeper --to 2027-04-01 /backups`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("for example: bulla epoch advance backup.keeper --keep 90d", "advance takes a keeper")

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/console"
@@ -172,6 +174,17 @@ func TestVerbs(t *testing.T) {
 		}
 		if cmd.Runnable() && cmd.Example == "" {
 			t.Errorf("%s has no examples", cmd.Name())
+		}
+	}
+	texts := make(map[string]bool)
+	everyPage(func(_ *cobra.Command, name string) { texts[strings.ReplaceAll(name, " ", "-")+".txt"] = true })
+	files, err := helpTexts.ReadDir("help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !texts[f.Name()] && f.Name() != "bulla.txt" {
+			t.Errorf("help/%s is of no verb", f.Name())
 		}
 	}
 }

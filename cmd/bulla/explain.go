@@ -182,8 +182,11 @@ func explainParse(name string, e *format.ParseError) *failure {
 	case format.ErrUnsupported:
 		f.exit, f.hint = exitUnsupported, hintNewer
 	case format.ErrMalformed:
-		if e.Clause == format.HEAD16 {
+		switch e.Clause { // of both copies
+		case format.HEAD16:
 			f.hint = "if it is a detached head, which may be larger than those in its file, name the file, and the head with --head; or " + hintAgain
+		case format.HEAD3:
+			f.hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintAgain
 		}
 	case format.ErrForged:
 		f.hint = "bulla recipients repair writes a good copy of the head over a forged one; of a detached head, name another"

@@ -33,35 +33,6 @@ func extractCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract FILE [MEMBER...]",
 		Short: "Write members of an archive in a file to a directory",
-		Long: `Write members of the tar or zip in FILE to files of their names below a
-directory. A MEMBER that is a directory is all that is in it; a MEMBER with
-*, ? or [ is a pattern, in which * does not match a slash; without MEMBER
-everything is written. Of several members of one name the last counts, also if
---strip-components gives them that name. Only the parts of FILE that this takes
-are read.
-
-Nothing is written outside the directory, whatever the archive holds. Symbolic
-links are made as they are in the archive, after everything else, and none is
-followed. Existing files are replaced only with --force, and each file appears
-when it is complete.
-
-A member that cannot be written is left out with a warning, and the others are
-written. The exit code is then 5 if it was refused: a name that leads out or
-has control characters, a device or pipe, another member or file in its way,
-or a name or kind that the file system does not take; 7 if its format is not
-supported; 3 if it is damaged, or the archive is, so that not all that was
-asked for is known to be there.
-
-Files and directories are for their owner alone, with the times they had. To
-restore owners and permissions, use: bulla cat FILE | tar x
-
-A run that was killed can leave files named .bulla-NAME.partial; the next
-extraction of NAME removes them. bulla waits for the disk once, at the end: if
-the power fails before that, new files may have their names and not all of
-their content. Run it again with --force then.`,
-		Example: `  bulla extract -C restored backup.tar.bulla
-  bulla extract backup.tar.bulla etc/fstab 'etc/*.conf'
-  bulla extract -C mail --strip-components 2 backup.tar.bulla home/anna/mail`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 {
 				return usage("for example: bulla extract backup.tar.bulla etc/fstab", "extract takes the name of a file, and members of the archive in it")

@@ -29,20 +29,8 @@ type grantFlags struct {
 func grantCommand(a *app) *cobra.Command {
 	g := &grantFlags{}
 	cmd := &cobra.Command{
-		Use:   "grant FILE",
-		Short: "Let someone read a part of a file, and no more",
-		Long: `Write a grant: a small file with which its recipients (-r, -R) read ranges of FILE,
-or members of the tar or zip in it, and nothing else. FILE stays where it is and as
-it is; you need a key that opens it. The recipient reads with bulla cat -g GRANT FILE.
-
-Ranges are as for bulla cat. Of a file that was compressed with -z, all 2 MiB that
-a range touches are granted. A set is granted by the name of its root.
-
-A grant cannot be taken back: its recipients can keep what they read, pass it on, and
-if they may write to FILE forge what lies within the range.`,
-		Example: `  bulla grant --range 10G+1M -r age1pq1... -o part.grant disk.img.bulla
-  bulla grant --member etc/fstab -R auditor.txt backup.tar.bulla
-  bulla cat -g part.grant disk.img.bulla > part`,
+		Use:               "grant FILE",
+		Short:             "Let someone read a part of a file, and no more",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.grant(cmd, g, args[0]) },

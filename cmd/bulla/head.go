@@ -19,21 +19,6 @@ func headCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "head VERB",
 		Short: "Keep a file's head in a file of its own, or put it back",
-		Long: `A file's head says who can open it. A detached head is a copy of it in a file of its
-own, some kilobytes long. It serves
-
-  - where the file cannot be changed, as on a tape, a DVD or in an object store:
-    change the recipients in the detached head, and use it with decrypt --head;
-  - where the file's head is full: the detached one has the room that it needs;
-  - as a reserve, should both copies of the head in the file be lost.
-
-Of a file's two copies and a detached head, the newest that is authentic counts. So an
-old detached head takes nothing back; but it goes on opening the file for those who
-were recipients when it was made, and is to be kept like the file.`,
-		Example: `  bulla head export -o backup.head backup.tar.bulla
-  bulla recipients add -r age1pq1... --head backup.head -o new.head
-  bulla decrypt --head new.head backup.tar.bulla
-  bulla head restore --head backup.head backup.tar.bulla`,
 	}
 	return withVerbs(cmd, headExportCommand(a), headRestoreCommand(a))
 }
@@ -47,13 +32,8 @@ type headExportFlags struct {
 func headExportCommand(a *app) *cobra.Command {
 	e := &headExportFlags{}
 	cmd := &cobra.Command{
-		Use:   "export [FILE]",
-		Short: "Write a file's head to a file of its own",
-		Long: `Write the head of FILE, or of standard input, to a file of its own: the newest of its
-copies, authenticated. It is opened like for decrypt: with -i, -p, --kek, or the
-default identity. Of standard input only the beginning is read.`,
-		Example: `  bulla head export -o backup.head backup.tar.bulla
-  mt rewind && bulla head export -i key.txt -o tape7.head < /dev/nst0`,
+		Use:               "export [FILE]",
+		Short:             "Write a file's head to a file of its own",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.exportHead(cmd.Context(), e, first(args)) },
@@ -106,16 +86,8 @@ type exportedHead struct {
 func headRestoreCommand(a *app) *cobra.Command {
 	r := &repairFlags{}
 	cmd := &cobra.Command{
-		Use:   "restore --head HEAD FILE",
-		Short: "Put a detached head back into a file",
-		Long: `Write a detached head to both of its places in FILE: when both copies there are
-damaged, or to bring what was changed in the detached head into the file. A file whose
-own head is newer keeps that. The content is not touched; its last piece must be
-authentic, which says that the head belongs there. You are told of recipients that
-the file gains or loses by it, such as one that was removed since.
-
-It is opened like for decrypt: with -i, -p, --kek, or the default identity.`,
-		Example:           `  bulla head restore --head backup.head backup.tar.bulla`,
+		Use:               "restore --head HEAD FILE",
+		Short:             "Put a detached head back into a file",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,23 @@ import (
 // helpWidth is how many columns help takes where it does not go to a terminal
 // that is narrower.
 const helpWidth = 80
+
+// What there is to read about each verb and topic, by its words: head-export.txt. A text ends
+// with its examples, after a line that says so.
+//
+//go:embed help/*.txt
+var helpTexts embed.FS
+
+// giveTexts gives cmd and all below it their texts. Those that depend on what the program
+// knows have been made before.
+func giveTexts(cmd *cobra.Command) {
+	if text, err := helpTexts.ReadFile("help/" + strings.ReplaceAll(words(cmd), " ", "-") + ".txt"); err == nil {
+		cmd.Long, cmd.Example, _ = strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n\nExamples:\n")
+	}
+	for _, c := range cmd.Commands() {
+		giveTexts(c)
+	}
+}
 
 // help writes what there is to know about a verb or a topic:
 //

@@ -20,21 +20,8 @@ type inspectFlags struct {
 func inspectCommand(a *app) *cobra.Command {
 	i := &inspectFlags{}
 	cmd := &cobra.Command{
-		Use:   "inspect [FILE]",
-		Short: "Say what a file is, without any key",
-		Long: `Say what FILE, or standard input, is as far as it shows without any key: how it is
-sealed, for how many recipients of which kinds, and where its parts stand. Nothing
-of this is authenticated: bulla verify with a key does that.
-
-Of a damaged file it says what it can, and exits with 3.
-
-With --extract-slot it writes what a slot holds, and nothing else. A slot of type age
-is an age file for one recipient: age -d opens it, and what comes out is the key that
-the content is encrypted with.`,
-		Example: `  bulla inspect backup.tar.bulla
-  bulla inspect --json backup.tar.bulla
-  bulla inspect --extract-slot 2 -o slot.age backup.tar.bulla
-  ssh host head -c 262144 backup.tar.bulla | bulla inspect`,
+		Use:               "inspect [FILE]",
+		Short:             "Say what a file is, without any key",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -30,35 +30,8 @@ type keygenFlags struct {
 func keygenCommand(a *app) *cobra.Command {
 	k := &keygenFlags{}
 	cmd := &cobra.Command{
-		Use:   "keygen [-o FILE | --default] [-p | --kek | --tpm] | -y [FILE]",
-		Short: "Generate a key, or show its public half",
-		Long: `Generate a post-quantum identity: a secret key, with its public half, the
-recipient, in a comment above it. Only the identity opens files that are encrypted
-to the recipient. age 1.3 and later reads and makes the same keys.
-
---default writes identity.txt and recipients.txt into the configuration directory,
-where the other verbs look if no key is named (bulla help environment); if only
-identity.txt is there, it adds recipients.txt. --kek generates a symmetric key: the
-same file encrypts and opens.
-
--p puts the key under a passphrase, in an armored file as age -p -a makes it; bulla
-and age ask for the passphrase when they use the key.
-
---tpm seals the secret half to this machine's TPM: it needs the TPM and a PIN, and is
-useless elsewhere. With --pcr it works only while the machine starts as it does now;
-firmware updates change that.
-
-Keep a copy of the key apart from the files that are encrypted to it: without a key,
-they are lost. No existing file is ever overwritten.
-
---json reports where the key is, never the key. Without -o, standard output has the
-key and nothing else.`,
-		Example: `  bulla keygen --default                     the first thing to do
-  bulla keygen -o key.txt
-  bulla keygen -y key.txt > team.txt         the public half, for others
-  bulla keygen -p -o key.age                 asks for a passphrase
-  bulla keygen --kek -o backup.kek
-  bulla keygen --tpm -o laptop.pem          a key that never leaves this machine`,
+		Use:               "keygen [-o FILE | --default] [-p | --kek | --tpm] | -y [FILE]",
+		Short:             "Generate a key, or show its public half",
 		Args:              atMostOne,
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,19 +21,8 @@ type lsFlags struct {
 func lsCommand(a *app) *cobra.Command {
 	l := &lsFlags{}
 	cmd := &cobra.Command{
-		Use:   "ls FILE",
-		Short: "List the members of an archive in a file",
-		Long: `List the members of the tar or zip in FILE, one a line. Their data is not read,
-only the headers of a tar or the directory at the end of a zip. FILE is opened
-with -i, -p, --kek, or the default identity.
-
-Names with characters that do not print are shown quoted. With --json each
-member is one object on a line of its own; "name_base64" has the bytes of a name
-that is not UTF-8. A damaged member is left out, the others are listed, and the
-exit code is 3.`,
-		Example: `  bulla ls backup.tar.bulla
-  bulla ls -l -i key.txt backup.tar.bulla
-  bulla ls --json photos.zip.bulla | jq -r 'select(.size > 1e6).name'`,
+		Use:               "ls FILE",
+		Short:             "List the members of an archive in a file",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) },

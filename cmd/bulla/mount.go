@@ -27,18 +27,6 @@ func mountCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mount FILE DIR",
 		Short: "Show what a file holds as a directory, read-only",
-		Long: `Show the members of the tar or zip in FILE at DIR, an empty directory, or, if FILE
-holds no archive, its plaintext as one file. Nothing can be written there, and
-only you can read it. Plaintext is kept in memory, never on a disk.
-
-It is shown until Ctrl-C, or: fusermount3 -u DIR. What is damaged cannot be read
-(an I/O error), all else can; a message says what it is, once for each file.
-
-Files belong to you, with the permissions and times that the archive has. Links
-lead to where they say, which may be outside of DIR. It needs FUSE: fuse3 on
-Linux, macFUSE, or fusefs of FreeBSD.`,
-		Example: `  bulla mount backup.tar.bulla /mnt/backup
-  bulla mount --background disk.img.bulla mnt && fdisk -l mnt/disk.img`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usage("for example: bulla mount backup.tar.bulla DIR", "mount takes the name of a file, and of a directory to show it at")

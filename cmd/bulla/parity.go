@@ -34,16 +34,6 @@ func parityCommand(a *app) *cobra.Command {
 	return withVerbs(&cobra.Command{
 		Use:   "parity VERB",
 		Short: "Make parity files, which repair what a disk lost",
-		Long: `A parity file holds checksums of a file and parity to compute lost parts of it again.
-It takes no key to make one, to check a file with it (bulla scrub), or to repair the
-file (bulla repair). bulla encrypt --parity makes it in the same pass.
-
-Keep it on another disk than the file: it is no help if both are lost. It protects
-against damage, not against people who can change both files.`,
-		Example: `  bulla encrypt --parity 5% backup.tar
-  bulla parity create backup.tar.bulla
-  bulla scrub backup.tar.bulla
-  bulla repair backup.tar.bulla`,
 	}, parityCreateCommand(a))
 }
 
@@ -52,17 +42,8 @@ func parityCreateCommand(a *app) *cobra.Command {
 	var out outputFlags
 	var work workFlags
 	cmd := &cobra.Command{
-		Use:   "create FILE",
-		Short: "Make the parity file of an encrypted file",
-		Long: `Make FILE.parity, with checksums of all parts of FILE and parity for PERCENT of them.
-FILE is read once; it takes no key. Check FILE with bulla verify first: a parity file
-keeps a file as it is, with its damage if it has any.
-
-With 5%, any 7 of 135 neighboring pieces of 64 KiB may be lost, or one hole in the
-content of up to 28 MiB; --json and the report say exactly how much. Small files
-take up to twice PERCENT.`,
-		Example: `  bulla parity create backup.tar.bulla
-  bulla parity create --percent 10 -o /mnt/other/backup.parity backup.tar.bulla`,
+		Use:               "create FILE",
+		Short:             "Make the parity file of an encrypted file",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

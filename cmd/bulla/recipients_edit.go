@@ -32,21 +32,8 @@ type editFlags struct {
 func recipientsAddCommand(a *app) *cobra.Command {
 	e := &editFlags{adding: true}
 	cmd := &cobra.Command{
-		Use:   "add FILE",
-		Short: "Add recipients to a file",
-		Long: `Add recipients to FILE: public keys (-r, -R), a passphrase (-p), a symmetric
-key (--kek), any number of them at once. With --replace they replace others in the
-same step. Recipients that the file already has are skipped.
-
-The head of a file has room for two more public keys, or for as many as encrypt
---reserve asked for. When it is full, -o makes a detached head that has more room.
-
--o writes the result to a detached head, and leaves FILE as it is; with --head you
-can leave FILE out (bulla help head).`,
-		Example: `  bulla recipients add -r age1pq1... -r age1pq1... backup.tar.bulla
-  bulla recipients add -i old.txt -R new.pub --replace 1 backup.tar.bulla
-  bulla recipients add -p backup.tar.bulla            asks for a new passphrase
-  bulla recipients add -R team.txt -o backup.head backup.tar.bulla`,
+		Use:               "add FILE",
+		Short:             "Add recipients to a file",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
@@ -62,20 +49,8 @@ can leave FILE out (bulla help head).`,
 func recipientsRemoveCommand(a *app) *cobra.Command {
 	e := &editFlags{}
 	cmd := &cobra.Command{
-		Use:   "remove FILE",
-		Short: "Remove recipients from a file",
-		Long: `Remove recipients from FILE: public keys (-r, -R), all passphrases (-p), a symmetric
-key (--kek), or slots by their number (--slot), any number of them at once. The last
-recipient is never removed.
-
-This is not revocation: whoever could open the file may have kept its key, or a copy
-of the file or of its head. To lock somebody out, encrypt the content again.
-
--o writes the result to a detached head, and leaves FILE as it is; with --head you
-can leave FILE out (bulla help head).`,
-		Example: `  bulla recipients remove -r age1pq1... backup.tar.bulla
-  bulla recipients remove --slot 2,3 backup.tar.bulla
-  bulla recipients remove -R left-the-team.txt --dry-run backup.tar.bulla`,
+		Use:               "remove FILE",
+		Short:             "Remove recipients from a file",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },

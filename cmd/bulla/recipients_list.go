@@ -23,18 +23,8 @@ type listFlags struct {
 func recipientsListCommand(a *app) *cobra.Command {
 	l := &listFlags{whom: recipientFlags{allEpochs: true}}
 	cmd := &cobra.Command{
-		Use:   "list [FILE]",
-		Short: "List the recipients of a file",
-		Long: `List the slots of FILE, or of standard input: each opens it for one recipient.
-
-Whose a slot is shows only to who can open the file, as for decrypt with -i, -p,
---kek or the default identity, and is said for the recipients that are named with -r
-and -R or listed in recipients.txt, and for the keys that it was opened with. Without
-a key that opens it, what everybody can see is listed: the kinds of the slots. Then
-nothing of it is authenticated.`,
-		Example: `  bulla recipients list backup.tar.bulla
-  bulla recipients list -i key.txt -R team.txt backup.tar.bulla
-  bulla recipients list --json --head backup.head`,
+		Use:               "list [FILE]",
+		Short:             "List the recipients of a file",
 		Args:              atMostOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) },

@@ -30,24 +30,8 @@ type restoreFlags struct {
 func repairCommand(a *app) *cobra.Command {
 	r := &restoreFlags{}
 	cmd := &cobra.Command{
-		Use:   "repair FILE",
-		Short: "Repair a damaged file with its parity file",
-		Long: `Repair FILE with its parity file, FILE.parity: what was overwritten, zeroed or cannot
-be read, a head or tail that is lost, and bytes that were inserted or are missing. It
-takes no key. What cannot be repaired stays as it is.
-
-FILE is changed in place. What is going to be overwritten is first saved in FILE.undo.
-An interrupted repair is finished by the next. Check the result with bulla verify and
-a key; then --accept removes FILE.undo, and --undo brings back what was there. With
--o the result goes to another file, and FILE is only read.
-
-Without a key a repair believes the parity file. With one (-i, -p or --kek) it writes
-only what opens, never over what opens, and needs no --accept.
-
-Exit codes: 0 all is well now, 3 something could not be repaired.`,
-		Example: `  bulla repair backup.tar.bulla && bulla verify backup.tar.bulla
-  bulla repair --accept backup.tar.bulla
-  bulla repair -i key.txt -o whole.bulla /mnt/dying/backup.tar.bulla`,
+		Use:               "repair FILE",
+		Short:             "Repair a damaged file with its parity file",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.repairContent(cmd, r, args[0]) },

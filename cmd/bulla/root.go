@@ -123,19 +123,8 @@ func init() {
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "bulla VERB",
-		Short: "Encrypt, open and check files of any size",
-		Long: `bulla encrypts files and streams of any size, in one pass and in parallel, for any
-number of recipients. It opens, checks and describes what it made.
-
-Only authentic bytes leave it. A file gets its name only when it is complete; nothing
-is overwritten without --force, and no input is deleted.`,
-		Example: `  bulla keygen --default                     make a key, once
-  bulla encrypt backup.tar                   makes backup.tar.bulla
-  bulla verify backup.tar.bulla              check that it is intact
-  bulla decrypt backup.tar.bulla             makes backup.tar
-  tar c photos | bulla encrypt -p > photos.tar.bulla
-  bulla decrypt < photos.tar.bulla | tar x`,
+		Use:                   "bulla VERB",
+		Short:                 "Encrypt, open and check files of any size",
 		DisableFlagsInUseLine: true,
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -174,6 +163,7 @@ is overwritten without --force, and no input is deleted.`,
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { a.help(cmd) })
 	root.Version = buildVersion()
 	root.SetVersionTemplate("bulla {{.Version}}\n")
+	giveTexts(root)
 	return root
 }
 

@@ -30,38 +30,8 @@ type salvageFlags struct {
 func salvageCommand(a *app) *cobra.Command {
 	s := &salvageFlags{}
 	cmd := &cobra.Command{
-		Use:   "salvage FILE -o OUT",
-		Short: "Get back what is left of a damaged file",
-		Long: `Write to OUT what is still authentic of FILE, each byte in its place, with zeros
-for what is lost. OUT never gets a byte that did not authenticate.
-
-FILE may have lost its head (the copy at its end serves, or one that you kept
-with bulla head export), its end, or sectors in the middle. It may lie on a disk
-with read errors, or inside something larger, such as a disk image. Where bytes
-were inserted or lost, the rest is looked for at every byte up to 512 bytes away
-and at every sector up to 16 MiB away. FILE is read twice and never changed.
-
-What was compressed with -z is decompressed. A frame of 2 MiB that touches what
-is lost is lost whole. The end of FILE says where the frames are; if that is
-lost, too, what looks like a frame after a hole may belong elsewhere, or be
-content that only looks like one. Such frames are uncertain: they are listed, and
-OUT has zeros for them unless you give --uncertain. --raw writes the compressed
-stream instead.
-
-If the copies of the head belong to different files, as an interrupted copy over
-another file leaves them, you are told how many chunks each of them opens. Choose
-one with --from: head, tail, or detached for the one that --head names.
-
-The report lists what is lost and draws a map of the whole, which ends in a ? if
-the full size is not known.
-
-It ends with 0 if nothing is lost, 6 if something is lost or uncertain: OUT is
-written all the same, unless nothing at all could be salvaged. It ends with 3 if
-the copies of the head contradict each other, and in place of 0 with --from, as
-nothing confirms the choice.`,
-		Example: `  bulla salvage -o backup.tar backup.tar.bulla
-  bulla salvage -i key.txt --map lost.json -o disk.img /mnt/dying/disk.img.bulla
-  bulla salvage --head kept.head -o letter.txt damaged.bulla`,
+		Use:               "salvage FILE -o OUT",
+		Short:             "Get back what is left of a damaged file",
 		Args:              salvageArgs,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.salvage(cmd, s, args[0]) },

@@ -32,28 +32,8 @@ type scrubFlags struct {
 func scrubCommand(a *app) *cobra.Command {
 	s := &scrubFlags{}
 	cmd := &cobra.Command{
-		Use:   "scrub FILE...",
-		Short: "Look for damage with parity files, without a key",
-		Long: `Compare each FILE with its parity file, FILE.parity. It takes no key and writes
-nothing. What is damaged is said, whether bulla repair can repair it, and how much
-more may be lost before it cannot:
-
-  FILE: damaged OFFSET LENGTH     these bytes are not what they were
-  FILE: lost OFFSET LENGTH        and cannot be repaired
-  FILE: head damaged              so is one of the copies of its head (or: tail)
-
-What cannot be read counts as damaged. With --sample 3/30 the third of thirty parts
-is read; --rate 50M reads at most 50 MiB a second. docs/operators.md shows how to run
-it each night.
-
-A scrub finds what disks do. It is no proof that nobody changed FILE: for that, use
-bulla verify and a key.
-
-Exit codes: 0 all is well, 3 a file or its parity file is damaged. Of several files
-the worst counts.`,
-		Example: `  bulla scrub backup.tar.bulla
-  bulla scrub --sample $(date +%-d)/31 --rate 50M /mnt/backups/*.bulla
-  bulla scrub --json --parity-file /mnt/other/backup.parity backup.tar.bulla`,
+		Use:               "scrub FILE...",
+		Short:             "Look for damage with parity files, without a key",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.scrub(cmd, s, args) },

@@ -25,18 +25,8 @@ import (
 func serveCommand(a *app) *cobra.Command {
 	f := &randomFlags{}
 	cmd := &cobra.Command{
-		Use:   "serve FILE",
-		Short: "Show what a file holds in a browser",
-		Long: `Print the address of a page that shows the members of the tar or zip in FILE, or,
-if FILE holds no archive, its plaintext as one file: look around, search, read
-texts, see pictures, download files and ranges of them, and see who may open FILE
-and how it is laid out. It goes on until Ctrl-C.
-
-Only programs on this machine can reach the page, and only with the address, which
-is another one each time: whoever has it can read what is in FILE, so keep it to
-yourself. Nothing can be changed. The page has no script and loads nothing from
-elsewhere, and browsers are told to keep nothing of it.`,
-		Example:           "  bulla serve backup.tar.bulla",
+		Use:               "serve FILE",
+		Short:             "Show what a file holds in a browser",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.serve(cmd, f, args[0]) },

@@ -25,16 +25,6 @@ func shredCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shred FILE...",
 		Short: "Destroy files: no key opens them any more",
-		Long: `Destroy both copies of the head of each FILE in place, and the copy in FILE` + paritySuffix + `.
-Without a head no key opens the rest. Of a set, name the root: nothing opens the
-volumes without it. An object in a bucket that keeps versions takes --all-versions. First it lists who can open the file, as recipients list does,
-and what it cannot reach, and asks, unless --yes is given.
-
-Beyond its reach are copies and backups, snapshots, the old blocks of flash disks and
-of file systems that copy on write, detached heads, and keys that somebody kept: see
-docs/shred.md. A run that was interrupted is finished by the next one.`,
-		Example: `  bulla shred --dry-run old.tar.bulla
-  bulla shred --yes old.tar.bulla`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage("for example: bulla shred --dry-run old.tar.bulla", "shred takes the names of files")

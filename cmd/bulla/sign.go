@@ -31,19 +31,8 @@ type signFlags struct {
 func signCommand(a *app) *cobra.Command {
 	s := &signFlags{}
 	cmd := &cobra.Command{
-		Use:   "sign --key KEY FILE",
-		Short: "Say with an SSH key who vouches for a file",
-		Long: `Write FILE.sig, a signature of FILE with an SSH key. It takes no key of FILE.
-
-KEY is a private key file, or the .pub of a key that your SSH agent has (for a FIDO
-key, too). verify, decrypt, cat and extract check the signature with --signed-by and
-release nothing that was not signed. Recipients may change: the signature stays good.
-
---statement writes what FILE.sig states to standard output. ssh-keygen checks it:
-
-  ssh-keygen -Y verify -n bulla -f ALLOWED -I WHO -s FILE.sig < STATEMENT`,
-		Example: `  bulla sign --key ~/.ssh/id_ed25519 backup.tar.bulla
-  bulla verify --signed-by allowed_signers backup.tar.bulla`,
+		Use:               "sign --key KEY FILE",
+		Short:             "Say with an SSH key who vouches for a file",
 		Args:              exactlyOne,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -124,9 +124,6 @@ func storageCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "storage VERB",
 		Short: "Look after object storage",
-		Long: `Look after what is in object storage beside objects. bulla help stores explains
-how bulla uses it.`,
-		Example: "  bulla storage uploads s3://backups",
 	}
 	return withVerbs(cmd, uploadsCommand(a))
 }
@@ -143,12 +140,7 @@ func uploadsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "uploads s3://BUCKET/PREFIX",
 		Short: "List unfinished uploads, or remove them",
-		Long: `List the uploads to names that begin with s3://BUCKET/PREFIX which were begun and
-not ended: a run that was killed leaves one, and its parts are paid for. With --abort
-they are removed, those of runs that are still under way included.`,
-		Example: `  bulla storage uploads s3://backups
-  bulla storage uploads --abort s3://backups/2027/`,
-		Args: exactlyOne,
+		Args:  exactlyOne,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if storage.Scheme(args[0]) != "s3" {
 				return usage("for example: bulla storage uploads s3://backups", "%s is no place in object storage", safetext.Printable(args[0]))

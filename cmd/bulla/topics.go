@@ -121,56 +121,10 @@ With --json, an error is one object on standard error:
 		{
 			Use:   "keys",
 			Short: "What keys look like, and who can open what",
-			Long: `Any one of the keys that a file was encrypted to opens it.
-
-  recipient (to encrypt)         identity (to open)
-  age1pq1...                     AGE-SECRET-KEY-PQ-1...   bulla keygen
-  age1pq1...                     TSS2 PRIVATE KEY file    bulla keygen --tpm
-  age1...                        AGE-SECRET-KEY-1...      age-keygen
-  age1NAME1...                   AGE-PLUGIN-NAME-1...     a plugin of age
-  ssh-ed25519 ..., ssh-rsa ...   the ssh private key      ssh-keygen
-  a passphrase (-p)              the passphrase (-p)
-  symmetric key (--kek FILE)     the same file            bulla keygen --kek
-  a calendar (-R FILE)           its keeper (-i FILE)     bulla epoch create
-
-Recipients files (-R) and identity files (-i) have one key on a line; blank lines
-and lines that begin with # are skipped. An identity file may also be an ssh
-private key, a symmetric key, or an age file that is encrypted with a passphrase.
-A symmetric key file has 32 bytes: raw, in hexadecimal digits or in Base64.
-
-A calendar has a key for every day, week, month or quarter; encrypt takes today's.
-Its keeper can give up the keys of the past: bulla help epoch.
-
-Keys that begin with age1pq1 withstand quantum computers, and so do passphrases
-and symmetric keys. The other public keys do not. A file with recipients of both
-kinds needs --allow-classical.`,
 		},
 		{
 			Use:   "stores",
 			Short: "Object storage and web servers: s3:// and https://",
-			Long: `s3://BUCKET/KEY and https://HOST/PATH may stand wherever a file may; https:// can
-only be read. Keys are literal. If FILE is a URL, encrypt, decrypt and salvage need
--o. ./s3: is a file of that name.
-
-Credentials, region and endpoint are those of the aws command: AWS_PROFILE,
-AWS_ACCESS_KEY_ID, AWS_REGION, AWS_ENDPOINT_URL and so on, its files, and what a
-machine in the cloud is given.
-
-An object appears when it is complete, or not at all. A killed run leaves an
-unfinished upload: bulla storage uploads --abort removes it. recipients and head
-restore change an object where it lies: the store copies the content itself.
-In a bucket that keeps versions that adds one: --yes leaves the old one there,
---delete-old-version deletes it. An object under Object Lock gets a detached
-head, KEY.head.
-
--v says how many requests were made. For every verb there is
-
-  --storage-option anonymous            use no credentials
-  --storage-option max-parts=N          the store takes N parts of an upload
-                                        at most: they are made larger
-  --storage-option conditions=honoured  the store honours If-Match and
-                                        If-None-Match; bulla need not try
-  --storage-option conditions=ignored   it does not`,
 		},
 		{
 			Use:   "environment",

@@ -38,42 +38,8 @@ type verifyFlags struct {
 func verifyCommand(a *app) *cobra.Command {
 	v := &verifyFlags{}
 	cmd := &cobra.Command{
-		Use:   "verify [FILE...]",
-		Short: "Check files against the specification, writing nothing",
-		Long: `Check every FILE, or standard input, against the specification, writing nothing.
-
-With a key (as for decrypt: -i, -p, --kek, or the default identity) every byte is
-authenticated. Without a key that opens FILE the exit code is 4. --no-key checks the
-structure alone: both copies of the head, their checksums, whether they agree, and
-the size. The content is then NOT checked.
-
-Each finding is one line on standard output:
-
-  FILE: CLAUSE SEVERITY OFFSET LENGTH what is wrong
-
-CLAUSE is the sentence of the specification that is violated; OFFSET and LENGTH are
-the bytes of the file concerned. -v adds a table of every clause that a file can
-break: passed, failed, not checked, or not applicable. --explain CLAUSE explains one,
---explain all explains them all.
-
---json reports what can be filed: the version of bulla, the time, the command line
-without secrets, the size, and with --hash the SHA-256 of the file. --report
-FILE.html writes the same as a page that can be printed, with every clause in words
-and a picture of what is damaged.
-
-With --sample 3/30 the third of thirty parts of the file is authenticated, and its
-end. The parts are always the same: after 1/30 to 30/30 everything has been.
-
-Exit codes: 0 valid, 3 violated, 4 no key that opens it, 7 not a bulla file. Of
-several files the worst counts: 3, then 1, 7, 4, 0.`,
-		Example: `  bulla verify backup.tar.bulla
-  bulla verify -v -i key.txt /mnt/backups/*.bulla
-  bulla verify --json --hash -i key.txt backup.tar.bulla
-  bulla verify --report check.html --hash -i key.txt backup.tar.bulla
-  bulla verify --no-key /mnt/backups/*.bulla                   structure alone
-  bulla verify --sample $(date +%-d)/31 /mnt/backups/*.bulla   each night a part
-  bulla verify --explain CHUNK-1
-  ssh host cat backup.tar.bulla | bulla verify -i key.txt`,
+		Use:               "verify [FILE...]",
+		Short:             "Check files against the specification, writing nothing",
 		Args:              notEmpty,
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {

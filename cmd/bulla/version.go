@@ -35,11 +35,8 @@ func buildSetting(key string) string {
 
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Show the version",
-		Long:  "Show the version of bulla, its commit, and the version of the format that it reads and writes.",
-		Example: `  bulla version
-  bulla version --json`,
+		Use:               "version",
+		Short:             "Show the version",
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(*cobra.Command, []string) error {

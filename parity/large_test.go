@@ -6,11 +6,9 @@ import (
 	"testing"
 )
 
-// The trials on 2 GiB, which is more than a window.
-func TestTrialsLarge(t *testing.T) {
-	if !long {
-		t.Skip("needs 8 GiB of memory and some minutes: set BULLA_LONG")
-	}
+// trialsLarge are trials on 2 GiB, which is more than a window. They take 8 GiB of memory
+// and some minutes.
+func trialsLarge(t *testing.T) {
 	p := newPatient(t, 1, 1) // and made larger
 	p.rng = rand.New(rand.NewPCG(2, 2))
 	p.whole = newContainer(t, p.rng, 2<<30+12345, 1)

@@ -264,6 +264,9 @@ var long = os.Getenv("BULLA_LONG") != ""
 // Whatever damage is within the bound ends in what the container was: in place, by a
 // copy, and by a repair that crashes at any write and is done again.
 func TestTrials(t *testing.T) {
+	if long {
+		t.Run("2 GiB", trialsLarge)
+	}
 	trials := 100
 	if long {
 		trials = 1000

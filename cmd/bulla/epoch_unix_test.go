@@ -19,8 +19,11 @@ import (
 // keeper has the old state or the new one, and the next run erases what is left.
 func TestAdvanceKilled(t *testing.T) {
 	kills := 20
-	if os.Getenv("BULLA_LONG") != "" {
+	switch {
+	case os.Getenv("BULLA_LONG") != "":
 		kills = 200
+	case testing.Short():
+		kills = 5
 	}
 	t.Setenv("TEST_NOW", "2027-01-01T00:00:00Z")
 	dir := t.TempDir()
@@ -96,6 +99,10 @@ func TestAdvanceKilled(t *testing.T) {
 // that a run has made is put back, but for the keeper. The local zone makes no difference.
 func TestHundredEpochFiles(t *testing.T) {
 	t.Setenv("TZ", "Pacific/Kiritimati") // UTC+14
+	files := 100
+	if testing.Short() {
+		files = 25
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "plain"), "hello")
 	run := func(now time.Time, args ...string) {
@@ -109,8 +116,8 @@ func TestHundredEpochFiles(t *testing.T) {
 	run(january, "epoch", "create", "2027", "--every", "month", "-q", "-o", "k")
 	made := map[string][]byte{} // by name, as it was at first
 	verify, months := []string{"verify", "--json", "-i", "k"}, map[string]time.Month{}
-	for i := range 100 {
-		at := january.Add(time.Duration(i) * 365 * 24 * time.Hour / 100)
+	for i := range files {
+		at := january.Add(time.Duration(i) * 365 * 24 * time.Hour / time.Duration(files))
 		name := fmt.Sprintf("%03d.bulla", i)
 		run(at, "encrypt", "-q", "-R", "k.calendar", "-o", name, "plain")
 		verify, months[name] = append(verify, name), at.Month()
@@ -146,7 +153,7 @@ func TestHundredEpochFiles(t *testing.T) {
 				t.Errorf("the keeper at %v: %s of %v opens: %v", month, r.File, months[r.File], r.Valid)
 			}
 		}
-		if seen != 100 {
+		if seen != files {
 			t.Fatalf("%d files were looked at", seen)
 		}
 	}

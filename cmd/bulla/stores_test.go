@@ -180,7 +180,10 @@ func TestStoreKills(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(50+rnd.Intn(500)) * time.Millisecond)
+		mu.Lock()
+		wait := time.Duration(50+rnd.Intn(500)) * time.Millisecond
+		mu.Unlock()
+		time.Sleep(wait)
 		cmd.Process.Kill()
 		if cmd.Wait() == nil {
 			os.Remove(object) // it was quicker

@@ -80,7 +80,7 @@ func (w *wreck) zero(at, n int) *wreck      { return w.replace(at, n, make([]byt
 // unlike is b with another last byte than the one that it is put after: otherwise
 // one chance in 256 would leave a chunk whole.
 func (w *wreck) unlike(at int, b []byte) []byte {
-	if at > 0 && at <= len(w.original) && b[len(b)-1] == w.original[at-1] {
+	if len(b) > 0 && at > 0 && at <= len(w.original) && b[len(b)-1] == w.original[at-1] {
 		b[len(b)-1] ^= 1
 	}
 	return b

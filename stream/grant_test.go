@@ -70,7 +70,7 @@ func insideGrant(t testing.TB, grant []byte, id stream.Identity) []byte {
 func TestGrantEdges(t *testing.T) {
 	sizes := []int{1, 65535, 65536, segment - 1, segment, segment + 1, 2*segment + 65536, 3 * segment}
 	if testing.Short() {
-		sizes = []int{1, 65536, segment, 2*segment + 65537}
+		sizes = []int{1, 65536, segment + 1}
 	}
 	for _, size := range sizes {
 		plain := plaintext(size)
@@ -302,9 +302,9 @@ func TestGrantHolderCannotEndTheFile(t *testing.T) {
 			keysHad := 0
 			for _, final := range []bool{false, true} {
 				for owner := range p.chunks {
-					// The key that seals chunk "owner", if the holder has it.
-					secret := secretOf(k, owner, final)
-					if !bytes.Contains(inside, secret) {
+					// The key that seals chunk "owner", if the holder has it: one for all of a
+					// segment, but for the last.
+					if !final && owner%format.SegmentChunks != 0 || !bytes.Contains(inside, secretOf(k, owner, final)) {
 						continue
 					}
 					keysHad++

@@ -64,8 +64,17 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 		if err != nil {
 			return err
 		}
+		var openers []*stream.ChunkOpener
+		defer func() {
+			for _, o := range openers {
+				o.Close()
+			}
+		}()
 		opts.Open = func(head []byte) (parity.Opener, error) {
 			o, err := stream.NewChunkOpener(cmd.Context(), head, ids.all)
+			if err == nil {
+				openers = append(openers, o)
+			}
 			return o.Opens, ids.explain(err)
 		}
 	}

@@ -105,6 +105,16 @@ type Preamble struct {
 // HeadSize is H, the length in bytes of the container's head and of its tail.
 func (p *Preamble) HeadSize() int { return p.Pages * PageSize }
 
+// HeadSizeOf is H of the container whose copies begin with identity, at least the first
+// PreambleSize bytes of it; 0 if it breaks HEAD-3. It looks at nothing else.
+func HeadSizeOf(identity []byte) int64 {
+	pages := int64(binary.BigEndian.Uint16(identity[offPages:]))
+	if pages < MinPages || pages > MaxPages {
+		return 0
+	}
+	return pages * PageSize
+}
+
 // Append appends the PreambleSize bytes of p to b.
 func (p *Preamble) Append(b []byte) []byte {
 	b = append(b, Magic...)

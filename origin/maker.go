@@ -2,7 +2,6 @@ package origin
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"hash"
 	"time"
 
@@ -74,12 +73,12 @@ func (m *Maker) Write(p []byte) (int, error) {
 	if k := min(len(rest), format.IdentitySize-len(m.head)); k > 0 {
 		m.head, rest = append(m.head, rest[:k]...), rest[k:]
 		if len(m.head) == format.IdentitySize {
-			pages := int(binary.BigEndian.Uint16(m.head[offPages:]))
-			if pages < format.MinPages || pages > format.MaxPages {
+			h := int(format.HeadSizeOf(m.head))
+			if h == 0 {
 				return 0, m.push.Fail(malformed(ORIGIN3, "the head is not that of a container"))
 			}
-			m.skip = pages*format.PageSize - format.IdentitySize
-			m.keep = pages*format.PageSize + format.SealedChunkSize
+			m.skip = h - format.IdentitySize
+			m.keep = h + format.SealedChunkSize
 		}
 	}
 	k := min(len(rest), m.skip)

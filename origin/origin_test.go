@@ -42,7 +42,10 @@ func rfc(leaves [][]byte) Hash {
 	return sha256.Sum256(slices.Concat([]byte{1}, left[:], right[:]))
 }
 
-const segment = format.SegmentSize
+const (
+	segment  = format.SegmentSize
+	offPages = 14 // in a head
+)
 
 // made is the statement of a container, and the roots.
 func made(t testing.TB, c []byte, workers, step int) (*Statement, []Hash) {

@@ -2,7 +2,6 @@ package origin
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -67,12 +66,7 @@ func (s *Statement) Text() []byte {
 }
 
 // HeadSize is the size in bytes of the container's head and tail.
-func (s *Statement) HeadSize() int64 {
-	return int64(binary.BigEndian.Uint16(s.Head[offPages:])) * format.PageSize
-}
-
-// offPages is where a head says how many pages it has, in every version.
-const offPages = 14
+func (s *Statement) HeadSize() int64 { return format.HeadSizeOf(s.Head[:]) }
 
 // Size is the size of the container in bytes.
 func (s *Statement) Size() int64 { return 2*s.HeadSize() + s.Payload }
@@ -130,7 +124,7 @@ func (s *Statement) check() error {
 		return unsupported(ORIGIN3, "the container has more than %d segments", MaxSegments)
 	}
 	h := s.HeadSize()
-	if h < format.PageSize || h > format.MaxHeadSize || s.Payload < 0 || s.Payload > MaxSegments*format.SegmentChunks*format.SealedChunkSize {
+	if h == 0 || s.Payload < 0 || s.Payload > MaxSegments*format.SegmentChunks*format.SealedChunkSize {
 		return malformed(ORIGIN3, "no container has these sizes")
 	}
 	if l, err := format.NewLayout(s.Size(), h); err != nil || l.Chunks != s.Chunks {

@@ -1,7 +1,6 @@
 package parity
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -16,7 +15,6 @@ const (
 	maxDepth    = 256
 	maxCells    = 4096 // m·D: 256 MiB in a window
 	chunkSize   = format.SealedChunkSize
-	offPages    = 14 // in the identity, of every version
 )
 
 // A geometry says which chunk is in which group, and where everything of a parity
@@ -30,16 +28,13 @@ type geometry struct {
 
 // valid reports whether the limits are kept (PAR-3).
 func (g *geometry) valid() bool {
-	h := g.headSize()
 	return g.m >= 1 && g.m <= MaxParity && g.depth >= minDepth && g.depth <= maxDepth && g.depth&(g.depth-1) == 0 &&
-		g.m*g.depth <= maxCells && h >= format.PageSize && h <= format.MaxHeadSize
+		g.m*g.depth <= maxCells && g.headSize() > 0
 }
 
 // Of the container:
 
-func (g *geometry) headSize() int64 {
-	return int64(binary.BigEndian.Uint16(g.identity[offPages:])) * format.PageSize
-}
+func (g *geometry) headSize() int64       { return format.HeadSizeOf(g.identity[:]) }
 func (g *geometry) chunkAt(i int64) int64 { return format.ChunkOffset(g.headSize(), i) }
 func (g *geometry) tailAt() int64         { return g.chunkAt(g.chunks-1) + g.last }
 func (g *geometry) size() int64           { return g.tailAt() + g.headSize() }

@@ -12,6 +12,7 @@ import (
 	"bulla/format"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/parity"
 	"bulla/slot"
 )
 
@@ -249,12 +250,9 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 		return err
 	}
 	defer p.Close()
-	if n := min(p.Size()-parityHeadAt, shredSize); n > 0 {
-		err = p.Apply(storage.Change{Offset: parityHeadAt, New: make([]byte, n)})
+	// What comes after the copy of the head serves to repair the container, which is gone.
+	if n := min(p.Size()-parity.HeadAt, shredSize); n > 0 {
+		err = p.Apply(storage.Change{Offset: parity.HeadAt, New: make([]byte, n)})
 	}
 	return err
 }
-
-// parityHeadAt is where a parity file has its copy of the head (spec/parity.md, section 2).
-// What comes after it serves to repair the container, which is gone.
-const parityHeadAt = 512

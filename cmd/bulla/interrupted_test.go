@@ -8,14 +8,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"bulla/internal/interrupt"
 	"bulla/internal/storage"
 )
 
@@ -36,15 +34,7 @@ func start(t *testing.T, dir string, stdin io.Reader, args ...string) *command {
 	c.Stderr = &c.errs
 	// What is interrupted by a signal is ours, not the whole group of the tests.
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// What these tests were started with, nohup or a shell's &, may ignore signals.
-	// Those that we catch begin anew in a child.
-	caught := make(chan os.Signal, 1)
-	for _, s := range interrupt.Signals {
-		signal.Notify(caught, s)
-	}
-	err := c.Start()
-	signal.Stop(caught)
-	if err != nil {
+	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Process.Kill() })
@@ -54,6 +44,10 @@ func start(t *testing.T, dir string, stdin io.Reader, args ...string) *command {
 // code waits for the end and returns the exit code as a shell would say it.
 func (c *command) code() int {
 	c.t.Helper()
+	defer time.AfterFunc(5*time.Minute, func() {
+		c.t.Errorf("%v does not end", c.Args)
+		c.Process.Kill()
+	}).Stop()
 	err := c.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -93,7 +87,7 @@ func names(t *testing.T, dir string) string {
 // waitFor waits until ok.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for range 12_000 {
 		if ok() {
 			return
 		}

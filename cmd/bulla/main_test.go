@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -19,12 +20,26 @@ import (
 	"bulla/keyslot"
 )
 
+// tests are those of this process, which the programs that they run are copies of.
+type tests struct{ *testing.M }
+
+// Run runs them so that a program finds no signal ignored, as SIGHUP is under nohup:
+// what is caught here has its default action there.
+func (m tests) Run() int {
+	for _, sig := range interrupt.Signals {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
+	return m.M.Run()
+}
+
 func TestMain(m *testing.M) {
 	// Under the race detector every process would sleep for a second at its end.
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(tests{m}, map[string]func(){
 		"bulla": func() {
 			a := newApp(stdio{os.Stdin, os.Stdout, os.Stderr})
 			if os.Getenv("TEST_REAL_PASSPHRASE_COST") == "" {

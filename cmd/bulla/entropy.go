@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 )
 
 func entropyCommand(a *app) *cobra.Command {
@@ -189,4 +195,200 @@ func (a *app) tellLeftOut() {
 	for _, s := range a.mixer.LeftOut() {
 		a.warn("the entropy source "+s.Name+" was left out: "+s.Reason, s.Hint)
 	}
+}
+
+type entropyReadFlags struct {
+	entropyFlags
+	source string
+}
+
+func entropyReadCommand(a *app) *cobra.Command {
+	e := &entropyReadFlags{}
+	cmd := &cobra.Command{
+		Use:   "read N",
+		Short: "Write random bytes to a pipe or a file",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("for example: bulla entropy read 32", "entropy read takes the number of bytes")
+			}
+			return nil
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.entropyRead(cmd, e, args[0])
+		},
+	}
+	e.register(cmd)
+	cmd.Flags().StringVar(&e.source, "source", "", "write the bytes of `SOURCE` alone, for statistics")
+	complete(cmd, "source", randomSources())
+	return cmd
+}
+
+func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string) error {
+	n, ok := console.ParseSize(count)
+	if !ok {
+		return usage("for example 32, 100K, 8M or 1G", "invalid number of bytes: %s", safetext.Printable(count))
+	}
+	out, err := a.files.Create("-", storage.Options{})
+	if err != nil {
+		return err
+	}
+	if out.Terminal() {
+		return refuse("send them to a file or a pipe: bulla entropy read 32 | xxd", "random bytes would go to the terminal")
+	}
+	src, err := e.open(a, cmd)
+	if err != nil {
+		return err
+	}
+	if e.source != "" {
+		a.warn("these are the bytes of "+e.source+" alone: for statistics, never for keys", "leave --source out for bytes to use")
+	}
+	done := new(atomic.Int64)
+	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
+	err = copyRandom(cmd.Context(), out, src, n, done)
+	if err == nil {
+		err = out.Commit()
+	}
+	bar.Finish(err)
+	return err
+}
+
+func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
+	if e.source == "" {
+		m, err := e.mixer(a, cmd)
+		return mixed{m}, err
+	}
+	if cmd.Flags().Changed("entropy") || len(e.require) > 0 {
+		return nil, usage("leave --source out, or the others", "--source is one source, unmixed: --entropy and --require are about mixing")
+	}
+	return entropy.Raw(e.source)
+}
+
+type mixed struct{ *entropy.Mixer }
+
+func (m mixed) Read(p []byte) (int, error) {
+	p = p[:min(len(p), entropy.MaxFill)]
+	return len(p), m.Fill("entropy read", p)
+}
+
+// copyRandom copies n bytes and leaves none behind.
+func copyRandom(ctx context.Context, dst io.Writer, src io.Reader, n int64, done *atomic.Int64) error {
+	buf := make([]byte, entropy.MaxFill)
+	defer clear(buf)
+	for n > 0 {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		part := buf[:min(n, int64(len(buf)))]
+		_, err := io.ReadFull(src, part)
+		if err == nil {
+			_, err = dst.Write(part)
+		}
+		if err != nil {
+			return err
+		}
+		n -= int64(len(part))
+		done.Add(int64(len(part)))
+	}
+	return nil
+}
+
+func entropyTestCommand(a *app) *cobra.Command {
+	histogram := false
+	cmd := &cobra.Command{
+		Use:               "test [SOURCE...]",
+		Short:             "Test each source by itself",
+		ValidArgsFunction: completeSources,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.entropyTest(cmd.Context(), args, histogram)
+		},
+	}
+	cmd.Flags().BoolVar(&histogram, "histogram", false, "draw a histogram of the byte values")
+	return cmd
+}
+
+func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) error {
+	if len(names) == 0 {
+		names = nil // all
+	}
+	results, err := entropy.Test(ctx, &entropy.TestOptions{Sources: names, Progress: a.testProgress()})
+	a.con.End()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.json:
+		a.printJSON(struct {
+			Results []entropy.TestResult `json:"results"`
+		}{results})
+	case !a.quiet:
+		a.showResults(results)
+		for _, r := range results {
+			if histogram && r.Tested > 0 {
+				a.printf("\n%s", console.Histogram(r.Name, &r.Histogram))
+			}
+		}
+	}
+	return errors.Join(a.outErr, verdictOf(results, names))
+}
+
+// testProgress shows how far a test has come, on a terminal.
+func (a *app) testProgress() func(entropy.TestProgress) {
+	if a.quiet || a.json || !isTerminal(a.err) {
+		return nil
+	}
+	var shown time.Time
+	return func(p entropy.TestProgress) {
+		if now := time.Now(); p.Done == p.Total || now.Sub(shown) >= console.ProgressStep {
+			shown = now
+			a.con.Status(fmt.Sprintf("%s  %2d%%", p.Source, 100*p.Done/max(p.Total, 1)), false)
+		}
+	}
+}
+
+func (a *app) showResults(all []entropy.TestResult) {
+	table := tabwriter.NewWriter(results{a}, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "SOURCE\tRESULT\tLOOKED AT\tIN\tDETAIL")
+	for _, r := range all {
+		if r.Tested == 0 {
+			fmt.Fprintf(table, "%s\t%s\t-\t-\t%s\n", r.Name, resultText(r), r.Reason)
+			continue
+		}
+		detail := fmt.Sprintf("a byte value at most %d times in 512; %d would fail", r.Most, r.Cutoff)
+		if !r.Passed {
+			detail = r.Reason
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", r.Name, resultText(r), console.Bytes(int64(r.Tested)), latencyText(r.Elapsed), detail)
+	}
+	table.Flush()
+	a.printf("A source that passes is not stuck. Whether its bytes can be guessed, no test of them can say.\n")
+}
+
+func resultText(r entropy.TestResult) string {
+	switch {
+	case r.Passed:
+		return "passed"
+	case r.State == entropy.Failed:
+		return "FAILED"
+	}
+	return string(r.State)
+}
+
+// verdictOf is the error that results come to: of sources that failed, and of
+// those that were named and are not there.
+func verdictOf(results []entropy.TestResult, named []string) error {
+	for _, r := range results {
+		if r.Passed || r.State != entropy.Failed && named == nil {
+			continue
+		}
+		what := "the source %s failed its test: %s"
+		if r.State != entropy.Failed {
+			what = "the source %s cannot be tested: %s"
+		}
+		return &failure{exit: exitEntropy, what: fmt.Sprintf(what, r.Name, r.Reason), hint: orElse(r.Hint, "bulla entropy shows the state of all sources")}
+	}
+	return nil
 }

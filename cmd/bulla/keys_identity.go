@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/keyfile"
 	"bulla/stream"
@@ -140,4 +142,46 @@ func (ids *identities) explain(err error) error {
 		return &keysError{nk, ids}
 	}
 	return err
+}
+
+func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
+	beside := func(name string) (io.ReadCloser, error) { return a.files.Open(name) } // so that no output replaces it
+	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name), Open: beside})
+	return ids, keyFileError(name, err)
+}
+
+// tpmFailure says why a TPM did not do something, with the hint that belongs to
+// that.
+func tpmFailure(exit int, what string, err error) *failure {
+	f := &failure{exit: exit, what: what + ": " + err.Error(), err: err}
+	if own, ok := errors.AsType[*failure](err); ok { // of a prompt
+		f.what, f.hint = own.what, own.hint
+	} else {
+		f.hint = hintOf(err)
+	}
+	return f
+}
+
+// hintOf is what an error of a key advises itself, if it does.
+func hintOf(err error) string {
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		return h.Hint()
+	}
+	return ""
+}
+
+// unusable is why a TPM key could not be used, if that is why nothing opened a
+// file: nil if not. It counts for more than that no other key fits.
+func unusable(nk *stream.NoKeyError) error {
+	for _, cause := range nk.Causes {
+		if e, ok := errors.AsType[*keyfile.UnusableError](cause); ok {
+			f := tpmFailure(exitNoKey, safetext.Printable(e.File), e.Err)
+			f.err = nk
+			return f
+		}
+	}
+	return nil
 }

@@ -9,7 +9,7 @@
 //	report.go      how everything is said, to people and to programs
 //	keyflags.go    the flags that name keys; files of keys in keys.go, recipients and
 //	               identities in keys_*.go
-//	passphrase.go  where passphrases come from
+//	passphrase.go  where passphrases and PINs come from
 //	input.go       what is read, and what standard input and other descriptors are for
 //	output.go      what is written: whole or not at all
 //	progress.go    how many pieces at a time, and whether progress is shown

@@ -245,7 +245,12 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	}
 	done := new(atomic.Int64)
 	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
-	err = copyRandom(cmd.Context(), out, src, n, done)
+	buf := make([]byte, entropy.MaxFill)
+	defer clear(buf)
+	copied, err := io.CopyBuffer(struct{ io.Writer }{out}, counted{io.LimitReader(src, n), done, cmd.Context()}, buf)
+	if err == nil && copied < n {
+		err = io.ErrUnexpectedEOF
+	}
 	if err == nil {
 		err = out.Commit()
 	}
@@ -269,28 +274,6 @@ type mixed struct{ *entropy.Mixer }
 func (m mixed) Read(p []byte) (int, error) {
 	p = p[:min(len(p), entropy.MaxFill)]
 	return len(p), m.Fill("entropy read", p)
-}
-
-// copyRandom copies n bytes and leaves none behind.
-func copyRandom(ctx context.Context, dst io.Writer, src io.Reader, n int64, done *atomic.Int64) error {
-	buf := make([]byte, entropy.MaxFill)
-	defer clear(buf)
-	for n > 0 {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		part := buf[:min(n, int64(len(buf)))]
-		_, err := io.ReadFull(src, part)
-		if err == nil {
-			_, err = dst.Write(part)
-		}
-		if err != nil {
-			return err
-		}
-		n -= int64(len(part))
-		done.Add(int64(len(part)))
-	}
-	return nil
 }
 
 func entropyTestCommand(a *app) *cobra.Command {

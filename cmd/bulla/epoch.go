@@ -39,13 +39,6 @@ func (k *keeperFlags) register(a *app, cmd *cobra.Command) {
 	k.pin.register(a, cmd)
 }
 
-func (k *keeperFlags) check() error {
-	if err := k.passphrase.check(); err != nil {
-		return err
-	}
-	return k.pin.check()
-}
-
 func (k *keeperFlags) secrets(name string) *epoch.Secrets {
 	return &epoch.Secrets{Passphrase: k.passphrase.open, PIN: k.pin.open(name)}
 }
@@ -179,9 +172,12 @@ func (a *app) writeCalendar(keeper string, k *epoch.Keeper, again bool) error {
 	return a.writeWhole(out, cal.Encode())
 }
 
-// openKeeper reads a keeper, for the caller to close; to change it, it is locked against
-// other runs until then.
-func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *storage.Patch, err error) {
+// openKeeper checks the flags and reads a keeper, for the caller to close; to change it, it
+// is locked against other runs until then.
+func (a *app) openKeeper(f *keeperFlags, name string, change bool) (k *epoch.Keeper, patch *storage.Patch, err error) {
+	if err := cmp.Or(f.passphrase.check(), f.pin.check()); err != nil {
+		return nil, nil, err
+	}
 	if change {
 		patch, err = a.files.Patch(name, storage.PatchOptions{})
 	} else {
@@ -205,11 +201,6 @@ func (a *app) openKeeper(name string, change bool) (k *epoch.Keeper, patch *stor
 	}
 	a.warnExposed(patch.Blob, name, "keeper")
 	return k, patch, nil
-}
-
-// unlock opens the state of a keeper.
-func (a *app) unlock(ctx context.Context, k *epoch.Keeper, f *keeperFlags, name string) error {
-	return keeperFailure(name, k.Unlock(ctx, f.secrets(name)))
 }
 
 // keeperFailure words what a TPM has to say about a keeper.
@@ -241,10 +232,7 @@ func epochExtendCommand(a *app) *cobra.Command {
 }
 
 func (a *app) epochExtend(ctx context.Context, f *keeperFlags, name, period string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
-	k, patch, err := a.openKeeper(name, true)
+	k, patch, err := a.openKeeper(f, name, true)
 	if err != nil {
 		return err
 	}
@@ -255,7 +243,7 @@ func (a *app) epochExtend(ctx context.Context, f *keeperFlags, name, period stri
 		err = usage("a keeper becomes no shorter", "%s goes to %v already", safetext.Printable(name), k.Reach().Next()-1)
 	}
 	if err == nil {
-		err = a.unlock(ctx, k, f, name)
+		err = keeperFailure(name, k.Unlock(ctx, f.secrets(name)))
 	}
 	if err == nil {
 		err = keeperFailure(name, k.Extend(ctx, span.To, into(patch)))
@@ -289,10 +277,7 @@ func epochShowCommand(a *app) *cobra.Command {
 }
 
 func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) error {
-	if err := f.keeperFlags.check(); err != nil {
-		return err
-	}
-	k, file, err := a.openKeeper(name, false)
+	k, file, err := a.openKeeper(&f.keeperFlags, name, false)
 	if err != nil {
 		return err
 	}
@@ -311,7 +296,7 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 	if err != nil {
 		return keyFileError(f.check, err)
 	}
-	if err := a.unlock(ctx, k, &f.keeperFlags, name); err != nil {
+	if err := keeperFailure(name, k.Unlock(ctx, f.secrets(name))); err != nil {
 		return err
 	}
 	ours, err := k.Calendar()

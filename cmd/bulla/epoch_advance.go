@@ -77,10 +77,7 @@ func (f *epochAdvanceFlags) due(k *epoch.Keeper, today epoch.Date) (int, error) 
 }
 
 func (a *app) epochAdvance(ctx context.Context, f *epochAdvanceFlags, name string, files []string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
-	k, patch, err := a.openKeeper(name, true)
+	k, patch, err := a.openKeeper(&f.keeperFlags, name, true)
 	if err != nil {
 		return err
 	}
@@ -99,7 +96,7 @@ func (a *app) epochAdvance(ctx context.Context, f *epochAdvanceFlags, name strin
 	ended.To = to
 	r := &keeperReport{Ended: daysOf(ended)}
 	if ended.Len() > 0 {
-		if err := a.unlock(ctx, k, &f.keeperFlags, name); err != nil {
+		if err := keeperFailure(name, k.Unlock(ctx, f.secrets(name))); err != nil {
 			return err
 		}
 		if r.Lost, err = a.lostBy(ctx, k, ended, files); err != nil {

@@ -180,16 +180,20 @@ func (s *signatureOutput) commit(a *app) error {
 	return err
 }
 
-// signingKey is the SSH key in a file: a private one, or a public one whose other half
-// the agent has.
-func (a *app) signingKey(ctx context.Context, name string) (ssh.Signer, error) {
-	b, err := a.openFor(name, "the signing key")
+// readSmall reads a file for what, and no more than most bytes of it.
+func (a *app) readSmall(name, what string, most int64) ([]byte, error) {
+	b, err := a.openFor(name, what)
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(b.Stream(), most))
+	return io.ReadAll(io.LimitReader(b.Stream(), most))
+}
+
+// signingKey is the SSH key in a file: a private one, or a public one whose other half
+// the agent has.
+func (a *app) signingKey(ctx context.Context, name string) (ssh.Signer, error) {
+	text, err := a.readSmall(name, "the signing key", 64<<10)
 	if err != nil {
 		return nil, err
 	}
@@ -325,13 +329,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 		}
 		return nil
 	}
-	list, err := a.openFor(f.allowed, "the allowed signers")
-	if err != nil {
-		return err
-	}
-	defer list.Close()
-	const most = 16 << 20
-	text, err := io.ReadAll(io.LimitReader(list.Stream(), most))
+	text, err := a.readSmall(f.allowed, "the allowed signers", 16<<20)
 	if err != nil {
 		return err
 	}

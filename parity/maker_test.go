@@ -61,7 +61,11 @@ func TestMaker(t *testing.T) {
 			container := newContainer(t, rng, c.n, c.pages)
 			want := slow(container, c.cells, depth(c.cells))
 			chunks := int64(c.n/L + 1)
-			for _, piece := range []int{len(container), 256<<10 + 64, 4097} {
+			pieces := []int{256<<10 + 64, len(container), 4097}
+			if testing.Short() {
+				pieces = pieces[:1]
+			}
+			for _, piece := range pieces {
 				got, s := made(t, container, c.cells, piece)
 				if !bytes.Equal(got, want) {
 					t.Fatalf("in pieces of %d: %d bytes, not the %d of the text", piece, len(got), len(want))

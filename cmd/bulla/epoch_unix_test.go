@@ -23,7 +23,7 @@ func TestAdvanceKilled(t *testing.T) {
 	case os.Getenv("BULLA_LONG") != "":
 		kills = 200
 	case testing.Short():
-		kills = 5
+		kills = 2
 	}
 	t.Setenv("TEST_NOW", "2027-01-01T00:00:00Z")
 	dir := t.TempDir()

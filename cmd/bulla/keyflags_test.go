@@ -66,6 +66,9 @@ func TestFlagsWithoutValue(t *testing.T) {
 				return
 			}
 			flags++
+			if testing.Short() && flags%8 > 0 {
+				return
+			}
 			says := refused(append(verb, "--"+f.Name+"=")...)
 			if !strings.Contains(says, "--"+f.Name) && !strings.Contains(says, "the name of the output is empty") {
 				t.Errorf("%v --%s=: it does not say which flag it is about: %s", verb, f.Name, says)

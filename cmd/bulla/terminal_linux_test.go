@@ -230,6 +230,9 @@ func TestPassphraseDoesNotShow(t *testing.T) {
 // TestKeyUnderPassphrase makes the default key under a passphrase, and uses it; then
 // makes its public half anew, and gets the passphrase wrong.
 func TestKeyUnderPassphrase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("scrypt at its real cost, which the race detector multiplies")
+	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "plain"), "text")
 	public := filepath.Join(dir, ".config", recipientsFile)

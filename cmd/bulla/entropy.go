@@ -277,20 +277,17 @@ func (m mixed) Read(p []byte) (int, error) {
 }
 
 func entropyTestCommand(a *app) *cobra.Command {
-	histogram := false
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:               "test [SOURCE...]",
 		Short:             "Test each source by itself",
 		ValidArgsFunction: completeSources,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.entropyTest(cmd.Context(), args, histogram)
+			return a.entropyTest(cmd.Context(), args)
 		},
 	}
-	cmd.Flags().BoolVar(&histogram, "histogram", false, "draw a histogram of the byte values")
-	return cmd
 }
 
-func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) error {
+func (a *app) entropyTest(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		names = nil // all
 	}
@@ -309,11 +306,6 @@ func (a *app) entropyTest(ctx context.Context, names []string, histogram bool) e
 		}{results})
 	case !a.quiet:
 		a.showResults(results)
-		for _, r := range results {
-			if histogram && r.Tested > 0 {
-				a.printf("\n%s", console.Histogram(r.Name, &r.Histogram))
-			}
-		}
 	}
 	return errors.Join(a.outErr, verdictOf(results, names))
 }

@@ -5,13 +5,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
 
 // TestDamageMapOnTerminal looks at the map on terminals of several widths: it
-// fits, and is of blocks where the terminal can show them.
+// fits.
 func TestDamageMapOnTerminal(t *testing.T) {
 	dir := workDir(t)
 	name := filepath.Join(dir, "c.bulla")
@@ -25,32 +24,29 @@ func TestDamageMapOnTerminal(t *testing.T) {
 	f.WriteAt(make([]byte, 10), 500_000)
 	f.Close()
 	for _, columns := range []int{20, 40, 80, 200} {
-		for _, locale := range []string{"C", "C.UTF-8"} {
-			s := newScreen(t)
-			if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
-				t.Fatal(err)
+		s := newScreen(t)
+		if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
+			t.Fatal(err)
+		}
+		c := s.run(dir, "salvage", "--force", "-o", "out", "c.bulla")
+		c.Stderr = s.tty
+		c.Env = append(c.Env, "TERM=xterm")
+		c.begin()
+		if got := c.code(); got != exitLoss {
+			t.Fatalf("exit code %d: %s", got, s.text())
+		}
+		waitFor(t, "it has said all", func() bool { return strings.Contains(s.text(), "hint: ") })
+		var line string
+		for l := range strings.Lines(s.text()) {
+			if strings.HasPrefix(l, "bulla: [") {
+				line = strings.TrimRight(l, "\r\n")
 			}
-			c := s.run(dir, "salvage", "--force", "-o", "out", "c.bulla")
-			c.Stderr = s.tty
-			c.Env = append(c.Env, "LC_ALL="+locale, "TERM=xterm")
-			c.begin()
-			if got := c.code(); got != exitLoss {
-				t.Fatalf("exit code %d: %s", got, s.text())
-			}
-			waitFor(t, "it has said all", func() bool { return strings.Contains(s.text(), "hint: ") })
-			var line string
-			for l := range strings.Lines(s.text()) {
-				if strings.HasPrefix(l, "bulla: [") {
-					line = strings.TrimRight(l, "\r\n")
-				}
-			}
-			if n := utf8.RuneCountInString(line); n != columns-1 {
-				t.Errorf("%d columns: the line has %d: %s", columns, n, line)
-			}
-			first, _ := utf8.DecodeRuneInString(strings.TrimPrefix(line, "bulla: ["))
-			if want := map[string]rune{"C": '#', "C.UTF-8": '█'}[locale]; first != want {
-				t.Errorf("%s: %s", locale, line)
-			}
+		}
+		if n := len(line); n != columns-1 {
+			t.Errorf("%d columns: the line has %d: %s", columns, n, line)
+		}
+		if !strings.HasPrefix(line, "bulla: [#") {
+			t.Error(line)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package console
 
 import (
 	"cmp"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -11,25 +9,19 @@ import (
 // A Gap is a part of a file that is lost, in bytes.
 type Gap struct{ Offset, Length int64 }
 
-// Shades of a map: all lost, up to a third there, up to two, nearly all, all.
-var (
-	blockMap = []rune(" ░▒▓█")
-	asciiMap = []rune(".-=+#")
-)
+// shades of a map: all lost, up to a third there, up to two, nearly all, all. Every
+// terminal has them.
+const shades = ".-=+#"
 
 // Map is one line that shows which part of a file of size bytes is lost: each
 // column is an equal share of it, and its character how much of that is there.
 //
-//	████████▓░   ▒██████
+//	########+-...=######
 //
 // A column that lacks one byte does not look whole, and one that has one does not
 // look lost. The gaps are apart. Map puts them in order.
 func Map(lost []Gap, size int64, columns int) string {
 	slices.SortFunc(lost, func(a, b Gap) int { return cmp.Compare(a.Offset, b.Offset) })
-	return drawMap(lost, size, columns, mapShades())
-}
-
-func drawMap(lost []Gap, size int64, columns int, scale []rune) string {
 	if size <= 0 || columns < 1 {
 		return ""
 	}
@@ -48,13 +40,14 @@ func drawMap(lost []Gap, size int64, columns int, scale []rune) string {
 				break // it goes on in the next column
 			}
 		}
-		line.WriteRune(scale[shade(to-from-gone, to-from, len(scale)-1)])
+		line.WriteByte(shades[shade(to-from-gone, to-from)])
 	}
 	return line.String()
 }
 
-// shade is which of most+1 shades shows that much of a whole.
-func shade(there, whole int64, most int) int {
+// shade is which of the shades shows that much of a whole.
+func shade(there, whole int64) int {
+	const most = len(shades) - 1
 	switch there {
 	case 0:
 		return 0
@@ -62,24 +55,4 @@ func shade(there, whole int64, most int) int {
 		return most
 	}
 	return 1 + min(most-2, int(float64(there)/float64(whole)*float64(most-1)))
-}
-
-// mapShades is what the terminal can show: the locale says whether it knows more
-// than ASCII.
-func mapShades() []rune {
-	if os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" && os.Getenv("WT_SESSION") == "" {
-		return asciiMap
-	}
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToUpper(os.Getenv(name)); v != "" {
-			if strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8") {
-				return blockMap
-			}
-			return asciiMap
-		}
-	}
-	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
-		return blockMap
-	}
-	return asciiMap
 }

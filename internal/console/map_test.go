@@ -2,9 +2,7 @@ package console
 
 import (
 	"math"
-	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 func TestMap(t *testing.T) {
@@ -38,43 +36,14 @@ func TestMap(t *testing.T) {
 		{nil, 100, 0, ""},
 		{nil, 100, -5, ""},
 	} {
-		if got := drawMap(c.lost, c.size, c.columns, asciiMap); got != c.want {
+		if got := Map(c.lost, c.size, c.columns); got != c.want {
 			t.Errorf("%v of %d in %d columns: %s, not %s", c.lost, c.size, c.columns, got, c.want)
 		}
 	}
 	for columns := range 200 {
-		line := drawMap(lost(100, 23, 200, 1), 12345, columns, blockMap)
-		if n := utf8.RuneCountInString(line); n != columns {
+		line := Map(lost(100, 23, 200, 1), 12345, columns)
+		if n := len(line); n != columns {
 			t.Errorf("%d columns are %d", columns, n)
 		}
-	}
-}
-
-func TestMapShades(t *testing.T) {
-	set := func(pairs ...string) string {
-		for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG", "TERM"} {
-			t.Setenv(name, "")
-		}
-		t.Setenv("WT_SESSION", "1")
-		for i := 0; i < len(pairs); i += 2 {
-			t.Setenv(pairs[i], pairs[i+1])
-		}
-		return string(mapShades())
-	}
-	blocks, ascii := string(blockMap), string(asciiMap)
-	for _, c := range []struct{ got, want string }{
-		{set("LANG", "de_DE.UTF-8"), blocks},
-		{set("LANG", "C.utf8"), blocks},
-		{set("LANG", "C"), ascii},
-		{set("LC_ALL", "C", "LANG", "de_DE.UTF-8"), ascii},
-		{set("LC_CTYPE", "en_US.UTF-8", "LANG", "C"), blocks},
-		{set("LANG", "de_DE.UTF-8", "TERM", "dumb"), ascii},
-	} {
-		if c.got != c.want {
-			t.Errorf("%q, not %q", c.got, c.want)
-		}
-	}
-	if len(blockMap) != len(asciiMap) || strings.ContainsFunc(ascii, func(r rune) bool { return r > '~' }) {
-		t.Error("the scales do not agree")
 	}
 }

@@ -11,12 +11,10 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"bulla/internal/console"
 	"bulla/internal/safetext"
 )
 
-// helpWidth is how many columns help takes where it does not go to a terminal
-// that is narrower.
+// helpWidth is how many columns help takes. On a narrower terminal flags take fewer.
 const helpWidth = 80
 
 // What there is to read about each verb and topic, by its words: head-export.txt. A text ends
@@ -52,7 +50,7 @@ func (a *app) help(cmd *cobra.Command) {
 
 func helpText(cmd *cobra.Command, width int) string {
 	var b strings.Builder
-	b.WriteString(console.Wrap(orElse(cmd.Long, cmd.Short), width))
+	b.WriteString(strings.TrimRight(orElse(cmd.Long, cmd.Short), "\n") + "\n")
 	section := func(title, text string) {
 		if text != "" {
 			b.WriteString("\n" + title + ":\n" + strings.TrimRight(text, "\n") + "\n")
@@ -228,8 +226,8 @@ func topics() []*cobra.Command {
 			Use:   "exit-codes",
 			Short: "What the exit codes mean",
 			Long: "Exit codes:\n\n" + exitStatus(nil) + `
-Every other number is a failure, too. Unless the code is 0, no output file has its
-final name, with these exceptions:
+Every other number is a failure, too. Unless the code is 0, no output file has
+its final name, with these exceptions:
 
   6  the output has what could be saved.
   3  from salvage --from, the output has all that the chosen head opens.
@@ -269,8 +267,8 @@ With --json, an error is one object on standard error:
                          the passphrase
   BULLA_TPM              the TPM: a device, or the socket of an emulator
 
-If a command line names no key, files are opened with %s and
-encrypted to the keys in %s. bulla keygen --default makes both.
+If a command line names no key, files are opened with %s and encrypted
+to the keys in %s. bulla keygen --default makes both.
 
 A passphrase is taken from the first of: the flag that names a source, the
 credential, $%s, the terminal.`,

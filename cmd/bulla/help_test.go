@@ -12,8 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-
-	"bulla/internal/console"
 )
 
 // everyPage calls f for the root, every verb and every topic, with what one
@@ -34,8 +32,7 @@ func everyPage(f func(cmd *cobra.Command, name string)) {
 	below(root)
 }
 
-// TestHelpWidth holds help to 80 columns, and paragraphs to fewer where the
-// terminal is narrow.
+// TestHelpWidth holds help to 80 columns.
 func TestHelpWidth(t *testing.T) {
 	everyPage(func(cmd *cobra.Command, name string) {
 		for line := range strings.Lines(helpText(cmd, helpWidth)) {
@@ -43,28 +40,7 @@ func TestHelpWidth(t *testing.T) {
 				t.Errorf("help %s has a line of %d columns: %s", name, n, line)
 			}
 		}
-		for line := range strings.Lines(console.Wrap(cmd.Long, 40)) {
-			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 40 && line[0] != ' ' && strings.Contains(line, " ") {
-				t.Errorf("help %s in 40 columns has a line of %d: %s", name, n, line)
-			}
-		}
 	})
-}
-
-func TestWrap(t *testing.T) {
-	for _, c := range []struct{ text, want string }{
-		{"", "\n"},
-		{"a b c d", "a b\nc d\n"},
-		{"a\nb\nc", "a b\nc\n"},
-		{"a b\n\nc", "a b\n\nc\n"},
-		{"a\n  table  stays\nb", "a\n  table  stays\nb\n"},
-		{"longer", "longer\n"},
-		{"é é é", "é é\né\n"},
-	} {
-		if got := console.Wrap(c.text, 3); got != c.want {
-			t.Errorf("%q: %q, want %q", c.text, got, c.want)
-		}
-	}
 }
 
 // TestExitStatus holds what help says of exit codes to what the scripts of the

@@ -93,39 +93,3 @@ func cut(s string, columns int) string {
 }
 
 func width(s string) int { return len([]rune(s)) }
-
-// Wrap breaks the lines of paragraphs anew. Lines that begin with a space, such
-// as those of tables, stay.
-func Wrap(text string, most int) string {
-	var b strings.Builder
-	column := 0
-	for line := range strings.Lines(text + "\n") {
-		words := strings.Fields(line)
-		if len(words) == 0 || line[0] == ' ' {
-			if column > 0 {
-				b.WriteByte('\n')
-			}
-			b.WriteString(strings.TrimRight(line, "\n") + "\n")
-			column = 0
-			continue
-		}
-		for _, word := range words {
-			n := width(word)
-			switch {
-			case column == 0:
-			case column+1+n > most:
-				b.WriteByte('\n')
-				column = 0
-			default:
-				b.WriteByte(' ')
-				column++
-			}
-			b.WriteString(word)
-			column += n
-		}
-	}
-	if column > 0 {
-		b.WriteByte('\n')
-	}
-	return b.String()
-}

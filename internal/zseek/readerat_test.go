@@ -327,7 +327,7 @@ func TestLongTable(t *testing.T) {
 	if table.Frames() != frames || table.Size() != 2<<40 {
 		t.Errorf("%d frames, %d bytes", table.Frames(), table.Size())
 	}
-	for _, i := range []int64{0, 1, tallyPage - 1, tallyPage, frames / 2, frames - 1} {
+	for _, i := range []int64{0, 1, tablePage - 1, tablePage, frames / 2, frames - 1} {
 		if f, want := table.Frame(i), (Frame{i * 100_000, 100_000, FrameContent}); f != want {
 			t.Errorf("frame %d: %v", i, f)
 		}
@@ -337,7 +337,7 @@ func TestLongTable(t *testing.T) {
 // The table that a Writer of 20 GiB writes is right, over pages of it.
 func TestLongTally(t *testing.T) {
 	const frames = 10_000
-	var y tally
+	var y Table
 	rnd := rand.New(rand.NewPCG(5, 5))
 	sizes := make([]int64, frames)
 	total := int64(0)

@@ -21,7 +21,7 @@ type Writer struct {
 	*ring.Pusher[piece]
 	dst      io.Writer
 	level    int
-	tally    tally
+	table    Table
 	numbered int64            // frames
 	idle     chan *compressor // one for each worker at most
 	closed   bool
@@ -90,7 +90,7 @@ func (w *Writer) commit(b *piece) error {
 	if b.err != nil {
 		return b.err
 	}
-	w.tally.add(len(b.frame), len(b.content))
+	w.table.add(len(b.frame), len(b.content))
 	_, err := fullio.WriteAll(w.dst, b.frame)
 	return err
 }
@@ -105,7 +105,7 @@ func (w *Writer) Close() error {
 	w.closed = true
 	err := w.Pusher.Close(false)
 	if err == nil {
-		err = w.tally.writeTable(func(b []byte) error {
+		err = w.table.writeTable(func(b []byte) error {
 			_, err := fullio.WriteAll(w.dst, b)
 			return err
 		})

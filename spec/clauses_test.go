@@ -182,11 +182,13 @@ func clauseConstants(t *testing.T) (values []string) {
 			continue
 		}
 		for _, s := range g.Specs {
-			value, err := strconv.Unquote(s.(*ast.ValueSpec).Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
+			for _, v := range s.(*ast.ValueSpec).Values {
+				value, err := strconv.Unquote(v.(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				values = append(values, value)
 			}
-			values = append(values, value)
 		}
 	}
 	return values

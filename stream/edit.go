@@ -101,15 +101,17 @@ func (op *opened) remaining(edit *Edit) ([]format.Slot, error) {
 }
 
 // slotsOf returns the positions of the slots of n.
-func (op *opened) slotsOf(n Named) []int {
-	id := op.keys.SlotID(n.Canonical())
-	var mine []int
-	for i, s := range op.head.Head.Slots {
-		if s.Type == n.Type() && bytes.Equal(s.ID[:], id[:]) {
+func (op *opened) slotsOf(n Named) (mine []int) {
+	for i := range op.head.Head.Slots {
+		if op.owns(n, &op.head.Head.Slots[i]) {
 			mine = append(mine, i)
 		}
 	}
 	return mine
+}
+
+func (op *opened) owns(n Named, s *format.Slot) bool {
+	return s.Type == n.Type() && s.ID == op.keys.SlotID(n.Canonical())
 }
 
 // openedSlot returns the position in the head that counts of the slot that was

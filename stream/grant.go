@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 
@@ -212,34 +211,31 @@ type granted struct {
 	edges  [2][]byte
 }
 
-func badGrant(c format.Clause, kind error, at int, format_ string, args ...any) error {
-	return &format.ParseError{Clause: c, Field: "grant", Offset: int64(at), Kind: kind, Reason: fmt.Sprintf(format_, args...)}
+func malformedGrant(c format.Clause, at int, reason string) error {
+	return &format.ParseError{Clause: c, Field: "grant", Offset: int64(at), Kind: format.ErrMalformed, Reason: reason}
 }
 
 // parseGrant reads the plaintext of a grant, and keeps parts of it. Its errors are
 // *format.ParseError with a clause GRANT-n, in the order of spec/grant.md section 3.
 func parseGrant(b []byte) (h grantHeader, parts []*granted, err error) {
-	malformed := func(c format.Clause, at int, reason string) error {
-		return badGrant(c, format.ErrMalformed, at, "%s", reason)
-	}
 	if _, derr := binary.Decode(b, binary.BigEndian, &h); !bytes.HasPrefix(b, []byte(grantMagic)) {
-		return h, nil, malformed(format.GRANT2, 0, "it does not hold what a grant holds")
+		return h, nil, malformedGrant(format.GRANT2, 0, "it does not hold what a grant holds")
 	} else if derr != nil {
-		return h, nil, malformed(format.GRANT4, len(b), "it ends early")
+		return h, nil, malformedGrant(format.GRANT4, len(b), "it ends early")
 	}
 	v := h.VolumeSize
 	switch {
 	case h.Layout != grantLayout || h.Zero != [3]byte{}:
-		return h, nil, badGrant(format.GRANT3, format.ErrUnsupported, 8, "a layout that this program does not know")
+		return h, nil, &format.ParseError{Clause: format.GRANT3, Field: "grant", Offset: 8, Kind: format.ErrUnsupported, Reason: "a layout that this program does not know"}
 	case h.N < 1 || h.N > maxGrantParts:
-		return h, nil, malformed(format.GRANT4, 12, "no grant has so many parts")
+		return h, nil, malformedGrant(format.GRANT4, 12, "no grant has so many parts")
 	case v != 0 && (v%(2<<20) != 0 || v > 1<<45):
-		return h, nil, malformed(format.GRANT5, 16, "no set has volumes of this size")
+		return h, nil, malformedGrant(format.GRANT5, 16, "no set has volumes of this size")
 	}
 	at := grantHeaderSize
 	take := func(n int64) (part []byte, err error) {
 		if n > int64(len(b)-at) {
-			return nil, malformed(format.GRANT4, len(b), "it ends early")
+			return nil, malformedGrant(format.GRANT4, len(b), "it ends early")
 		}
 		part = b[at : at+int(n)]
 		at += int(n)
@@ -282,7 +278,7 @@ func parseGrant(b []byte) (h grantHeader, parts []*granted, err error) {
 		seen[p.Number] = p
 	}
 	if at < len(b) {
-		return h, nil, malformed(format.GRANT4, at, "something follows the last part")
+		return h, nil, malformedGrant(format.GRANT4, at, "something follows the last part")
 	}
 	return h, parts, nil
 }
@@ -290,12 +286,9 @@ func parseGrant(b []byte) (h grantHeader, parts []*granted, err error) {
 // judge checks a part but for its frames (GRANT-5 to GRANT-7). next is where the one before
 // ends in the target's plaintext.
 func (p *granted) judge(h *grantHeader, at int, before []*granted, seen map[uint32]*granted, next uint64) error {
-	malformed := func(c format.Clause, off int, reason string) error {
-		return badGrant(c, format.ErrMalformed, at+off, "%s", reason)
-	}
 	pre, err := format.ParsePreamble(p.Identity[:format.PreambleSize])
 	if err != nil {
-		return malformed(format.GRANT5, 0, "no container begins like this: "+err.Error())
+		return malformedGrant(format.GRANT5, at, "no container begins like this: "+err.Error())
 	}
 	p.Preamble = pre
 	role := format.RoleFile
@@ -307,20 +300,20 @@ func (p *granted) judge(h *grantHeader, at int, before []*granted, seen map[uint
 	case p.Role != role || p.Number >= maxGrantParts,
 		len(before) > 0 && (before[0].Set != p.Set || before[0].Coding != p.Coding),
 		same != nil && (same.Identity != p.Identity || same.Size != p.Size || same.grantPart.Content != p.Content):
-		return malformed(format.GRANT5, 0, "its parts are not of one file, or one set")
+		return malformedGrant(format.GRANT5, at, "its parts are not of one file, or one set")
 	}
 	if p.Size <= 1<<62 {
 		p.layout, err = format.NewLayout(int64(p.Size), int64(p.HeadSize()))
 	}
 	switch {
 	case err != nil || p.Size > 1<<62:
-		return malformed(format.GRANT6, 96, "no container has this size")
+		return malformedGrant(format.GRANT6, at+96, "no container has this size")
 	case p.Coding == format.Plain && p.Content != uint64(p.layout.PlainSize), p.Content > 1<<48 && p.Coding == format.Zstd,
 		h.VolumeSize == 0 && p.Content != h.Size,
 		h.VolumeSize > 0 && (p.Content > h.VolumeSize || uint64(p.Number)*h.VolumeSize+p.Content > h.Size):
-		return malformed(format.GRANT6, 104, "the container cannot have this much content")
+		return malformedGrant(format.GRANT6, at+104, "the container cannot have this much content")
 	case p.From >= p.To || p.To > p.Content || uint64(p.Number)*h.VolumeSize+p.From < next:
-		return malformed(format.GRANT7, 112, "no range stands there")
+		return malformedGrant(format.GRANT7, at+112, "no range stands there")
 	}
 	return nil
 }
@@ -338,7 +331,7 @@ func (p *granted) judgeFrames(at int) error {
 		ok = ok && p.Begin <= p.End && sum == p.End-p.Begin
 	}
 	if !ok {
-		return badGrant(format.GRANT8, format.ErrMalformed, at+128, "the range cannot stand there in the payload")
+		return malformedGrant(format.GRANT8, at+128, "the range cannot stand there in the payload")
 	}
 	return nil
 }

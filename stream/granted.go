@@ -51,7 +51,7 @@ type Granted struct {
 func OpenGrant(ctx context.Context, src io.ReaderAt, size int64, identities []Identity, open func(format.Part) (Target, error), opts *GrantOptions) (*Granted, error) {
 	r := format.Check(src, size)
 	if h, err := r.Newest(nil); err == nil && r.Copies.Conflict(nil) == nil && h.Role == format.RoleGrant && h.Coding != format.Plain {
-		return nil, badGrant(format.GRANT1, format.ErrMalformed, 0, "a grant is not compressed")
+		return nil, malformedGrant(format.GRANT1, 0, "a grant is not compressed")
 	}
 	c, err := NewReaderAt(ctx, src, size, identities, &ReaderAtOptions{ReaderOptions: ReaderOptions{Role: format.RoleGrant, Workers: 1}})
 	if err != nil {
@@ -59,7 +59,7 @@ func OpenGrant(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 	}
 	defer c.Close()
 	if c.layout.PlainSize > maxGrant {
-		return nil, badGrant(format.GRANT4, format.ErrMalformed, 0, "a grant is not longer than 256 MiB")
+		return nil, malformedGrant(format.GRANT4, 0, "a grant is not longer than 256 MiB")
 	}
 	b := make([]byte, c.layout.PlainSize)
 	if _, err := c.ReadAt(b, 0); err != nil {
@@ -236,9 +236,9 @@ func (p *granted) fits(src Target) error {
 	case head != nil && tail != nil && string(head[:format.IdentitySize]) != string(tail[:format.IdentitySize]):
 		return &format.ParseError{Clause: format.COPY1, Field: "tail", Offset: src.Size() - int64(len(tail)), Kind: format.ErrForged, Reason: "the head and the tail belong to two different containers"}
 	case src.Size() != int64(p.Size):
-		return badGrant(format.GRANT11, format.ErrMalformed, 0, "the grant is for a container of %d bytes, not %d", p.Size, src.Size())
+		return malformedGrant(format.GRANT11, 0, fmt.Sprintf("the grant is for a container of %d bytes, not %d", p.Size, src.Size()))
 	case another(head) || another(tail):
-		return badGrant(format.GRANT11, format.ErrMalformed, 0, "the grant is for another container")
+		return malformedGrant(format.GRANT11, 0, "the grant is for another container")
 	}
 	return nil
 }

@@ -107,9 +107,7 @@ func (h *HeadEditor) Removed() (slots []format.Slot) {
 }
 
 // Owns reports whether a slot of the container is n's.
-func (h *HeadEditor) Owns(n Named, s *format.Slot) bool {
-	return s.Type == n.Type() && s.ID == h.op.keys.SlotID(n.Canonical())
-}
+func (h *HeadEditor) Owns(n Named, s *format.Slot) bool { return h.op.owns(n, s) }
 
 // OpenedSlot returns the position in Head().Slots of the slot that was opened,
 // from 0; -1 if Head has it no more.

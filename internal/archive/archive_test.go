@@ -237,7 +237,7 @@ func TestRealTar(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "plain"), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"--format=gnu"}, {"--format=pax", "--sparse-version=1.0"}} {
+	for _, args := range [][]string{{"--format=gnu"}, {"--format=pax", "--sparse-version=0.0"}, {"--format=pax", "--sparse-version=0.1"}, {"--format=pax", "--sparse-version=1.0"}} {
 		b, err := exec.Command("tar", append(args, "-C", dir, "-c", "-S", "./holes", "./plain")...).Output()
 		if errors.Is(err, exec.ErrNotFound) {
 			if os.Getenv("CI") == "true" {

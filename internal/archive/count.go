@@ -60,7 +60,7 @@ func (c *Counter) read() {
 		next = tarBlock + m.Size + -m.Size&(tarBlock-1)
 	} else {
 		c.wanted = 0
-		m, next, err = (&tarArchive{io.NewSectionReader(c, 0, beyond-1)}).read(0)
+		m, next, err = (&tarArchive{io.NewSectionReader(c, 0, beyond-1)}).read(0, &extended{})
 		if c.wanted > int64(len(b)) { // whatever it says, it lacks something
 			c.over = c.wanted > maxHeaders
 			return

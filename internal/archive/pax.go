@@ -2,9 +2,9 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -16,11 +16,13 @@ import (
 type extended struct {
 	text map[string]string // the values of keys, as pax has them, which are not empty
 	bad  error             // what of it cannot be read; nil if all can
+	maps bool              // a sparse file's pieces are in it
+	read *sparseMap        // what they are added to; nil if they are not wanted
 }
 
 // wanted are the keys of pax whose values are kept.
 var wanted = strings.Fields(`path linkpath uname gname uid gid mtime size GNU.sparse.name GNU.sparse.major
-	GNU.sparse.size GNU.sparse.realsize`)
+	GNU.sparse.size GNU.sparse.realsize GNU.sparse.offset GNU.sparse.numbytes`)
 
 // fail makes the member bad, unless it is.
 func (x *extended) fail(err error) { x.bad = cmp.Or(x.bad, err) }
@@ -143,6 +145,10 @@ func (x *extended) record(r *bufio.Reader, most int64) (length int64, err error)
 // take keeps the value of a key, if it is wanted.
 func (x *extended) take(key string, value *io.LimitedReader) error {
 	switch {
+	case key == "GNU.sparse.map":
+		if x.maps = x.maps || value.N > 0; x.read != nil {
+			return x.read.pairs(bufio.NewReader(value), ',', -1)
+		}
 	case !slices.Contains(wanted, key):
 	case value.N > MaxName:
 		x.fail(tooLong(value.N))
@@ -152,6 +158,10 @@ func (x *extended) take(key string, value *io.LimitedReader) error {
 			return err
 		}
 		x.set(key, untilNUL(b))
+		x.maps = x.maps || key == "GNU.sparse.offset"
+		if key == "GNU.sparse.numbytes" { // after its offset
+			return x.read.add(x.number("GNU.sparse.offset", -1), x.number(key, -1))
+		}
 	}
 	return nil
 }
@@ -171,19 +181,24 @@ type sparseFormat uint8
 const (
 	notSparse  sparseFormat = iota
 	sparseOld               // in the header, and in blocks that follow it
-	sparseData              // before the data: GNU's format 1.0 for pax
+	sparsePax               // in the extended header: GNU's formats 0.0 and 0.1
+	sparseData              // before the data: 1.0
 )
 
-// sparse is the format that an extended header speaks of. Those before 1.0, of 2004 to
-// 2006, have the pieces in the extended header itself, and are not read.
+// sparse is the format that an extended header speaks of.
 func (x *extended) sparse() sparseFormat {
-	switch major := x.number("GNU.sparse.major", -1); {
-	case major == 1:
+	switch x.number("GNU.sparse.major", -1) {
+	case -1:
+		if !x.maps {
+			return notSparse
+		}
+	case 0:
+	case 1:
 		return sparseData
-	case major >= 0 || x.text["GNU.sparse.size"] != "":
-		x.fail(&UnsupportedError{Why: fmt.Sprintf("a sparse file of version %d", max(0, major))})
+	default:
+		x.fail(&UnsupportedError{Why: "a sparse file of version " + x.text["GNU.sparse.major"]})
 	}
-	return notSparse
+	return sparsePax
 }
 
 // maxPieces is how many a sparse file may have: 24 MiB of memory.
@@ -216,28 +231,32 @@ func (s *sparseMap) add(offset, length int64) error {
 	return nil
 }
 
-// lines adds so many pieces: offsets and lengths, each in decimal on a line of its own.
-func (s *sparseMap) lines(r *bufio.Reader, count int64) error {
-	for range count {
-		offset, err := readLine(r)
-		length, err2 := readLine(r)
-		if err = cmp.Or(err, err2); err == nil {
-			err = s.add(offset, length)
+// pairs adds so many pieces, or with -1 all there are: offsets and lengths in decimal,
+// with a mark behind each but the last.
+func (s *sparseMap) pairs(r *bufio.Reader, mark byte, count int64) error {
+	for ; count != 0; count-- {
+		offset, err := readNumber(r, mark)
+		if err == io.EOF && count < 0 {
+			return nil
 		}
-		if err != nil {
+		length, err2 := readNumber(r, mark)
+		if err = cmp.Or(err, err2); err != nil {
+			return invalid(err, "the map of a sparse file")
+		}
+		if err := s.add(offset, length); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// readLine reads a number.
-func readLine(r *bufio.Reader) (int64, error) {
-	text, err := r.ReadSlice('\n')
-	if err != nil {
+// readNumber reads a number and the mark behind it, if it is not the last.
+func readNumber(r *bufio.Reader, mark byte) (int64, error) {
+	text, err := r.ReadSlice(mark)
+	if err != nil && (err != io.EOF || len(text) == 0) {
 		return 0, err
 	}
-	n, err := strconv.ParseUint(string(text[:len(text)-1]), 10, 63)
+	n, err := strconv.ParseUint(string(bytes.TrimSuffix(text, []byte{mark})), 10, 63)
 	return int64(n), err
 }
 
@@ -247,16 +266,16 @@ func (t *tarArchive) sparsePieces(m *Member) (all []Piece, err error) {
 	switch m.tar.sparse {
 	case sparseOld:
 		_, err = t.oldMap(m.tar.header, s)
+	case sparsePax:
+		_, _, err = t.read(m.place, &extended{read: s})
 	case sparseData: // how many, and then each number on a line, filled up to whole blocks
 		section := io.NewSectionReader(t.src, data, m.tar.length)
 		r := bufio.NewReader(section)
 		var count int64
-		if count, err = readLine(r); err == nil {
-			err = s.lines(r, count)
-		}
-		if err != nil {
+		if count, err = readNumber(r, '\n'); err != nil {
 			return nil, invalid(err, "the map of a sparse file")
 		}
+		err = s.pairs(r, '\n', count)
 		read, _ := section.Seek(0, io.SeekCurrent)
 		data = t.after(data, read-int64(r.Buffered()))
 	}

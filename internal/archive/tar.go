@@ -109,7 +109,7 @@ const beyond = math.MaxInt64
 
 func (t *tarArchive) members(yield func(*Member, error) bool) {
 	for at := int64(0); at >= 0; {
-		m, next, err := t.read(at)
+		m, next, err := t.read(at, &extended{})
 		if err == io.EOF || (m != nil || err != nil) && !yield(m, err) || err != nil && !isOwn(err) {
 			return
 		}
@@ -143,7 +143,7 @@ func (t *tarArchive) resync(at int64) int64 {
 }
 
 func (t *tarArchive) at(place int64) (*Member, error) {
-	m, _, err := t.read(place)
+	m, _, err := t.read(place, &extended{})
 	if err == nil && m == nil || err == io.EOF {
 		err = damaged("there is no member at byte %d any more", place)
 	}
@@ -151,11 +151,10 @@ func (t *tarArchive) at(place int64) (*Member, error) {
 }
 
 // read reads the member whose first header is at a place, with what extended headers
-// say of it, and says where the next is, -1 if there is none. It returns no
+// say of it in x, and says where the next is, -1 if there is none. It returns no
 // member for what is none, and io.EOF at the end of the archive. After ErrDamaged next
 // is the next header that can be found.
-func (t *tarArchive) read(place int64) (m *Member, next int64, err error) {
-	x := new(extended)
+func (t *tarArchive) read(place int64, x *extended) (m *Member, next int64, err error) {
 	for at := place; ; at = next {
 		b, err := t.header(at)
 		if err == io.EOF && at > place {

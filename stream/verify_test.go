@@ -232,6 +232,21 @@ func TestVerifyReader(t *testing.T) {
 	}
 }
 
+// A source that fails behind a damaged chunk, near it or far from it: both are told, however
+// far the reading is ahead of the check.
+func TestVerifyReaderTellsBoth(t *testing.T) {
+	v := new(vault)
+	b := flipped(encrypt(t, plaintext(3*batch), v, stream.WriterOptions{}), headSize+format.SealedChunkSize+1, 0)
+	for _, workers := range []int{1, 2, 8} {
+		for _, at := range []int{headSize + 3*format.SealedChunkSize, batch, 2 * batch} {
+			rep, err := stream.VerifyReader(t.Context(), &brokenReader{bytes.NewReader(b), at}, with(v), &stream.VerifyOptions{Workers: workers})
+			if !errors.Is(err, errBroken) || !slices.Equal(clauses(rep.Findings), []format.Clause{format.CHUNK1}) {
+				t.Errorf("%d workers, failing at %d: %v, %v", workers, at, rep.Findings, err)
+			}
+		}
+	}
+}
+
 // A brokenReader fails after n bytes.
 type brokenReader struct {
 	src io.Reader

@@ -36,7 +36,7 @@ func VerifyReader(ctx context.Context, src io.Reader, identities []Identity, opt
 	rep.Report = format.Check(ends, ends.Size())
 	if once.err != io.EOF || ctx.Err() != nil { // where it ends says nothing
 		rep.Findings = fault
-		return rep, err
+		return rep, cmp.Or(err, context.Cause(ctx), once.err) // the reading may have failed ahead of the fault
 	}
 
 	// Both ends are there: the copies are judged as those of a file.

@@ -27,14 +27,9 @@ type diffFlags struct {
 func diffCommand(a *app) *cobra.Command {
 	d := &diffFlags{}
 	cmd := &cobra.Command{
-		Use:   "diff FILE DIR",
-		Short: "Check that an archive in a file holds what is in a directory",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usage("for example: bulla diff backup.tar.bulla DIR", "diff takes the name of a file, and of a directory to compare it with")
-			}
-			return notEmpty(cmd, args)
-		},
+		Use:               "diff FILE DIR",
+		Short:             "Check that an archive in a file holds what is in a directory",
+		Args:              takes(2, 2, "the name of a file, and of a directory to compare it with", "bulla diff backup.tar.bulla DIR"),
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.diff(cmd, d, args[0], args[1]) },
 	}

@@ -56,7 +56,7 @@ func epochCreateCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create PERIOD --every day|week|month|quarter -o KEEPER",
 		Short: "Make a keeper and its calendar",
-		Args:  exactWords("a period", 1),
+		Args:  takes(1, 1, "a period", ""),
 		RunE:  func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
 	}
 	f := cmd.Flags()
@@ -221,7 +221,7 @@ func epochExtendCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "extend KEEPER PERIOD",
 		Short:             "Add epochs to a keeper, up to the end of a period",
-		Args:              exactWords("a keeper and a period", 2),
+		Args:              takes(2, 2, "a keeper and a period", ""),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.epochExtend(cmd.Context(), f, args[0], args[1])
@@ -358,16 +358,6 @@ func (a *app) tellKeeper(name string, k *epoch.Keeper, r *keeperReport) error {
 		a.printf("  calendar    %s\n", r.Calendar)
 	}
 	return a.outErr
-}
-
-// exactWords accepts as many words.
-func exactWords(what string, n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usage("bulla help "+words(cmd)+" shows how it is used", "%s takes %s", cmd.Name(), what)
-		}
-		return notEmpty(cmd, args)
-	}
 }
 
 // epochOf is the days of the epoch that a file is encrypted to; nil if there is none.

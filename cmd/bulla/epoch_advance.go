@@ -27,14 +27,9 @@ type epochAdvanceFlags struct {
 func epochAdvanceCommand(a *app) *cobra.Command {
 	f := &epochAdvanceFlags{}
 	cmd := &cobra.Command{
-		Use:   "advance KEEPER --to DATE | --keep DURATION [FILE | DIR]...",
-		Short: "End epochs for good",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage("for example: bulla epoch advance backup.keeper --keep 90d", "advance takes a keeper")
-			}
-			return notEmpty(cmd, args)
-		},
+		Use:               "advance KEEPER --to DATE | --keep DURATION [FILE | DIR]...",
+		Short:             "End epochs for good",
+		Args:              takes(1, 0, "a keeper", "bulla epoch advance backup.keeper --keep 90d"),
 		ValidArgsFunction: completeFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.epochAdvance(cmd.Context(), f, args[0], args[1:])

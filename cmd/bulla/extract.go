@@ -32,14 +32,9 @@ type extractFlags struct {
 func extractCommand(a *app) *cobra.Command {
 	x := &extractFlags{}
 	cmd := &cobra.Command{
-		Use:   "extract FILE [MEMBER...]",
-		Short: "Write members of an archive in a file to a directory",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 1 {
-				return usage("for example: bulla extract backup.tar.bulla etc/fstab", "extract takes the name of a file, and members of the archive in it")
-			}
-			return notEmpty(cmd, args)
-		},
+		Use:               "extract FILE [MEMBER...]",
+		Short:             "Write members of an archive in a file to a directory",
+		Args:              takes(1, 0, "the name of a file, and members of the archive in it", "bulla extract backup.tar.bulla etc/fstab"),
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.extract(cmd, x, args[0], args[1:]) },
 	}

@@ -25,14 +25,9 @@ type mountFlags struct {
 func mountCommand(a *app) *cobra.Command {
 	m := &mountFlags{}
 	cmd := &cobra.Command{
-		Use:   "mount FILE DIR",
-		Short: "Show what a file holds as a directory, read-only",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return usage("for example: bulla mount backup.tar.bulla DIR", "mount takes the name of a file, and of a directory to show it at")
-			}
-			return notEmpty(cmd, args)
-		},
+		Use:               "mount FILE DIR",
+		Short:             "Show what a file holds as a directory, read-only",
+		Args:              takes(2, 2, "the name of a file, and of a directory to show it at", "bulla mount backup.tar.bulla DIR"),
 		ValidArgsFunction: completeContainers,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if m.background && os.Getenv(envShows) == "" {

@@ -34,7 +34,7 @@ func scrubCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "scrub FILE...",
 		Short:             "Look for damage with parity files, without a key",
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takes(1, 0, "the names of files", "bulla scrub backup.tar.bulla"),
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.scrub(cmd, s, args) },
 	}

@@ -24,14 +24,9 @@ type shredFlags struct {
 func shredCommand(a *app) *cobra.Command {
 	s := &shredFlags{listFlags: listFlags{whom: recipientFlags{allEpochs: true}}}
 	cmd := &cobra.Command{
-		Use:   "shred FILE...",
-		Short: "Destroy files: no key opens them any more",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage("for example: bulla shred --dry-run old.tar.bulla", "shred takes the names of files")
-			}
-			return notEmpty(cmd, args)
-		},
+		Use:               "shred FILE...",
+		Short:             "Destroy files: no key opens them any more",
+		Args:              takes(1, 0, "the names of files", "bulla shred --dry-run old.tar.bulla"),
 		ValidArgsFunction: completeContainers,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.shred(cmd.Context(), s, args) },
 	}

@@ -52,6 +52,21 @@ func notEmpty(_ *cobra.Command, args []string) error {
 	return nil
 }
 
+// takes accepts from least to most arguments, or any number from least on if most is
+// zero, none of them empty.
+func takes(least, most int, what, example string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most > 0 && len(args) > most {
+			hint := "for example: " + example
+			if example == "" {
+				hint = "bulla help " + words(cmd) + " shows how it is used"
+			}
+			return usage(hint, "%s takes %s", cmd.Name(), what)
+		}
+		return notEmpty(cmd, args)
+	}
+}
+
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage("bulla help "+cmd.Name()+" shows how it is used", "%s takes no file or word, not %s", cmd.Name(), safetext.Printable(args[0]))

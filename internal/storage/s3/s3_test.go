@@ -298,7 +298,7 @@ func TestReadFaults(t *testing.T) {
 // says how many it takes. With that number given it fits, or is refused from the start.
 func TestPartLimit(t *testing.T) {
 	s := set(t, "--mp-max-parts", "3")
-	s.client.Tries = 8 // some refusals end the connection, and are not seen
+	s.client.Tries = 40 // some refusals end the connection, and are not seen
 	err := s.write(content(100<<20), storage.Options{})
 	if !errors.Is(err, storage.PartRefused) || !strings.Contains(err.Error(), "it takes 3 parts") {
 		t.Error(err)

@@ -19,13 +19,8 @@ type catFlags struct {
 
 func catCommand(a *app) *cobra.Command {
 	c := &catFlags{}
-	cmd := &cobra.Command{
-		Use:               "cat FILE[::MEMBER]",
-		Short:             "Write a part of a file, or a member of an archive in it",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.cat(cmd, c, args[0]) },
-	}
+	cmd := newVerb("cat FILE[::MEMBER]", "Write a part of a file, or a member of an archive in it", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.cat(cmd, c, args[0]) })
 	f := cmd.Flags()
 	f.StringArrayVar(&c.ranges, "range", nil, "write only `RANGE` (repeatable)")
 	f.BoolVar(&c.first, "first", false, "take the first member of that name, and search no further")
@@ -36,9 +31,6 @@ func catCommand(a *app) *cobra.Command {
 }
 
 func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
-	if err := c.workFlags.check(cmd); err != nil {
-		return err
-	}
 	if len(c.ranges) == 0 && c.granted == "" {
 		c.ranges = []string{"0-"}
 	}

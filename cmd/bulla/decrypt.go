@@ -30,15 +30,8 @@ type decryptFlags struct {
 
 func decryptCommand(a *app) *cobra.Command {
 	d := &decryptFlags{}
-	cmd := &cobra.Command{
-		Use:               "decrypt [FILE.bulla]",
-		Short:             "Decrypt a file or a stream",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.decrypt(cmd, d, first(args))
-		},
-	}
+	cmd := newVerb("decrypt [FILE.bulla]", "Decrypt a file or a stream", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.decrypt(cmd, d, first(args)) })
 	d.identityFlags.register(a, cmd)
 	d.headFlag.register(cmd)
 	d.signerFlags.register(cmd)
@@ -65,9 +58,6 @@ func (d *decryptFlags) plainOf(path string) (string, error) {
 // decrypt carries out the verb. The output is created only once a key has
 // fitted.
 func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
-	if err := d.workFlags.check(cmd); err != nil {
-		return err
-	}
 	in, ids, err := a.openKeyed(&d.identityFlags, name)
 	if err != nil {
 		return err

@@ -26,13 +26,8 @@ type diffFlags struct {
 
 func diffCommand(a *app) *cobra.Command {
 	d := &diffFlags{}
-	cmd := &cobra.Command{
-		Use:               "diff FILE DIR",
-		Short:             "Check that an archive in a file holds what is in a directory",
-		Args:              takes(2, 2, "the name of a file, and of a directory to compare it with", "bulla diff backup.tar.bulla DIR"),
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.diff(cmd, d, args[0], args[1]) },
-	}
+	cmd := newVerb("diff FILE DIR", "Check that an archive in a file holds what is in a directory", takes(2, 2, "the name of a file, and of a directory to compare it with", "bulla diff backup.tar.bulla DIR"),
+		func(cmd *cobra.Command, args []string) error { return a.diff(cmd, d, args[0], args[1]) })
 	f := cmd.Flags()
 	f.BoolVar(&d.content, "content", false, "also compare the data of files")
 	f.StringArrayVar(&d.ignore, "ignore", nil, "leave out what `PATTERN` matches, and all below it: a path from DIR if it has a slash, else a name in any directory; or, if it is the word mode or time, ignore these (repeatable)")
@@ -74,9 +69,6 @@ type differs struct {
 }
 
 func (a *app) diff(cmd *cobra.Command, d *diffFlags, name, dir string) error {
-	if err := d.workFlags.check(cmd); err != nil {
-		return err
-	}
 	for _, p := range d.ignore {
 		if _, err := path.Match(p, ""); err != nil {
 			return usage("*, ? and [a-z] are as in a shell; \\ before one of them takes it as it is", "invalid --ignore %s", safetext.Printable(p))

@@ -44,18 +44,15 @@ type encryptFlags struct {
 
 func encryptCommand(a *app) *cobra.Command {
 	e := &encryptFlags{}
-	cmd := &cobra.Command{
-		Use:   "encrypt [FILE | --from-command -- COMMAND...]",
-		Short: "Encrypt a file or a stream",
-		Args: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("encrypt [FILE | --from-command -- COMMAND...]", "Encrypt a file or a stream",
+		func(cmd *cobra.Command, args []string) error {
 			if e.fromCommand {
 				return checkProducer(cmd, args)
 			}
 			return atMostOne(cmd, args)
 		},
-		ValidArgsFunction: completeFiles,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) },
-	}
+		func(cmd *cobra.Command, args []string) error { return a.encrypt(cmd, e, args) })
+	cmd.ValidArgsFunction = completeFiles
 	e.recipientFlags.register(a, cmd, toEncrypt)
 	e.allow.other = []string{"double"}
 	e.outputFlags.register(cmd, "write to `FILE` (default FILE"+containerSuffix+"; - is standard output)")
@@ -81,7 +78,7 @@ var suites = map[string]format.Suite{"": 0, "aes": format.AES256GCM, "chacha": f
 
 // writerOptions checks the flags that have nothing to do with files and keys.
 func (e *encryptFlags) writerOptions(a *app, cmd *cobra.Command) (*stream.WriterOptions, error) {
-	if err := cmp.Or(e.workFlags.check(cmd), e.parity.check("--parity")); err != nil {
+	if err := e.parity.check("--parity"); err != nil {
 		return nil, err
 	}
 	suite, ok := suites[e.suite]

@@ -22,18 +22,15 @@ import (
 
 func entropyCommand(a *app) *cobra.Command {
 	e := &entropyFlags{}
-	cmd := &cobra.Command{
-		Use:   "entropy [VERB]",
-		Short: "Show the sources of randomness for new keys",
-		Args: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("entropy [VERB]", "Show the sources of randomness for new keys",
+		func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage(orElse(didYouMean(args[0], []string{"test", "read"}), "bulla help entropy"), "entropy has no verb %s", safetext.Printable(args[0]))
 			}
 			return nil
 		},
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.entropyStatus(cmd, e) },
-	}
+		func(cmd *cobra.Command, _ []string) error { return a.entropyStatus(cmd, e) })
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	e.register(cmd)
 	cmd.AddCommand(entropyTestCommand(a), entropyReadCommand(a))
 	return cmd
@@ -204,20 +201,9 @@ type entropyReadFlags struct {
 
 func entropyReadCommand(a *app) *cobra.Command {
 	e := &entropyReadFlags{}
-	cmd := &cobra.Command{
-		Use:   "read N",
-		Short: "Write random bytes to a pipe or a file",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("for example: bulla entropy read 32", "entropy read takes the number of bytes")
-			}
-			return nil
-		},
-		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.entropyRead(cmd, e, args[0])
-		},
-	}
+	cmd := newVerb("read N", "Write random bytes to a pipe or a file", takes(1, 1, "the number of bytes", "bulla entropy read 32"),
+		func(cmd *cobra.Command, args []string) error { return a.entropyRead(cmd, e, args[0]) })
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	e.register(cmd)
 	cmd.Flags().StringVar(&e.source, "source", "", "write the bytes of `SOURCE` alone, for statistics")
 	complete(cmd, "source", randomSources())

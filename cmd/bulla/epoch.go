@@ -20,11 +20,8 @@ import (
 const calendarSuffix = ".calendar"
 
 func epochCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "epoch VERB",
-		Short: "Make keys that end on a date, and end them",
-	}
-	return withVerbs(cmd, epochCreateCommand(a), epochExtendCommand(a), epochAdvanceCommand(a), epochShowCommand(a))
+	return withVerbs("epoch VERB", "Make keys that end on a date, and end them",
+		epochCreateCommand(a), epochExtendCommand(a), epochAdvanceCommand(a), epochShowCommand(a))
 }
 
 // KeeperFlags say where the secret of a keeper comes from.
@@ -53,12 +50,9 @@ type epochCreateFlags struct {
 
 func epochCreateCommand(a *app) *cobra.Command {
 	e := &epochCreateFlags{}
-	cmd := &cobra.Command{
-		Use:   "create PERIOD --every day|week|month|quarter -o KEEPER",
-		Short: "Make a keeper and its calendar",
-		Args:  takes(1, 1, "a period", ""),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) },
-	}
+	cmd := newVerb("create PERIOD --every day|week|month|quarter -o KEEPER", "Make a keeper and its calendar", takes(1, 1, "a period", ""),
+		func(cmd *cobra.Command, args []string) error { return a.epochCreate(cmd, e, args[0]) })
+	cmd.ValidArgsFunction = nil
 	f := cmd.Flags()
 	f.StringVar(&e.every, "every", "", "how long an epoch is: day, week, month or quarter")
 	complete(cmd, "every", []string{"day", "week", "month", "quarter"})
@@ -218,15 +212,11 @@ func into(p *storage.Patch) epoch.Write {
 
 func epochExtendCommand(a *app) *cobra.Command {
 	f := &keeperFlags{}
-	cmd := &cobra.Command{
-		Use:               "extend KEEPER PERIOD",
-		Short:             "Add epochs to a keeper, up to the end of a period",
-		Args:              takes(2, 2, "a keeper and a period", ""),
-		ValidArgsFunction: completeFiles,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("extend KEEPER PERIOD", "Add epochs to a keeper, up to the end of a period", takes(2, 2, "a keeper and a period", ""),
+		func(cmd *cobra.Command, args []string) error {
 			return a.epochExtend(cmd.Context(), f, args[0], args[1])
-		},
-	}
+		})
+	cmd.ValidArgsFunction = completeFiles
 	f.register(a, cmd)
 	return cmd
 }
@@ -264,13 +254,9 @@ type epochShowFlags struct {
 
 func epochShowCommand(a *app) *cobra.Command {
 	f := &epochShowFlags{}
-	cmd := &cobra.Command{
-		Use:               "show KEEPER",
-		Short:             "Show what a keeper opens",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeFiles,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.epochShow(cmd.Context(), f, args[0]) },
-	}
+	cmd := newVerb("show KEEPER", "Show what a keeper opens", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.epochShow(cmd.Context(), f, args[0]) })
+	cmd.ValidArgsFunction = completeFiles
 	cmd.Flags().StringVar(&f.check, "check", "", "compare the keys of `CALENDAR` with the keeper's")
 	f.register(a, cmd)
 	return cmd

@@ -26,15 +26,11 @@ type epochAdvanceFlags struct {
 
 func epochAdvanceCommand(a *app) *cobra.Command {
 	f := &epochAdvanceFlags{}
-	cmd := &cobra.Command{
-		Use:               "advance KEEPER --to DATE | --keep DURATION [FILE | DIR]...",
-		Short:             "End epochs for good",
-		Args:              takes(1, 0, "a keeper", "bulla epoch advance backup.keeper --keep 90d"),
-		ValidArgsFunction: completeFiles,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("advance KEEPER --to DATE | --keep DURATION [FILE | DIR]...", "End epochs for good", takes(1, 0, "a keeper", "bulla epoch advance backup.keeper --keep 90d"),
+		func(cmd *cobra.Command, args []string) error {
 			return a.epochAdvance(cmd.Context(), f, args[0], args[1:])
-		},
-	}
+		})
+	cmd.ValidArgsFunction = completeFiles
 	fs := cmd.Flags()
 	fs.StringVar(&f.to, "to", "", "end every epoch before the one that holds `DATE`")
 	fs.StringVar(&f.keep, "keep", "", "end every epoch that was over `DURATION` ago, such as 90d")

@@ -31,13 +31,8 @@ type extractFlags struct {
 
 func extractCommand(a *app) *cobra.Command {
 	x := &extractFlags{}
-	cmd := &cobra.Command{
-		Use:               "extract FILE [MEMBER...]",
-		Short:             "Write members of an archive in a file to a directory",
-		Args:              takes(1, 0, "the name of a file, and members of the archive in it", "bulla extract backup.tar.bulla etc/fstab"),
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.extract(cmd, x, args[0], args[1:]) },
-	}
+	cmd := newVerb("extract FILE [MEMBER...]", "Write members of an archive in a file to a directory", takes(1, 0, "the name of a file, and members of the archive in it", "bulla extract backup.tar.bulla etc/fstab"),
+		func(cmd *cobra.Command, args []string) error { return a.extract(cmd, x, args[0], args[1:]) })
 	f := cmd.Flags()
 	f.StringVarP(&x.dir, "directory", "C", ".", "write below `DIR`, which is made if it does not exist")
 	cmd.MarkFlagDirname("directory")

@@ -28,13 +28,8 @@ type grantFlags struct {
 
 func grantCommand(a *app) *cobra.Command {
 	g := &grantFlags{}
-	cmd := &cobra.Command{
-		Use:               "grant FILE",
-		Short:             "Let someone read a part of a file, and no more",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.grant(cmd, g, args[0]) },
-	}
+	cmd := newVerb("grant FILE", "Let someone read a part of a file, and no more", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.grant(cmd, g, args[0]) })
 	f := cmd.Flags()
 	f.StringArrayVar(&g.ranges, "range", nil, "grant `RANGE` (repeatable)")
 	f.StringArrayVar(&g.members, "member", nil, "grant the data of the member `NAME` of the archive in FILE (repeatable)")
@@ -71,9 +66,6 @@ func (a *app) grant(cmd *cobra.Command, g *grantFlags, name string) error {
 	}
 	to := g.planned(keys)
 	if err := explainPlan(stream.Plan(to, &stream.WriterOptions{Entropy: mixer})); err != nil {
-		return err
-	}
-	if err := g.workFlags.check(cmd); err != nil {
 		return err
 	}
 	var out *output

@@ -16,11 +16,8 @@ import (
 )
 
 func headCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "head VERB",
-		Short: "Keep a file's head in a file of its own, or put it back",
-	}
-	return withVerbs(cmd, headExportCommand(a), headRestoreCommand(a))
+	return withVerbs("head VERB", "Keep a file's head in a file of its own, or put it back",
+		headExportCommand(a), headRestoreCommand(a))
 }
 
 type headExportFlags struct {
@@ -31,13 +28,8 @@ type headExportFlags struct {
 
 func headExportCommand(a *app) *cobra.Command {
 	e := &headExportFlags{}
-	cmd := &cobra.Command{
-		Use:               "export [FILE]",
-		Short:             "Write a file's head to a file of its own",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.exportHead(cmd.Context(), e, first(args)) },
-	}
+	cmd := newVerb("export [FILE]", "Write a file's head to a file of its own", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.exportHead(cmd.Context(), e, first(args)) })
 	e.identityFlags.register(a, cmd)
 	e.outputFlags.register(cmd, "write the head to `FILE` (default: standard output)")
 	cmd.Flags().StringVar(&e.head, "head", "", "take the detached head in `FILE`, if it is newer than the file's own")
@@ -85,18 +77,13 @@ type exportedHead struct {
 
 func headRestoreCommand(a *app) *cobra.Command {
 	r := &repairFlags{}
-	cmd := &cobra.Command{
-		Use:               "restore --head HEAD FILE",
-		Short:             "Put a detached head back into a file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("restore --head HEAD FILE", "Put a detached head back into a file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error {
 			if r.head == "" {
 				return usage("bulla recipients repair mends a file with what is left in it", "head restore takes a detached head: --head HEAD")
 			}
 			return a.repair(cmd.Context(), r, args[0])
-		},
-	}
+		})
 	cmd.Flags().StringVar(&r.head, "head", "", "the detached head is in `FILE`")
 	r.register(a, cmd)
 	return cmd

@@ -19,15 +19,8 @@ type inspectFlags struct {
 
 func inspectCommand(a *app) *cobra.Command {
 	i := &inspectFlags{}
-	cmd := &cobra.Command{
-		Use:               "inspect [FILE]",
-		Short:             "Say what a file is, without any key",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.inspect(cmd, i, first(args))
-		},
-	}
+	cmd := newVerb("inspect [FILE]", "Say what a file is, without any key", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.inspect(cmd, i, first(args)) })
 	i.headFlag.register(cmd)
 	cmd.Flags().IntVar(&i.slot, extractSlotFlag, 0, "write the body of slot `N`")
 	i.outputFlags.register(cmd, "write the slot to `FILE` (default: standard output)")

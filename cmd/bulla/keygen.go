@@ -31,15 +31,9 @@ type keygenFlags struct {
 
 func keygenCommand(a *app) *cobra.Command {
 	k := &keygenFlags{}
-	cmd := &cobra.Command{
-		Use:               "keygen [-o FILE | --default] [-p | --kek | --tpm] | -y [FILE]",
-		Short:             "Generate a key, or show its public half",
-		Args:              atMostOne,
-		ValidArgsFunction: completeFiles,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.keygen(cmd, k, args)
-		},
-	}
+	cmd := newVerb("keygen [-o FILE | --default] [-p | --kek | --tpm] | -y [FILE]", "Generate a key, or show its public half", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.keygen(cmd, k, args) })
+	cmd.ValidArgsFunction = completeFiles
 	f := cmd.Flags()
 	f.StringVarP(&k.output, "output", "o", "", "write the key to `FILE`, readable by its owner only (default: standard output)")
 	f.BoolVar(&k.isDefault, "default", false, "make it the default key")

@@ -20,13 +20,8 @@ type lsFlags struct {
 
 func lsCommand(a *app) *cobra.Command {
 	l := &lsFlags{}
-	cmd := &cobra.Command{
-		Use:               "ls FILE",
-		Short:             "List the members of an archive in a file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) },
-	}
+	cmd := newVerb("ls FILE", "List the members of an archive in a file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) })
 	cmd.Flags().BoolVarP(&l.long, "long", "l", false, "also show type, permissions, owner, size and time")
 	l.randomFlags.register(a, cmd)
 	l.registerGrant(cmd)

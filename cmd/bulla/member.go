@@ -59,9 +59,6 @@ func cutMember(arg string) (file, member string, marked bool) {
 // openMembers opens the archive in the file of that name, which is not to name a
 // member in it; hint says what else does.
 func (a *app) openMembers(cmd *cobra.Command, f *randomFlags, name, hint string) (r *randomAccess, in *archive.FS, err error) {
-	if err := f.workFlags.check(cmd); err != nil {
-		return nil, nil, err
-	}
 	_, member, err := splitMember(name)
 	if err == nil && member != "" {
 		err = usage(hint, "%s takes the name of a file, not of a member in it", cmd.Name())

@@ -24,18 +24,13 @@ type mountFlags struct {
 
 func mountCommand(a *app) *cobra.Command {
 	m := &mountFlags{}
-	cmd := &cobra.Command{
-		Use:               "mount FILE DIR",
-		Short:             "Show what a file holds as a directory, read-only",
-		Args:              takes(2, 2, "the name of a file, and of a directory to show it at", "bulla mount backup.tar.bulla DIR"),
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("mount FILE DIR", "Show what a file holds as a directory, read-only", takes(2, 2, "the name of a file, and of a directory to show it at", "bulla mount backup.tar.bulla DIR"),
+		func(cmd *cobra.Command, args []string) error {
 			if m.background && os.Getenv(envShows) == "" {
 				return a.inBackground(cmd.Context())
 			}
 			return a.mount(cmd, m, args[0], args[1])
-		},
-	}
+		})
 	cmd.Flags().BoolVar(&m.background, "background", false, "return when it is shown, and print the number of the process that shows it")
 	m.randomFlags.register(a, cmd)
 	return cmd
@@ -49,9 +44,6 @@ type shown struct {
 }
 
 func (a *app) mount(cmd *cobra.Command, m *mountFlags, name, dir string) error {
-	if err := m.workFlags.check(cmd); err != nil {
-		return err
-	}
 	_, err := os.ReadDir(dir) // what the kernel knows of it without asking does not tell
 	if errors.Is(err, syscall.ENOTCONN) {
 		return refuse("fusermount3 -u "+safetext.Shell(dir)+" takes it away", "a run of bulla that was killed left a mount at %s", safetext.Name(dir))

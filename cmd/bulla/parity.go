@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,28 +30,20 @@ type parityFlags struct {
 }
 
 func parityCommand(a *app) *cobra.Command {
-	return withVerbs(&cobra.Command{
-		Use:   "parity VERB",
-		Short: "Make parity files, which repair what a disk lost",
-	}, parityCreateCommand(a))
+	return withVerbs("parity VERB", "Make parity files, which repair what a disk lost", parityCreateCommand(a))
 }
 
 func parityCreateCommand(a *app) *cobra.Command {
 	p := &parityFlags{}
 	var out outputFlags
 	var work workFlags
-	cmd := &cobra.Command{
-		Use:               "create FILE",
-		Short:             "Make the parity file of an encrypted file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := cmp.Or(work.check(cmd), p.check("--percent")); err != nil {
+	cmd := newVerb("create FILE", "Make the parity file of an encrypted file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error {
+			if err := p.check("--percent"); err != nil {
 				return err
 			}
 			return a.createParity(cmd.Context(), p, out, &work, args[0])
-		},
-	}
+		})
 	cmd.Flags().StringVar(&p.percent, "percent", "5", "make parity for `PERCENT` of the file, more than 0 and up to 100")
 	out.register(cmd, "write to `FILE` (default FILE"+paritySuffix+")")
 	work.register(cmd)

@@ -31,13 +31,8 @@ type editFlags struct {
 
 func recipientsAddCommand(a *app) *cobra.Command {
 	e := &editFlags{adding: true}
-	cmd := &cobra.Command{
-		Use:               "add FILE",
-		Short:             "Add recipients to a file",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
-	}
+	cmd := newVerb("add FILE", "Add recipients to a file", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) })
 	e.recipientFlags.register(a, cmd, toAdd)
 	e.passphrase.prompt, e.passphrase.named = "New passphrase", true
 	cmd.Flags().IntSliceVar(&e.slots, "replace", nil, "remove slot `N` in the same step (repeatable; recipients list shows the numbers)")
@@ -48,13 +43,8 @@ func recipientsAddCommand(a *app) *cobra.Command {
 
 func recipientsRemoveCommand(a *app) *cobra.Command {
 	e := &editFlags{}
-	cmd := &cobra.Command{
-		Use:               "remove FILE",
-		Short:             "Remove recipients from a file",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) },
-	}
+	cmd := newVerb("remove FILE", "Remove recipients from a file", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.editRecipients(cmd, e, first(args)) })
 	e.allowClassical = true // whoever goes takes nothing with him
 	e.recipientFlags.registerPublic(a, cmd, toRemove)
 	toRemove.registerFiles(cmd, kekFlag, &e.keks)

@@ -22,13 +22,8 @@ type listFlags struct {
 
 func recipientsListCommand(a *app) *cobra.Command {
 	l := &listFlags{whom: recipientFlags{allEpochs: true}}
-	cmd := &cobra.Command{
-		Use:               "list [FILE]",
-		Short:             "List the recipients of a file",
-		Args:              atMostOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) },
-	}
+	cmd := newVerb("list [FILE]", "List the recipients of a file", atMostOne,
+		func(cmd *cobra.Command, args []string) error { return a.listRecipients(cmd.Context(), l, first(args)) })
 	l.identityFlags.register(a, cmd)
 	l.whom.registerPublic(a, cmd, toFind)
 	cmd.Flags().StringVar(&l.head, "head", "", "look at the detached head in `FILE`; beside a file, at the newer")
@@ -184,22 +179,14 @@ func (a *app) listForStranger(src *headSource) error {
 }
 
 func recipientsCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "recipients VERB",
-		Short: "List, add and remove recipients of a file",
-	}
-	return withVerbs(cmd, recipientsListCommand(a), recipientsAddCommand(a), recipientsRemoveCommand(a), recipientsRepairCommand(a))
+	return withVerbs("recipients VERB", "List, add and remove recipients of a file",
+		recipientsListCommand(a), recipientsAddCommand(a), recipientsRemoveCommand(a), recipientsRepairCommand(a))
 }
 
 func recipientsRepairCommand(a *app) *cobra.Command {
 	r := &repairFlags{}
-	cmd := &cobra.Command{
-		Use:               "repair FILE",
-		Short:             "Repair the head of a file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.repair(cmd.Context(), r, args[0]) },
-	}
+	cmd := newVerb("repair FILE", "Repair the head of a file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.repair(cmd.Context(), r, args[0]) })
 	r.register(a, cmd)
 	return cmd
 }

@@ -72,6 +72,7 @@ type sampleFlag struct {
 
 func (s *sampleFlag) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.text, "sample", "", "authenticate part `N/OF` alone: thirty nights of 1/30 to 30/30 cover everything")
+	before(cmd, s.parse)
 }
 
 func (s *sampleFlag) parse(cmd *cobra.Command) error {

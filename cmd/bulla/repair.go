@@ -29,13 +29,8 @@ type restoreFlags struct {
 
 func repairCommand(a *app) *cobra.Command {
 	r := &restoreFlags{}
-	cmd := &cobra.Command{
-		Use:               "repair FILE",
-		Short:             "Repair a damaged file with its parity file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.repairContent(cmd, r, args[0]) },
-	}
+	cmd := newVerb("repair FILE", "Repair a damaged file with its parity file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.repairContent(cmd, r, args[0]) })
 	r.parityFlag.register(cmd)
 	cmd.Flags().BoolVar(&r.undo, "undo", false, "bring back what a repair has overwritten")
 	cmd.Flags().BoolVar(&r.accept, "accept", false, "remove what a repair has saved")
@@ -46,9 +41,6 @@ func repairCommand(a *app) *cobra.Command {
 }
 
 func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) error {
-	if err := r.workFlags.check(cmd); err != nil {
-		return err
-	}
 	if r.undo && r.accept || r.name != "" && (r.undo || r.accept) {
 		return usage("leave out one of them", "--undo, --accept and -o contradict each other")
 	}

@@ -147,6 +147,7 @@ func (w *workFlags) register(cmd *cobra.Command) {
 	f.IntVarP(&w.jobs, "jobs", "j", 0, "work on `N` pieces at a time (default: the number of processors)")
 	f.StringVar(&w.progress, "progress", "auto", "show progress on stderr: `WHEN` is auto, always or never")
 	complete(cmd, "progress", progressModes)
+	before(cmd, w.check)
 }
 
 // check refuses values that mean nothing, and looks for a default in the

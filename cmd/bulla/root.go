@@ -176,8 +176,27 @@ func plain(cmd *cobra.Command) {
 	}
 }
 
-// withVerbs makes cmd a verb that is nothing without one of its own.
-func withVerbs(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+// newVerb is a verb about containers, as most are, for whose flags the caller sees.
+func newVerb(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, ValidArgsFunction: completeContainers, RunE: run}
+}
+
+// before has a verb's flags checked before it runs: first those that were registered first.
+func before(cmd *cobra.Command, check func(*cobra.Command) error) {
+	earlier := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if earlier != nil {
+			if err := earlier(cmd, args); err != nil {
+				return err
+			}
+		}
+		return check(cmd)
+	}
+}
+
+// withVerbs is a verb that is nothing without one of its own.
+func withVerbs(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
 	var names []string
 	for _, verb := range verbs {
 		names = append(names, verb.Name())

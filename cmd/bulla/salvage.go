@@ -29,13 +29,8 @@ type salvageFlags struct {
 
 func salvageCommand(a *app) *cobra.Command {
 	s := &salvageFlags{}
-	cmd := &cobra.Command{
-		Use:               "salvage FILE -o OUT",
-		Short:             "Get back what is left of a damaged file",
-		Args:              salvageArgs,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.salvage(cmd, s, args[0]) },
-	}
+	cmd := newVerb("salvage FILE -o OUT", "Get back what is left of a damaged file", salvageArgs,
+		func(cmd *cobra.Command, args []string) error { return a.salvage(cmd, s, args[0]) })
 	s.outputFlags.register(cmd, "write to `FILE`; - is standard output")
 	cmd.Flags().StringVar(&s.lostTo, "map", "", "write the lost ranges to `FILE`, as JSON")
 	cmd.Flags().StringVar((*string)(&s.opts.From), "from", "", "use one copy of the head alone: `PLACE` is head, tail or detached")
@@ -56,9 +51,6 @@ func salvageArgs(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
-	if err := s.workFlags.check(cmd); err != nil {
-		return err
-	}
 	if s.outputFlags.name == "" {
 		return usage("name it with -o FILE, or -o - for standard output", "salvage needs an output")
 	}

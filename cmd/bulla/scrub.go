@@ -31,13 +31,8 @@ type scrubFlags struct {
 
 func scrubCommand(a *app) *cobra.Command {
 	s := &scrubFlags{}
-	cmd := &cobra.Command{
-		Use:               "scrub FILE...",
-		Short:             "Look for damage with parity files, without a key",
-		Args:              takes(1, 0, "the names of files", "bulla scrub backup.tar.bulla"),
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.scrub(cmd, s, args) },
-	}
+	cmd := newVerb("scrub FILE...", "Look for damage with parity files, without a key", takes(1, 0, "the names of files", "bulla scrub backup.tar.bulla"),
+		func(cmd *cobra.Command, args []string) error { return a.scrub(cmd, s, args) })
 	s.parityFlag.register(cmd)
 	s.sampleFlag.register(cmd)
 	reword(cmd, "sample", "look at part `N/OF` alone: thirty nights of 1/30 to 30/30 cover everything")
@@ -57,12 +52,6 @@ type scrubbed struct {
 }
 
 func (a *app) scrub(cmd *cobra.Command, s *scrubFlags, names []string) error {
-	if err := s.workFlags.check(cmd); err != nil {
-		return err
-	}
-	if err := s.sampleFlag.parse(cmd); err != nil {
-		return err
-	}
 	rate, ok := console.ParseSize(orElse(s.rate, "0"))
 	if !ok || s.rate != "" && rate == 0 {
 		return usage("for example 50M", "invalid --rate %s", safetext.Printable(s.rate))

@@ -28,13 +28,8 @@ import (
 
 func serveCommand(a *app) *cobra.Command {
 	f := &randomFlags{}
-	cmd := &cobra.Command{
-		Use:               "serve FILE",
-		Short:             "Show what a file holds in a browser",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.serve(cmd, f, args[0]) },
-	}
+	cmd := newVerb("serve FILE", "Show what a file holds in a browser", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.serve(cmd, f, args[0]) })
 	f.register(a, cmd)
 	return cmd
 }
@@ -135,9 +130,6 @@ const maxTold = 1000 // more nobody reads
 
 // look opens a file. It stays open until the program ends.
 func (a *app) look(cmd *cobra.Command, f *randomFlags, name string) (*look, error) {
-	if err := f.workFlags.check(cmd); err != nil {
-		return nil, err
-	}
 	r, err := a.openRandom(cmd.Context(), f, name, func(*input) error { return nil })
 	if err != nil {
 		return nil, err

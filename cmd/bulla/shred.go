@@ -23,13 +23,8 @@ type shredFlags struct {
 
 func shredCommand(a *app) *cobra.Command {
 	s := &shredFlags{listFlags: listFlags{whom: recipientFlags{allEpochs: true}}}
-	cmd := &cobra.Command{
-		Use:               "shred FILE...",
-		Short:             "Destroy files: no key opens them any more",
-		Args:              takes(1, 0, "the names of files", "bulla shred --dry-run old.tar.bulla"),
-		ValidArgsFunction: completeContainers,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.shred(cmd.Context(), s, args) },
-	}
+	cmd := newVerb("shred FILE...", "Destroy files: no key opens them any more", takes(1, 0, "the names of files", "bulla shred --dry-run old.tar.bulla"),
+		func(cmd *cobra.Command, args []string) error { return a.shred(cmd.Context(), s, args) })
 	f := cmd.Flags()
 	f.BoolVarP(&s.dryRun, "dry-run", "n", false, "show what would be destroyed, and write nothing")
 	f.BoolVar(&s.yes, "yes", false, "do not ask")

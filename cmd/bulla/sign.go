@@ -30,18 +30,13 @@ type signFlags struct {
 
 func signCommand(a *app) *cobra.Command {
 	s := &signFlags{}
-	cmd := &cobra.Command{
-		Use:               "sign --key KEY FILE",
-		Short:             "Say with an SSH key who vouches for a file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("sign --key KEY FILE", "Say with an SSH key who vouches for a file", exactlyOne,
+		func(cmd *cobra.Command, args []string) error {
 			if s.statement {
 				return a.showStatement(args[0])
 			}
 			return a.sign(cmd, s, args[0])
-		},
-	}
+		})
 	s.outputFlags.register(cmd, "write to `FILE` (default FILE"+signatureSuffix+")")
 	f := cmd.Flags()
 	f.StringVar(&s.key, "key", "", "sign with the SSH key in `KEY`")
@@ -52,9 +47,6 @@ func signCommand(a *app) *cobra.Command {
 }
 
 func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
-	if err := s.workFlags.check(cmd); err != nil {
-		return err
-	}
 	if s.key == "" {
 		return usage("name an SSH key with --key, for example --key ~/.ssh/id_ed25519", "sign needs a key")
 	}

@@ -121,11 +121,8 @@ func (a *app) save(src *headSource, h *stream.HeadEditor) (beside *output, err e
 }
 
 func storageCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "storage VERB",
-		Short: "Look after object storage",
-	}
-	return withVerbs(cmd, uploadsCommand(a))
+	return withVerbs("storage VERB", "Look after object storage",
+		uploadsCommand(a))
 }
 
 // A listedUpload is what storage uploads says of one, in JSON as it stands.
@@ -137,11 +134,8 @@ type listedUpload struct {
 
 func uploadsCommand(a *app) *cobra.Command {
 	abort := false
-	cmd := &cobra.Command{
-		Use:   "uploads s3://BUCKET/PREFIX",
-		Short: "List unfinished uploads, or remove them",
-		Args:  exactlyOne,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("uploads s3://BUCKET/PREFIX", "List unfinished uploads, or remove them", exactlyOne,
+		func(cmd *cobra.Command, args []string) error {
 			if storage.Scheme(args[0]) != "s3" {
 				return usage("for example: bulla storage uploads s3://backups", "%s is no place in object storage", safetext.Printable(args[0]))
 			}
@@ -159,8 +153,8 @@ func uploadsCommand(a *app) *cobra.Command {
 				}
 			}
 			return errors.Join(err, a.outErr)
-		},
-	}
+		})
+	cmd.ValidArgsFunction = nil
 	cmd.Flags().BoolVar(&abort, "abort", false, "remove them")
 	return cmd
 }

@@ -61,7 +61,7 @@ func takes(least, most int, what, example string) cobra.PositionalArgs {
 			if example == "" {
 				hint = "bulla help " + words(cmd) + " shows how it is used"
 			}
-			return usage(hint, "%s takes %s", cmd.Name(), what)
+			return usage(hint, "%s takes %s", words(cmd), what)
 		}
 		return notEmpty(cmd, args)
 	}

@@ -37,18 +37,13 @@ type verifyFlags struct {
 
 func verifyCommand(a *app) *cobra.Command {
 	v := &verifyFlags{}
-	cmd := &cobra.Command{
-		Use:               "verify [FILE...]",
-		Short:             "Check files against the specification, writing nothing",
-		Args:              notEmpty,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
+	cmd := newVerb("verify [FILE...]", "Check files against the specification, writing nothing", notEmpty,
+		func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("explain") {
 				return a.explainClauses(v.explain)
 			}
 			return a.verify(cmd, v, args)
-		},
-	}
+		})
 	v.identityFlags.register(a, cmd)
 	f := cmd.Flags()
 	f.BoolVar(&v.noKey, "no-key", false, "check the structure alone, without a key: the content is NOT checked")
@@ -96,12 +91,6 @@ type found struct {
 }
 
 func (v *verifyFlags) check(cmd *cobra.Command) error {
-	if err := v.workFlags.check(cmd); err != nil {
-		return err
-	}
-	if err := v.sampleFlag.parse(cmd); err != nil {
-		return err
-	}
 	switch {
 	case v.noKey && (v.given() || v.sampleFlag.wanted()):
 		return usage("leave out --no-key", "--no-key checks what needs no key")

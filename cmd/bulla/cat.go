@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"io"
 	"math"
 	"time"
 
@@ -120,33 +122,26 @@ func (a *app) writeRanges(ctx context.Context, c *catFlags, r *randomAccess, fro
 	if from.size < 0 {
 		total = -1
 	}
-	if err := out.create(&a.left); err != nil {
-		return err
-	}
-	defer out.Abort()
 	start := time.Now()
-	bar := a.startProgress(&c.workFlags, from.name, total, r.done, out)
-	dst := out.writer() // of all parts: what is split between two of them may be no text
 	var n int64
-	var err, lost error
-	for i := 0; i < len(parts) && err == nil; i++ {
-		var k int64
-		k, err = from.write(dst, parts[i].offset, parts[i].length)
-		n += k
-		if err != nil && r.EndMissing(err) {
-			lost, err = err, nil
+	var lost error
+	show := func() *console.Progress { return a.startProgress(&c.workFlags, from.name, total, r.done, out) }
+	err := a.produce(out, show, func(w io.Writer) error { // of all parts: what is split between two of them may be no text
+		for _, p := range parts {
+			k, err := from.write(w, p.offset, p.length)
+			n += k
+			if err != nil && r.EndMissing(err) {
+				lost, err = err, nil
+			}
+			if err = cmp.Or(err, context.Cause(ctx)); err != nil {
+				return err
+			}
 		}
-		if err == nil {
-			err = context.Cause(ctx)
+		if n == 0 && lost != nil {
+			return r.loss(lost, "nothing that was asked for is in what there is")
 		}
-	}
-	if n == 0 && err == nil && lost != nil {
-		err = r.loss(lost, "nothing that was asked for is in what there is")
-	}
-	if err == nil {
-		err = out.Commit()
-	}
-	bar.Finish(err)
+		return nil
+	})
 	if err != nil {
 		return unfinished(err, out, n)
 	}

@@ -138,20 +138,15 @@ func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream
 }
 
 func (a *app) unseal(ctx context.Context, r opened, in *input, out *output, total int64, opts *stream.ReaderOptions, w *workFlags) error {
-	if err := out.create(&a.left); err != nil {
-		return err
-	}
-	defer out.Abort()
-	start := time.Now()
+	start, n := time.Now(), int64(0)
 	a.warnFull(out, total)
-	bar := a.startProgress(w, in.name, total, opts.Done, out)
-	n, err := writeAll(ctx, r, out.writer())
-	if err == nil {
-		err = out.Commit()
-	}
-	bar.Finish(err)
+	show := func() *console.Progress { return a.startProgress(w, in.name, total, opts.Done, out) }
+	err := a.produce(out, show, func(w io.Writer) (err error) {
+		n, err = writeAll(ctx, r, w)
+		return about(in.name, err)
+	})
 	if err != nil {
-		return unfinished(about(in.name, err), out, n)
+		return unfinished(err, out, n)
 	}
 	a.tellCopies(in.name, r.Warnings(), opts.Head, r.Head())
 	a.note("%s: %s decrypted to %s in %v", in.name, console.Bytes(n), out.name, time.Since(start).Round(time.Millisecond))
@@ -168,7 +163,7 @@ func writeAll(ctx context.Context, r opened, w io.Writer) (int64, error) {
 
 // unfinished adds to an error what has been let out before it.
 func unfinished(err error, out *output, n int64) error {
-	f := explain(out.fails(err))
+	f := explain(err)
 	if f.exit != exitBad || out.Whole() || n == 0 {
 		return f
 	}

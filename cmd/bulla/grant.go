@@ -95,15 +95,11 @@ func (a *app) grant(cmd *cobra.Command, g *grantFlags, name string) error {
 		return about(r.in.name, err)
 	}
 	defer made.Close()
-	if err := out.create(&a.left); err != nil {
-		return err
-	}
-	defer out.Abort()
-	if err = made.Write(cmd.Context(), out.Writer(), to, &stream.WriterOptions{Entropy: mixer}); err == nil {
-		err = out.Commit()
-	}
+	err = a.produce(out, nil, func(w io.Writer) error {
+		return made.Write(cmd.Context(), w, to, &stream.WriterOptions{Entropy: mixer})
+	})
 	if err != nil {
-		return out.fails(err)
+		return err
 	}
 	done := granted{r.in.given.AsInput(), out.given.AsOutput(), 0, ranges, len(to)}
 	for _, x := range ranges {

@@ -198,20 +198,34 @@ func (o *output) Commit() error {
 	return err
 }
 
-// writeWhole writes an output that is at hand: a key, a detached head, or a slot.
-func (a *app) writeWhole(out *output, b []byte) error {
+// produce creates an output, has it written, and gives it its name, while progress is
+// shown if there is any. An error says what there is of the output.
+func (a *app) produce(out *output, show func() *console.Progress, write func(w io.Writer) error) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
 	defer out.Abort()
-	_, err := out.Write(b)
+	var bar *console.Progress
+	if show != nil {
+		bar = show()
+	}
+	err := write(out.writer())
 	if err == nil {
 		err = out.Commit()
 	}
+	bar.Finish(err)
 	if err != nil {
 		return out.fails(err)
 	}
 	return nil
+}
+
+// writeWhole writes an output that is at hand: a key, a detached head, or a slot.
+func (a *app) writeWhole(out *output, b []byte) error {
+	return a.produce(out, nil, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
 }
 
 // textOnly is a terminal that only text may reach: by Write alone, as the other

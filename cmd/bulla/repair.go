@@ -172,21 +172,18 @@ func (a *app) repairCopy(ctx context.Context, r *restoreFlags, name string, opts
 	if err != nil {
 		return err
 	}
-	if err := out.create(&a.left); err != nil {
-		return err
-	}
-	defer out.Abort()
-	place := out.InPlace()
-	if place == nil {
-		return usage("name a file with -o", "%s cannot be written at any place", out.name)
-	}
 	opts.Source = in.At()
-	res, err := a.repairWith(ctx, r, in, par, place, opts)
-	if err == nil {
-		err = out.Commit()
-	}
+	var res *parity.Result
+	err = a.produce(out, nil, func(io.Writer) (err error) {
+		place := out.InPlace()
+		if place == nil {
+			return usage("name a file with -o", "%s cannot be written at any place", out.name)
+		}
+		res, err = a.repairWith(ctx, r, in, par, place, opts)
+		return err
+	})
 	if err != nil {
-		return out.fails(err)
+		return err
 	}
 	return a.tellRepair(in, par, out, res, false)
 }

@@ -117,15 +117,8 @@ func (a *app) writeSignature(out *output, maker *origin.Maker, label string, key
 	if err != nil {
 		return nil, err
 	}
-	if err := out.create(&a.left); err != nil {
+	if err := a.produce(out, nil, func(w io.Writer) error { return origin.Sign(w, s, roots, key) }); err != nil {
 		return nil, err
-	}
-	defer out.Abort()
-	if err = origin.Sign(out, s, roots, key); err == nil {
-		err = out.Commit()
-	}
-	if err != nil {
-		return nil, out.fails(err)
 	}
 	made := &claim{ssh.FingerprintSHA256(key.PublicKey()), s.Time, safetext.String(s.Name)}
 	a.note("%s: signed with %s", out.name, made.Key)

@@ -17,15 +17,16 @@ import (
 var mayImport = map[string][]string{
 	"format":             {"internal/fullio"},
 	"internal/bech32":    {},
-	"internal/console":   {"internal/safetext"},
+	"internal/console":   {"internal/once", "internal/safetext"},
 	"internal/fullio":    {},
 	"internal/interrupt": {},
 	"internal/once":      {},
+	"internal/recent":    {},
 	"internal/ring":      {"internal/fullio"},
 	"internal/safetext":  {},
 	"internal/tpmdev":    {},
 	"internal/seal":      {"format"},
-	"internal/zseek":     {"format", "internal/fullio", "internal/ring"},
+	"internal/zseek":     {"format", "internal/fullio", "internal/recent", "internal/ring"},
 	"internal/salvage":   {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
@@ -41,13 +42,13 @@ var mayImport = map[string][]string{
 
 	// Beside the container.
 	"spec":              {},
-	"origin":            {"format", "internal/ring"},
-	"internal/archive":  {},
+	"origin":            {"format", "internal/recent", "internal/ring"},
+	"internal/archive":  {"internal/fullio"},
 	"internal/picture":  {"format"},
 	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},
 	"internal/mount":    {"internal/archive"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
-	"internal/storage":  {"internal/safetext"},
+	"internal/storage":  {"internal/fullio", "internal/safetext"},
 
 	// Stores: what links the network, and the command alone may import.
 	"internal/storage/object": {"internal/storage"},

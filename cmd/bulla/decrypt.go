@@ -13,8 +13,8 @@ import (
 
 	"bulla/format"
 	"bulla/internal/console"
+	"bulla/internal/fullio"
 	"bulla/internal/safetext"
-	"bulla/internal/storage"
 	"bulla/stream"
 )
 
@@ -200,7 +200,7 @@ func (a *app) resume(ctx context.Context, r plaintext, in *input, out *output, t
 	bar := a.startProgress(w, in.name, total, opts.Done, out)
 	old := out.Kept()
 	_, err = r.WriteRange(ctx, old, 0, min(there, total))
-	if err == nil || errors.Is(err, storage.ErrDiffers) {
+	if err == nil || errors.Is(err, fullio.ErrDiffers) {
 		err = old.Cut()
 	}
 	n := old.Same

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"path"
 	"strings"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/internal/console"
+	"bulla/internal/fullio"
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -339,7 +338,10 @@ func (r *setRun) recover(ctx context.Context, volumeSize int64) (*set.Unfinished
 		return nil, err
 	}
 	defer root.Close()
-	u, err := set.Recover(ctx, root.At(), root.size, r.parts(r.root), ids.all, &set.RecoverOptions{Content: &same{from: r.in.At()}})
+	u, err := set.Recover(ctx, root.At(), root.size, r.parts(r.root), ids.all, &set.RecoverOptions{Content: &fullio.Comparer{From: r.in.At()}})
+	if errors.Is(err, fullio.ErrDiffers) {
+		err = refuse("remove the set and begin again", "the volumes do not hold what the source has")
+	}
 	if err != nil {
 		return nil, ids.explain(err)
 	}
@@ -354,24 +356,4 @@ func (r *setRun) recover(ctx context.Context, volumeSize int64) (*set.Unfinished
 		}
 	}
 	return u, nil
-}
-
-// A same compares what is written to it with a file.
-type same struct {
-	from io.ReaderAt
-	at   int64
-	buf  []byte
-}
-
-func (s *same) Write(p []byte) (int, error) {
-	if len(s.buf) < len(p) {
-		s.buf = make([]byte, len(p))
-	}
-	if n, err := s.from.ReadAt(s.buf[:len(p)], s.at); n < len(p) && err != io.EOF {
-		return 0, err
-	} else if !bytes.Equal(s.buf[:n], p) {
-		return 0, refuse("remove the set and begin again", "the volumes do not hold what the source has")
-	}
-	s.at += int64(len(p))
-	return len(p), nil
 }

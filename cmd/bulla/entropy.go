@@ -16,6 +16,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/internal/console"
+	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -233,7 +234,7 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 	bar := a.startProgress(&workFlags{progress: "auto"}, "random bytes", n, done, nil)
 	buf := make([]byte, entropy.MaxFill)
 	defer clear(buf)
-	copied, err := io.CopyBuffer(struct{ io.Writer }{out}, counted{io.LimitReader(src, n), done, cmd.Context()}, buf)
+	copied, err := io.CopyBuffer(struct{ io.Writer }{out}, fullio.Counted{Src: io.LimitReader(src, n), Done: done, Ctx: cmd.Context()}, buf)
 	if err == nil && copied < n {
 		err = io.ErrUnexpectedEOF
 	}

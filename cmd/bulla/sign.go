@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"bulla/format"
+	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/origin"
 )
@@ -76,7 +77,7 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	}
 	maker, done := origin.NewMaker(s.jobs), new(atomic.Int64)
 	bar := a.startProgress(&s.workFlags, in.name, in.size, done, nil)
-	_, err = io.CopyBuffer(maker, counted{in.Stream(), done, cmd.Context()}, make([]byte, 1<<20))
+	_, err = io.CopyBuffer(maker, fullio.Counted{Src: in.Stream(), Done: done, Ctx: cmd.Context()}, make([]byte, 1<<20))
 	bar.Finish(err)
 	if err != nil {
 		return about(in.name, err)
@@ -90,22 +91,6 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 		safetext.OutputField
 		*claim
 	}{in.given.AsFile(), out.given.AsOutput(), made})
-}
-
-// counted counts what is read, until ctx ends.
-type counted struct {
-	src  io.Reader
-	done *atomic.Int64
-	ctx  context.Context
-}
-
-func (c counted) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	n, err := c.src.Read(p)
-	c.done.Add(int64(n))
-	return n, err
 }
 
 // writeSignature signs what was hashed.
@@ -403,7 +388,7 @@ func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, h *fo
 	err := a.checkSigner(in, h)
 	if err == nil && in.signed != nil && in.regular {
 		if _, err = in.signed.at(in, v.jobs); err == nil {
-			r := in.signed.Reader(counted{io.NewSectionReader(in.At(), 0, in.size), new(atomic.Int64), ctx}, v.jobs)
+			r := in.signed.Reader(fullio.Counted{Src: io.NewSectionReader(in.At(), 0, in.size), Done: new(atomic.Int64), Ctx: ctx}, v.jobs)
 			defer r.Close()
 			_, err = io.Copy(io.Discard, r)
 		}

@@ -1,21 +1,20 @@
 package archive
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"bulla/internal/fullio"
 )
 
 // A Comparison says how the members of an archive are compared with the files below
@@ -189,35 +188,18 @@ func (c *Comparison) content(ctx context.Context, d *Difference, f *FS, m *Membe
 		return nil
 	}
 	defer file.Close()
-	with := &comparer{file: file}
+	with := &fullio.Comparer{From: file}
 	data, err := f.Content(m, c.Source, c.Done)
 	if err == nil {
 		_, err = data.WriteRange(ctx, with, 0, m.Size)
 	}
-	if with.err != nil {
-		d.Status, d.Err = Unreadable, with.err
-	} else if with.differs {
-		d.Changes = append(d.Changes, "content")
-	} else {
+	switch with.Err {
+	case nil:
 		return err
+	case fullio.ErrDiffers:
+		d.Changes = append(d.Changes, "content")
+	default:
+		d.Status, d.Err = Unreadable, with.Err
 	}
 	return nil
-}
-
-// A comparer is written to what a file should hold.
-type comparer struct {
-	file    *os.File
-	buf     []byte
-	differs bool
-	err     error // of reading the file
-}
-
-func (c *comparer) Write(p []byte) (int, error) {
-	c.buf = slices.Grow(c.buf[:0], len(p))[:len(p)]
-	n, err := io.ReadFull(c.file, c.buf)
-	if c.differs = !bytes.Equal(c.buf[:n], p[:n]) || err == io.EOF || err == io.ErrUnexpectedEOF; c.differs {
-		return 0, io.ErrShortWrite // no more is wanted
-	}
-	c.err = err
-	return n, err
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+
+	"bulla/internal/fullio"
 )
 
 // A RangeWriter writes ranges of what it stands for to w, until ctx ends. If a range
@@ -61,7 +63,7 @@ func (c *Content) writeParts(ctx context.Context, w io.Writer, offset, length in
 		case p.At == hole && skipper != nil:
 			err = skipper.Skip(k)
 		case p.At == hole:
-			k, err = io.CopyN(w, &counted{zeros{}, new(atomic.Int64), ctx}, k)
+			k, err = io.CopyN(w, fullio.Counted{Src: zeros{}, Done: new(atomic.Int64), Ctx: ctx}, k)
 		default:
 			k, err = c.src.WriteRange(ctx, w, p.At, p.Length)
 		}
@@ -86,7 +88,7 @@ func (c *Content) writeFrom(ctx context.Context, w io.Writer, offset, length int
 	if err != nil {
 		return 0, err
 	}
-	src := &counted{file, c.done, ctx}
+	src := fullio.Counted{Src: file, Done: c.done, Ctx: ctx}
 	n, err := io.CopyN(io.Discard, src, offset)
 	if err == nil {
 		n, err = io.CopyN(w, src, length)
@@ -98,21 +100,5 @@ func (c *Content) writeFrom(ctx context.Context, w io.Writer, offset, length int
 	} else if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return n, err
-}
-
-// A counted reader counts what is read, until ctx ends.
-type counted struct {
-	io.Reader
-	done *atomic.Int64
-	ctx  context.Context
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	n, err := c.Reader.Read(p)
-	c.done.Add(int64(n))
 	return n, err
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"bulla/internal/once"
 )
 
 var (
@@ -98,21 +100,7 @@ func (t *Terminal) Show(text string) error {
 // readLine reads a line, without its end. When ctx ends it no longer waits: the
 // read goes on until the program ends.
 func (t *tty) readLine(ctx context.Context) ([]byte, error) {
-	type answer struct {
-		line []byte
-		err  error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		line, err := readLine(t.in)
-		done <- answer{line, err}
-	}()
-	select {
-	case a := <-done:
-		return a.line, a.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+	return once.Await(ctx, func() ([]byte, error) { return readLine(t.in) })
 }
 
 // readLine takes no byte beyond the line's end, which belongs to the next question.

@@ -1,5 +1,5 @@
 // Package once keeps what it takes a person or a device to find out: a passphrase,
-// or the key that it opens.
+// or the key that it opens. [Await] waits for what knows no context.
 package once
 
 import (
@@ -42,4 +42,26 @@ func (v *Value[T]) Peek() (value T, done bool, err error) {
 		return r.value, true, r.err
 	}
 	return value, false, nil
+}
+
+// Await runs f, which may wait and knows no context, and stops waiting for it
+// when ctx is done. f then finishes in its goroutine, so it must not use what
+// belongs to the caller.
+func Await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"bulla/internal/fullio"
 	"bulla/internal/storage"
 	"bulla/internal/storage/object"
 	"bulla/internal/storage/s3"
@@ -481,7 +482,7 @@ func TestContractResume(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	kept := p.Kept()
-	if n, err := io.WriteString(kept, "half and half"); n != 4 || !errors.Is(err, storage.ErrDiffers) || kept.Same != 4 {
+	if n, err := io.WriteString(kept, "half and half"); n != 4 || !errors.Is(err, fullio.ErrDiffers) || kept.Same != 4 {
 		t.Errorf("%d of %d are the same, %v", n, kept.Same, err)
 	}
 	if err := kept.Cut(); err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/fullio"
+	"bulla/internal/recent"
 	"bulla/internal/ring"
 )
 
@@ -16,7 +17,7 @@ type ReaderAt struct {
 	workers int
 	dec     decompressor
 	frames  chan []byte // room for those that are read now; nil where none was made yet
-	cache   *cache
+	cache   *recent.Cache
 }
 
 // NewReaderAt reads the table of the stream of size bytes in src, see
@@ -55,7 +56,7 @@ func newReaderAt(t *Table, workers int) *ReaderAt {
 	for range workers {
 		r.frames <- nil
 	}
-	r.cache = newCache(ringSlots(workers), r.ReadFrame)
+	r.cache = recent.New(ringSlots(workers), r.ReadFrame)
 	return r
 }
 
@@ -110,7 +111,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 		if off >= r.Size() {
 			return n, io.EOF
 		}
-		k, err := r.cache.copy(p[n:], off/FrameContent, off%FrameContent)
+		k, err := r.cache.Copy(p[n:], off/FrameContent, off%FrameContent)
 		if err != nil {
 			return n, err
 		}

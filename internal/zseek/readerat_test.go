@@ -131,7 +131,7 @@ func TestCache(t *testing.T) {
 	stream := fakeStream(9, 1000)
 	src := &countingSource{ReaderAt: bytes.NewReader(stream)}
 	r := open(t, src, len(stream), 2)
-	held := len(r.cache.entries)
+	held := r.cache.Len()
 	src.calls.Store(0)
 	var wg sync.WaitGroup
 	for range 20 {

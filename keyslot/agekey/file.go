@@ -201,7 +201,7 @@ func (f *encryptedFile) UnwrapAny(ctx context.Context, slots []*format.Slot, p *
 
 // open returns what is in the file.
 func (f *encryptedFile) open(ctx context.Context) ([]keyslot.Identity, error) {
-	inside, err := await(ctx, func() ([]keyslot.Identity, error) {
+	inside, err := once.Await(ctx, func() ([]keyslot.Identity, error) {
 		return f.inside.Get(ctx, func() ([]keyslot.Identity, error) { return f.decrypt(ctx) })
 	})
 	if err != nil {

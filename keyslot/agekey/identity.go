@@ -12,6 +12,7 @@ import (
 	"filippo.io/age"
 
 	"bulla/format"
+	"bulla/internal/once"
 	"bulla/keyslot"
 	"bulla/slot"
 )
@@ -99,7 +100,7 @@ func (i *Identity) UnwrapAny(ctx context.Context, slots []*format.Slot, _ *forma
 	if len(mine) == 0 {
 		return -1, nil, slot.ErrIncorrectIdentity
 	}
-	o, err := await(ctx, func() (*opened, error) {
+	o, err := once.Await(ctx, func() (*opened, error) {
 		if len(bodies) == 1 { // what is wrong with it is of interest
 			cek, err := unwrap(bodies[0], i.with(ctx))
 			return &opened{0, cek}, err

@@ -14,6 +14,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/once"
 	"bulla/keyslot"
 )
 
@@ -172,7 +173,7 @@ func (r *Recipient) WrapWithLabels(ctx context.Context, _ *entropy.Mixer, _ *for
 		return nil, nil, err
 	}
 	cek = bytes.Clone(cek) // for a goroutine, which may outlive the call
-	made, err := await(ctx, func() (*wrapped, error) {
+	made, err := once.Await(ctx, func() (*wrapped, error) {
 		defer clear(cek)
 		return wrap(r.to(ctx), cek)
 	})

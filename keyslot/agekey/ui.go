@@ -56,25 +56,3 @@ func orNobody(ui UI) UI {
 	}
 	return ui
 }
-
-// await runs f, which may wait and knows no context, and stops waiting for it
-// when ctx is done. f then finishes in its goroutine, so it must not use what
-// belongs to the caller.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := f()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, context.Cause(ctx)
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -109,6 +110,9 @@ func TestInherited(t *testing.T) {
 			f.Close()
 		}
 		return
+	}
+	for n := 3; n < 10; n++ { // what the test itself was passed is not for the program
+		syscall.CloseOnExec(n)
 	}
 	for _, passed := range []bool{true, false} {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestInherited$")

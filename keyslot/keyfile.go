@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"bulla/internal/bech32"
 )
 
 // MaxKeyFile is the most bytes a file of recipients or identities may have: room
@@ -149,4 +151,138 @@ const (
 // hasPrefixFold reports whether s begins with the ASCII prefix, in any case.
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+// A RecipientParser reads one kind of recipient, in text. For a string that is
+// not of its kind it returns [ErrUnknownKey]; any other error is final. Its
+// errors quote nothing of the string, which may be a secret in a wrong place.
+type RecipientParser func(s string) (Recipient, error)
+
+// ParseRecipient reads a recipient in text. It knows "age1pq1…" itself; more
+// adds the kinds of other packages, which are asked in their order.
+//
+// A secret key is refused with [ErrSecretKey], and what no parser knows with
+// [ErrUnknownKey].
+func ParseRecipient(s string, more ...RecipientParser) (Recipient, error) {
+	switch {
+	case hasPrefixFold(s, secretKeyPrefix),
+		strings.HasPrefix(s, pemPrefix) && strings.Contains(s, "PRIVATE KEY"):
+		return nil, ErrSecretKey
+	case hasPrefixFold(s, pluginKeyPrefix):
+		return nil, errors.New("this is an identity where a recipient is expected")
+	case strings.HasPrefix(s, pemPrefix), strings.HasPrefix(s, rfc4716Prefix):
+		return nil, &KeyError{Reason: "this is a public key in a form that is not read here", Advice: "ssh-keygen -i -f FILE, or -i -m PKCS8 -f FILE, prints an ssh key in the form that is", Err: ErrUnknownKey}
+	case hasPrefixFold(s, ageRecipientPrefix):
+		if err := oneKey(s); err != nil {
+			return nil, err
+		}
+	}
+	r, err := firstKnown(s, append([]RecipientParser{parseHPKERecipient}, more...))
+	if errors.Is(err, ErrUnknownKey) {
+		return nil, fmt.Errorf("%w: expected a recipient, such as age1pq1…", err)
+	}
+	return r, err
+}
+
+// ParseRecipients reads a file of recipients, one a line, each as
+// [ParseRecipient] takes it. Blank lines and lines that begin with "#" are
+// passed over. It reads at most MaxKeyFile bytes of r and one more, and fails
+// with a [*LineError] for a line that is no recipient and with [ErrNoKeys] if
+// there is none.
+func ParseRecipients(r io.Reader, more ...RecipientParser) ([]Recipient, error) {
+	return parseKeys(r, func(line string) (Recipient, error) { return ParseRecipient(line, more...) })
+}
+
+func parseHPKERecipient(s string) (Recipient, error) {
+	if !strings.HasPrefix(s, hpkeRecipientPrefix+bech32.Separator) {
+		return nil, ErrUnknownKey
+	}
+	r, err := ParseHPKERecipient(s)
+	if err != nil { // not a nil pointer in an interface
+		return nil, err
+	}
+	return r, nil
+}
+
+// An IdentityParser reads one kind of identity, in text of one line. For a
+// string that is not of its kind it returns [ErrUnknownKey]; any other error is
+// final. Its errors quote nothing of the string.
+type IdentityParser func(s string) (Identity, error)
+
+// ParseIdentity reads an identity in text. It knows "AGE-SECRET-KEY-PQ-1…"
+// itself; more adds the kinds of other packages, which are asked in their
+// order. What no parser knows is refused with [ErrUnknownKey].
+func ParseIdentity(s string, more ...IdentityParser) (Identity, error) {
+	if hasPrefixFold(s, secretKeyPrefix) || hasPrefixFold(s, pluginKeyPrefix) {
+		if err := oneKey(s); err != nil {
+			return nil, err
+		}
+	}
+	i, err := firstKnown(s, append([]IdentityParser{parseHPKEIdentity}, more...))
+	if !errors.Is(err, ErrUnknownKey) {
+		return i, err
+	}
+	if hasPrefixFold(s, ageRecipientPrefix) || strings.HasPrefix(s, sshRecipientPrefix) {
+		return nil, errors.New("this is a recipient where an identity is expected")
+	}
+	return nil, fmt.Errorf("%w: expected an identity, such as %s%s…", err, hpkeIdentityPrefix, bech32.Separator)
+}
+
+// ParseIdentities reads a file of identities, one a line, each as
+// [ParseIdentity] takes it. Blank lines and lines that begin with "#" are passed
+// over. It reads at most MaxKeyFile bytes of r and one more, and fails with a
+// [*LineError] for a line that is no identity and with [ErrNoKeys] if there is
+// none.
+func ParseIdentities(r io.Reader, more ...IdentityParser) ([]Identity, error) {
+	return parseKeys(r, func(line string) (Identity, error) { return ParseIdentity(line, more...) })
+}
+
+func parseHPKEIdentity(s string) (Identity, error) {
+	if !strings.HasPrefix(s, hpkeIdentityPrefix+bech32.Separator) {
+		return nil, ErrUnknownKey
+	}
+	i, err := ParseHPKEIdentity(s)
+	if err != nil { // not a nil pointer in an interface
+		return nil, err
+	}
+	return i, nil
+}
+
+// MaxSecret is how many bytes a passphrase or a PIN may have that is read from a
+// file or a pipe.
+const MaxSecret = 64 << 10
+
+// ReadSecret reads a passphrase or a PIN, as what says in errors, to the end of r.
+// A byte order mark before it and one line end after it, which editors and shells
+// add, are left out; nothing else is. It may be empty. The result is the caller's,
+// to clear after use. Errors are those of r, or [*KeyError].
+func ReadSecret(r io.Reader, what string) ([]byte, error) {
+	b := make([]byte, MaxSecret+1) // never moved: the secret is in memory once
+	n, err := io.ReadFull(r, b)
+	b = b[:n]
+	text, ok := plainText(b)
+	switch {
+	case err == nil:
+		err = &KeyError{Reason: fmt.Sprintf("a %s has at most %d bytes, and this one is longer", what, MaxSecret),
+			Advice: "check that the source is the one you mean"}
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+	case !ok:
+		err = &KeyError{Reason: "the " + what + " is in UTF-16", Advice: "a shell or an editor may have re-encoded it; save it as UTF-8"}
+	default:
+		if line, ok := bytes.CutSuffix(text, []byte("\n")); ok {
+			text = bytes.TrimSuffix(line, []byte("\r"))
+		}
+		return text, nil
+	}
+	clear(b)
+	return nil, err
+}
+
+// plainText is the text of a file without a byte order mark. It is not ok if it is
+// in UTF-16, as shells and editors of Windows write it.
+func plainText(file []byte) (text []byte, ok bool) {
+	if bytes.HasPrefix(file, []byte("\xff\xfe")) || bytes.HasPrefix(file, []byte("\xfe\xff")) {
+		return nil, false
+	}
+	return bytes.TrimPrefix(file, []byte("\xef\xbb\xbf")), true
 }

@@ -4,10 +4,18 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	_ "embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path"
 	"runtime/debug"
+	"strings"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 
@@ -195,4 +203,101 @@ func (AnyPassphrase) BodySize() int { return format.PassphraseBodySize }
 // Wrap fails.
 func (AnyPassphrase) Wrap(context.Context, *entropy.Mixer, *format.Preamble, []byte) ([]byte, error) {
 	return nil, errors.New("no passphrase was asked for")
+}
+
+// A MemoryError is a passphrase that takes more memory to stretch than the control
+// group of this process may have: Linux would kill the process in the middle.
+type MemoryError struct{ Need, Limit uint64 } // in bytes
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("a passphrase takes %d MiB of memory here, and the limit is %d MiB", e.Need>>20, e.Limit>>20)
+}
+
+const (
+	ownMemory = 8 << 20       // in bytes, what a program has besides, at least
+	noLimit   = math.MaxInt64 // two of them can be added
+	cgroups   = "sys/fs/cgroup"
+)
+
+// CheckMemory returns a [*MemoryError] if so many bytes do not fit the limits of the
+// process's control group and those above it (cgroup v2). Swap counts as memory.
+// What cannot be read limits nothing, and so it is on other systems.
+func CheckMemory(need uint64) error { return checkMemory(os.DirFS("/"), need) }
+
+func checkMemory(root fs.FS, need uint64) error {
+	own, _ := fs.ReadFile(root, "proc/self/cgroup")
+	_, group, ok := strings.Cut("\n"+string(own), "\n0::")
+	if !ok {
+		return nil
+	}
+	group, _, _ = strings.Cut(group, "\n")
+	swap := readNumber(root, "proc/meminfo", "SwapFree:") << 10
+	for dir := path.Join(cgroups, path.Join("/", group)); strings.HasPrefix(dir, cgroups); dir = path.Dir(dir) {
+		limit := readNumber(root, dir+"/memory.max", "") + min(swap, readNumber(root, dir+"/memory.swap.max", ""))
+		if need+ownMemory > limit {
+			return &MemoryError{need, limit}
+		}
+	}
+	return nil
+}
+
+// readNumber is the number after a word in a file; noLimit if there is none.
+func readNumber(root fs.FS, name, word string) uint64 {
+	b, _ := fs.ReadFile(root, name)
+	_, rest, _ := strings.Cut(string(b), word)
+	var n uint64
+	if _, err := fmt.Sscan(rest, &n); err != nil { // it is "max", or not there
+		return noLimit
+	}
+	return min(n, noLimit)
+}
+
+// A generated passphrase is ten words of a list of 2,048: 11 bits a word, 110
+// bits in all, before Argon2id makes each guess dear. That is out of reach of
+// any guesser, and can still be written down on one line.
+const (
+	passphraseWords   = 10
+	wordBits          = 11
+	wordCount         = 1 << wordBits
+	passphraseWordSep = "-"
+
+	// GeneratedPassphraseBits is the strength of what [GeneratePassphrase]
+	// makes, in bits.
+	GeneratedPassphraseBits = passphraseWords * wordBits
+)
+
+//go:embed words.txt
+var wordsFile string
+
+// words is the list: the lines of the file that are no comments.
+var words = sync.OnceValue(func() []string {
+	list := make([]string, 0, wordCount)
+	for line := range strings.Lines(wordsFile) {
+		if word := strings.TrimSpace(line); word != "" && !strings.HasPrefix(word, "#") {
+			list = append(list, word)
+		}
+	}
+	return list
+})
+
+// GeneratePassphrase makes a passphrase of ten words, joined by hyphens, such
+// as one offers to somebody who left the prompt empty. Each word stands for 11
+// random bits from m, so all are equally likely and the strength is
+// [GeneratedPassphraseBits].
+func GeneratePassphrase(m *entropy.Mixer) ([]byte, error) {
+	random := make([]byte, 2*passphraseWords)
+	defer clear(random)
+	if err := m.Fill("passphrase", random); err != nil {
+		return nil, err
+	}
+	var passphrase []byte
+	for i := range passphraseWords {
+		// The number of words is a power of two: a mask has no bias.
+		n := binary.BigEndian.Uint16(random[2*i:]) % wordCount
+		if i > 0 {
+			passphrase = append(passphrase, passphraseWordSep...)
+		}
+		passphrase = append(passphrase, words()[n]...)
+	}
+	return passphrase, nil
 }

@@ -23,11 +23,11 @@ const helpWidth = 80
 //go:embed help/*.txt
 var helpTexts embed.FS
 
-// giveTexts gives cmd and all below it their texts. Those that depend on what the program
-// knows have been made before.
+// giveTexts gives cmd and all below it their texts, after what was made of what the
+// program knows.
 func giveTexts(cmd *cobra.Command) {
 	if text, err := helpTexts.ReadFile("help/" + strings.ReplaceAll(words(cmd), " ", "-") + ".txt"); err == nil {
-		cmd.Long, cmd.Example, _ = strings.Cut(strings.TrimSuffix(string(text), "\n"), "\n\nExamples:\n")
+		cmd.Long, cmd.Example, _ = strings.Cut(cmd.Long+strings.TrimSuffix(string(text), "\n"), "\n\nExamples:\n")
 	}
 	for _, c := range cmd.Commands() {
 		giveTexts(c)
@@ -225,25 +225,7 @@ func topics() []*cobra.Command {
 		{
 			Use:   "exit-codes",
 			Short: "What the exit codes mean",
-			Long: "Exit codes:\n\n" + exitStatus(nil) + `
-Every other number is a failure, too. Unless the code is 0, no output file has
-its final name, with these exceptions:
-
-  6  the output has what could be saved.
-  3  from salvage --from, the output has all that the chosen head opens.
-  1  An output that is complete stays, if only what came after it failed:
-     synchronizing its directory, or printing the report of --json. The
-     message says so.
-  extract keeps the members that are whole, whatever the code.
-  recipients and head restore change a file in place: after a failure it opens
-     with its old recipients or with its new ones.
-
-Standard output, pipes and devices get what is authentic as it comes: after a
-failure, discard what came.
-
-With --json, an error is one object on standard error:
-
-  {"error": "...", "hint": "...", "exit": 3}`,
+			Long:  "Exit codes:\n\n" + exitStatus(nil) + "\n",
 		},
 		{
 			Use:   "keys",
@@ -256,24 +238,6 @@ With --json, an error is one object on standard error:
 		{
 			Use:   "environment",
 			Short: "Environment variables and configuration files",
-			Long: fmt.Sprintf(`  %-22s the folder of %s and %s;
-                         by default bulla in the configuration directory of
-                         the user, on Linux ~/.config/bulla
-  %-22s the passphrase, if -p asks for one or no key is named;
-                         other processes of the same user can read it, so
-                         prefer a file, a descriptor or a command
-  %-22s default for -j
-  %-22s set by systemd: its credential %s is
-                         the passphrase
-  BULLA_TPM              the TPM: a device, or the socket of an emulator
-
-If a command line names no key, files are opened with %s and encrypted
-to the keys in %s. bulla keygen --default makes both.
-
-A passphrase is taken from the first of: the flag that names a source, the
-credential, $%s, the terminal.`,
-				envConfigDir, identityFile, recipientsFile, envPassphrase, envJobs, envCredentials, credentialName,
-				identityFile, recipientsFile, envPassphrase),
 		},
 	}
 }

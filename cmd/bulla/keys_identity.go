@@ -10,6 +10,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/keyslot"
 	"bulla/keyslot/keyfile"
+	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -123,6 +124,16 @@ func (ids *identities) keepers() (all []*keyfile.Keeper) {
 		}
 	}
 	return all
+}
+
+// openers adds to named the recipients that the identities belong to, as far as they say.
+func (ids *identities) openers(named []namedRecipient) []namedRecipient {
+	for _, id := range ids.all {
+		if r := slot.RecipientOf(id); r != nil {
+			named = append(named, namedRecipient{r, theOpener})
+		}
+	}
+	return named
 }
 
 // A keysError is a container that none of the keys opens.

@@ -10,7 +10,6 @@ import (
 
 	"bulla/format"
 	"bulla/internal/safetext"
-	"bulla/slot"
 	"bulla/stream"
 )
 
@@ -75,11 +74,7 @@ func (a *app) listRecipients(ctx context.Context, l *listFlags, file string) err
 	case err == nil:
 		defer heads.Close()
 		a.tellFaults(src, heads)
-		for _, id := range ids.all {
-			if r := slot.RecipientOf(id); r != nil {
-				named = append(named, namedRecipient{r, theOpener})
-			}
-		}
+		named = ids.openers(named)
 		a.tellRemoved(src, heads, named)
 		return a.tellListing(keyedListing(src.given, heads, named))
 	case isNoKey(err) && !l.given():

@@ -13,7 +13,6 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
-	"bulla/slot"
 )
 
 type shredFlags struct {
@@ -172,12 +171,7 @@ func (d *shredding) judgeHead(ctx context.Context, ids *identities, named []name
 		return nil // none of the keys: the slots are listed as everybody sees them
 	}
 	defer h.Close()
-	for _, id := range ids.all {
-		if r := slot.RecipientOf(id); r != nil {
-			named = append(named, namedRecipient{r, theOpener})
-		}
-	}
-	d.Slots = keyedListing(d.File, h, named).Slots
+	d.Slots = keyedListing(d.File, h, ids.openers(named)).Slots
 	return nil
 }
 

@@ -3,7 +3,7 @@
 //	Console   standard error: lines, and one below them that is overwritten
 //	Progress  how far a piece of work has come, in that line
 //	Terminal  questions at the controlling terminal: passphrases, PINs, choices; those of keys
-//	          and of their plugins in ask.go
+//	          and of their plugins, too
 //	Map       which part of a file is lost, as one line
 //	Bytes     sizes, ranges and durations as people write and read them
 //

@@ -22,7 +22,7 @@ func (c Counted) Read(p []byte) (int, error) {
 		return 0, context.Cause(c.Ctx)
 	}
 	n, err := c.Src.Read(p)
-	c.Done.Add(int64(n))
+	c.Done.Add(int64(max(0, n)))
 	return n, err
 }
 

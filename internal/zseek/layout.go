@@ -1,6 +1,10 @@
 package zseek
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"bulla/format"
+)
 
 // Sizes of the profile (spec section 9).
 const (
@@ -24,7 +28,7 @@ const (
 // little-endian.
 //
 //	0  4     magic
-//	4  2-14  header: see header.go
+//	4  2-14  header, see below
 //	         blocks, each: last 1 bit, type 2 bits, size 21 bits; body
 //	   0,4   checksum of the content
 const (
@@ -81,3 +85,184 @@ func MaxStreamSize(content int64) int64 {
 	frames := (content + FrameContent - 1) / FrameContent
 	return frames*(MaxFrameSize+entrySize) + emptyTableSize
 }
+
+// A header is what a frame says of itself before its first block (RFC 8878,
+// section 3.1.1.1).
+//
+//	0  4    magic
+//	4  1    descriptor: bits 7-6 content size's size, 5 single segment,
+//	        4 unused, 3 reserved, 2 checksum, 1-0 dictionary id's size
+//	5  0,1  window, absent in a single segment: there the content is the window
+//	   0-4  dictionary id
+//	   0-8  content size
+type header struct {
+	size     int  // of the header with its magic, in bytes
+	content  int  // 1 to FrameContent
+	checksum bool // a checksum follows the last block
+}
+
+func (h *header) checksumSize() int {
+	if h.checksum {
+		return checksumSize
+	}
+	return 0
+}
+
+const (
+	offDescriptor = magicSize
+	offFields     = offDescriptor + 1
+
+	descriptorSingle   = 1 << 5
+	descriptorReserved = 1 << 3
+	descriptorChecksum = 1 << 2
+
+	minWindowLog = 10
+)
+
+// Sizes of the fields of a header in bytes, which its descriptor d gives.
+func windowSize(d byte) int {
+	if d&descriptorSingle != 0 {
+		return 0
+	}
+	return 1
+}
+
+func dictionarySize(d byte) int { return [4]int{0, 1, 2, 4}[d&3] }
+
+func contentSize(d byte) int {
+	if n := d >> 6; n > 0 {
+		return 1 << n
+	}
+	return 1 - windowSize(d)
+}
+
+func headerSize(d byte) int {
+	return offFields + windowSize(d) + dictionarySize(d) + contentSize(d)
+}
+
+// parseHeader reads the header that begins b and is whole. It enforces ZSTD-2,
+// and ZSTD-1 as far as one frame can break it: the rest depends on whether it
+// is the last. Offsets of its errors count from the start of b.
+func parseHeader(b []byte) (header, error) {
+	if le.Uint32(b) != frameMagic {
+		return header{}, violation(format.ZSTD6, format.ErrDamaged, 0, "magic", "%#08x, which begins no frame", le.Uint32(b))
+	}
+	d := b[offDescriptor]
+	if d&descriptorReserved != 0 {
+		return header{}, violation(format.ZSTD6, format.ErrDamaged, offDescriptor, "descriptor", "the reserved bit is set")
+	}
+	p := offFields
+	if windowSize(d) > 0 {
+		if w := window(b[p]); w > MaxWindow {
+			return header{}, violation(format.ZSTD2, format.ErrUnsupported, int64(p), "window", "%d bytes, more than %d", w, MaxWindow)
+		}
+		p++
+	}
+	for range dictionarySize(d) {
+		if b[p] != 0 { // the id 0 stands for none
+			return header{}, violation(format.ZSTD2, format.ErrUnsupported, int64(p), "dictionary", "it needs one")
+		}
+		p++
+	}
+	size := contentSize(d)
+	if size == 0 {
+		return header{}, violation(format.ZSTD2, format.ErrUnsupported, offDescriptor, "content size", "it is not stated")
+	}
+	var content uint64
+	for k, digit := range b[p:][:size] {
+		content |= uint64(digit) << (8 * k)
+	}
+	if size == 2 { // less has a smaller field
+		content += 1 << 8
+	}
+	if content < 1 || content > FrameContent {
+		return header{}, violation(format.ZSTD1, format.ErrMalformed, int64(p), "content size", "%d bytes, not 1 to %d", content, FrameContent)
+	}
+	return header{headerSize(d), int(content), d&descriptorChecksum != 0}, nil
+}
+
+// window is the size in bytes that a window descriptor stands for.
+func window(d byte) uint64 {
+	base := uint64(1) << (minWindowLog + d>>3)
+	return base + base/8*uint64(d&7)
+}
+
+// scan finds the end of a frame without decoding it, from the sizes in its header
+// and before its blocks. It returns the header and the size of the frame in bytes.
+//
+// more gives it the first n bytes of the frame, and ends the scan with its error.
+// It is asked for no fewer than the time before, for no more than MaxFrameSize,
+// and for the whole frame at last.
+//
+// scan enforces ZSTD-1 and ZSTD-2 for the frame, and what of ZSTD-6 can be seen
+// from outside of the blocks. Offsets of its errors count from the frame's start.
+func scan(more func(n int) ([]byte, error)) (h header, size int, err error) {
+	b, err := more(offFields)
+	if err != nil {
+		return h, 0, err
+	}
+	size = headerSize(b[offDescriptor])
+	plain := 0 // content of the raw and RLE blocks so far
+	for last := false; !last; {
+		if b, err = more(size + blockHeaderSize); err != nil {
+			return h, 0, err
+		}
+		if h.size == 0 {
+			if h, err = parseHeader(b); err != nil {
+				return h, 0, err
+			}
+		}
+		word := int(b[size]) | int(b[size+1])<<8 | int(b[size+2])<<16
+		kind, body := word>>1&3, word>>3
+		if body > maxBlock {
+			return h, 0, violation(format.ZSTD6, format.ErrDamaged, int64(size), "block", "%d bytes, more than %d", body, maxBlock)
+		}
+		switch kind {
+		case blockRaw:
+			plain += body
+		case blockRLE:
+			plain += body
+			body = 1
+		case blockReserved:
+			return h, 0, violation(format.ZSTD6, format.ErrDamaged, int64(size), "block", "of the reserved type")
+		}
+		if plain > h.content {
+			return h, 0, violation(format.ZSTD6, format.ErrDamaged, int64(size), "block", "it goes beyond the content size of %d bytes", h.content)
+		}
+		size += blockHeaderSize + body
+		after := blockHeaderSize // what follows it at least
+		if last = word&1 != 0; last {
+			after = h.checksumSize()
+		}
+		if size+after > MaxFrameSize {
+			return h, 0, violation(format.ZSTD2, format.ErrUnsupported, 0, "size", "more than %d bytes for %d of content", MaxFrameSize, h.content)
+		}
+	}
+	size += h.checksumSize()
+	_, err = more(size)
+	return h, size, err
+}
+
+// inMemory is more for a frame that begins b; it fails with short if b ends before
+// the frame does.
+func inMemory(b []byte, short error) (more func(n int) ([]byte, error)) {
+	return func(n int) ([]byte, error) {
+		if n > len(b) {
+			return nil, short
+		}
+		return b[:n], nil
+	}
+}
+
+// scanFrame checks that b is one whole frame and nothing else.
+func scanFrame(b []byte) (header, error) {
+	h, size, err := scan(inMemory(b, errFrameSize))
+	if err == nil && size < len(b) {
+		err = errFrameSize
+	}
+	return h, err
+}
+
+// errFrameSize is a frame that is longer or shorter than the bytes it should
+// be: the table and the frame disagree (ZSTD-5).
+var errFrameSize = violation(format.ZSTD5, format.ErrMalformed, 0, "size", "it does not end where the table says")

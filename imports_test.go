@@ -42,7 +42,7 @@ var mayImport = map[string][]string{
 
 	// Beside the container.
 	"spec":              {},
-	"origin":            {"format", "internal/recent", "internal/ring"},
+	"origin":            {"format", "internal/fullio", "internal/recent", "internal/ring", "set"},
 	"internal/archive":  {"internal/fullio"},
 	"internal/picture":  {"format"},
 	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},

@@ -3,7 +3,7 @@ package origin
 import (
 	"crypto/sha256"
 	"hash"
-	"time"
+	"slices"
 
 	"bulla/format"
 	"bulla/internal/ring"
@@ -126,23 +126,24 @@ func (m *Maker) fold(n int) error {
 	return nil
 }
 
-// Finish returns the statement of the container, which has ended, with the signer's
-// time and name for it, and the roots of its segments. It must be called once. It fails
-// with an *Error if what was written is no container, by its size and its beginning.
-func (m *Maker) Finish(when time.Time, name string) (*Statement, []Hash, error) {
+// A Part is a container that was hashed: what is to be signed of it, and the roots of its
+// segments.
+type Part struct {
+	Statement // as yet without a time and a name
+	Roots     []Hash
+}
+
+// Finish returns what was hashed of the container, which has ended. It must be called once.
+// It fails with an *Error if what was written is no container, by its size and its beginning.
+func (m *Maker) Finish() (*Part, error) {
 	if err := m.push.Close(false); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s := &Statement{Time: when.UTC().Truncate(time.Second), Name: name}
-	if name != "" {
-		if err := checkName(name); err != nil {
-			return nil, nil, err
-		}
-	}
+	s := new(Part)
 	copy(s.Head[:], m.head)
 	l, err := format.NewLayout(m.size, s.HeadSize())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.Chunks, s.Payload = l.Chunks, l.TailOffset()-l.HeadSize
 
@@ -151,13 +152,13 @@ func (m *Maker) Finish(when time.Time, name string) (*Statement, []Hash, error) 
 	m.leaves = append(m.leaves[:l.Chunks-1-int64(len(m.roots))*format.SegmentChunks], leaf(sha256.New(), end[:n]))
 	for len(m.leaves) > 0 {
 		if err := m.fold(min(format.SegmentChunks, len(m.leaves))); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if err := s.check(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	roots := append([]Hash(nil), m.roots...)
+	s.Roots = slices.Clone(m.roots)
 	s.Root = root(m.roots)
-	return s, roots, nil
+	return s, nil
 }

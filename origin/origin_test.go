@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -58,11 +59,12 @@ func made(t testing.TB, c []byte, workers, step int) (*Statement, []Hash) {
 		}
 		rest = rest[n:]
 	}
-	s, roots, err := m.Finish(time.Unix(1e9, 5), "a name")
+	p, err := m.Finish()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, roots
+	p.Time, p.Name = time.Unix(1e9, 0).UTC(), "a name"
+	return &p.Statement, p.Roots
 }
 
 // The Maker's tree is the RFC's, for every number of chunks around a segment's and a
@@ -109,7 +111,7 @@ func TestMakerRefuses(t *testing.T) {
 		m := NewMaker(1)
 		_, err := m.Write(c)
 		if err == nil {
-			_, _, err = m.Finish(time.Now(), "")
+			_, err = m.Finish()
 		}
 		if err == nil {
 			t.Errorf("%s: there is a statement", name)
@@ -117,7 +119,12 @@ func TestMakerRefuses(t *testing.T) {
 	}
 	m := NewMaker(1)
 	m.Write(whole)
-	if _, _, err := m.Finish(time.Now(), "two\nlines"); err == nil {
+	p, err := m.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, _ := ed25519.GenerateKey(nil)
+	if _, err := Sign(io.Discard, []*Part{p}, time.Now(), "two\nlines", signer(t, key)); !errors.Is(err, ErrName) {
 		t.Error("a name of two lines")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/hiddeco/sshsig"
@@ -24,15 +25,38 @@ const (
 	maxArmor = 64 << 10
 )
 
-// Sign signs a statement, and writes a signature file to w. The roots are those of
-// the segments, as [Maker.Finish] returns them. RSA keys sign with SHA-512.
-func Sign(w io.Writer, s *Statement, roots []Hash, key ssh.Signer) error {
+// Sign signs a container, or a set: its root, its volumes in their order, and its index. It
+// writes the signature file to w, and returns the statement in it, with the signer's time
+// and name for what was signed. RSA keys sign with SHA-512. It fails with an *Error if no
+// set can have these parts, with ErrName, and with what key and w fail with.
+func Sign(w io.Writer, parts []*Part, when time.Time, name string, key ssh.Signer) (*Statement, error) {
+	s, roots, entries := parts[0].Statement, parts[0].Roots, []byte(nil)
+	if len(parts) > 1 {
+		s, roots, entries = join(parts)
+	}
+	s.Time, s.Name = when.UTC().Truncate(time.Second), name
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if len(roots) > MaxSegments {
+		return nil, unsupported(ORIGIN3, "the set has more than %d segments", MaxSegments)
+	}
+	if name != "" {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
+	}
+	return &s, s.sign(w, entries, roots, key)
+}
+
+func (s *Statement) sign(w io.Writer, entries []byte, roots []Hash, key ssh.Signer) error {
 	sig, err := sshsig.Sign(bytes.NewReader(s.Text()), key, sshsig.HashSHA512, Namespace)
 	if err != nil {
 		return fmt.Errorf("origin: %w", err)
 	}
 	b := append(sshsig.Armor(sig), s.Text()...)
 	b = append(b, '\n')
+	b = append(b, entries...)
 	for i := range roots {
 		b = append(b, roots[i][:]...)
 	}
@@ -45,15 +69,20 @@ type Signed struct {
 	Statement
 	Signer
 
+	// Set is what was signed of a set, if this is its root: the root, the volumes in their
+	// order, the index. It is nil for a container that was signed by itself.
+	Set []*Signed
+
 	roots []Hash // of the segments
 }
 
 // Open reads a signature file from r and checks it: the signature, whether one of the
 // allowed signers has made it, as of the time at (of the check, never the claimed one),
-// and the roots of the segments. Nothing of it counts before that.
+// and the roots of the segments. Nothing of it counts before that. Of a set it returns
+// the root.
 //
-// It fails with an *Error, or one of r. It reads at most MaxSegments*HashSize bytes and
-// a few more, and allocates what it has read.
+// It fails with an *Error, or one of r. It reads at most MaxSegments*HashSize bytes, the
+// entries of a set, and a few more, and allocates what it has read.
 func Open(r io.Reader, allowed *Allowed, at time.Time) (*Signed, error) {
 	s, sig, first, err := read(r)
 	if err != nil {
@@ -63,8 +92,17 @@ func Open(r io.Reader, allowed *Allowed, at time.Time) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed := &Signed{Statement: *s, Signer: *signer}
-	return signed, signed.readRoots(io.MultiReader(bytes.NewReader(first), r))
+	r = io.MultiReader(bytes.NewReader(first), r)
+	if s.Parts == 0 {
+		signed := &Signed{Statement: *s, Signer: *signer}
+		return signed, readRoots(r, signed)
+	}
+	parts, err := readEntries(r, s, signer)
+	if err != nil {
+		return nil, err
+	}
+	parts[0].Set = parts
+	return parts[0], readRoots(r, parts...)
 }
 
 // Peek reads what a signature file says, and the fingerprint of the key that has signed
@@ -105,21 +143,29 @@ func read(r io.Reader) (s *Statement, sig *sshsig.Signature, first []byte, err e
 
 // readRoots reads the roots of the segments, and nothing must follow them (ORIGIN-1,
 // ORIGIN-6).
-func (s *Signed) readRoots(r io.Reader) error {
-	n := int(s.Segments())
-	b, err := io.ReadAll(io.LimitReader(r, int64(n)*HashSize+1))
+func readRoots(r io.Reader, parts ...*Signed) error {
+	n := int64(0)
+	for _, s := range parts {
+		n += s.Segments()
+	}
+	if n > MaxSegments {
+		return unsupported(ORIGIN3, "the set has more than %d segments", MaxSegments)
+	}
+	b, err := io.ReadAll(io.LimitReader(r, n*HashSize+1))
 	if err != nil {
 		return err
 	}
-	if len(b) != n*HashSize {
+	if int64(len(b)) != n*HashSize {
 		return malformed(ORIGIN1, "the file does not have one hash for each of the %d segments", n)
 	}
-	s.roots = make([]Hash, n)
-	for i := range s.roots {
-		s.roots[i] = Hash(b[i*HashSize:])
-	}
-	if root(append([]Hash(nil), s.roots...)) != s.Root {
-		return forged(ORIGIN6, "the segments' hashes are not those that were signed")
+	for _, s := range parts {
+		s.roots = make([]Hash, s.Segments())
+		for i := range s.roots {
+			s.roots[i], b = Hash(b), b[HashSize:]
+		}
+		if root(slices.Clone(s.roots)) != s.Root {
+			return forged(ORIGIN6, "the segments' hashes are not those that were signed")
+		}
 	}
 	return nil
 }

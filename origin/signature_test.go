@@ -72,7 +72,7 @@ func signedFile(t testing.TB, c []byte, key ssh.Signer) []byte {
 	t.Helper()
 	s, roots := made(t, c, 1, 1<<20)
 	var b bytes.Buffer
-	if err := Sign(&b, s, roots, key); err != nil {
+	if _, err := Sign(&b, []*Part{{*s, roots}}, s.Time, s.Name, key); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ const (
 	ORIGIN7 format.Clause = "ORIGIN-7" // the container's head is the statement's
 	ORIGIN8 format.Clause = "ORIGIN-8" // the payload is the statement's
 	ORIGIN9 format.Clause = "ORIGIN-9" // reader: nothing is released before it is checked
+
+	ORIGIN10 format.Clause = "ORIGIN-10" // reader: a set is signed as a set, part by part
 )
 
 // HashSize is the size of SHA-256 in bytes.
@@ -34,7 +37,8 @@ const HashSize = 32
 type Hash [HashSize]byte
 
 const (
-	firstLine = "bulla statement 1" // a later layout has another number
+	firstLine = "bulla statement 1"     // a later layout has another number
+	setLine   = "bulla set statement 1" // of a set
 
 	// maxStatement bounds a statement in bytes: the lines before the name have 350.
 	maxStatement = 1024
@@ -45,20 +49,24 @@ const (
 	MaxSegments = 1 << 22
 )
 
-// A Statement is what is signed of a container.
+// A Statement is what is signed of a container, or of a set.
 type Statement struct {
-	Head    [format.IdentitySize]byte // bytes 0..95, the commitment included
-	Chunks  int64
-	Payload int64 // size of all chunks with their tags, in bytes
-	Root    Hash
-	Time    time.Time // when it was made, by the signer's clock; whole seconds
-	Name    string    // what the signer calls it, or ""
+	Head    [format.IdentitySize]byte // bytes 0..95, the commitment included; of a set its root's
+	Parts   int                       // containers of a set; 0 if it is no set
+	Chunks  int64                     // of a container
+	Payload int64                     // of a container: size of all chunks with their tags, in bytes
+	Root    Hash                      // over the segments of a container, or the entries of a set
+	Time    time.Time                 // when it was made, by the signer's clock; whole seconds
+	Name    string                    // what the signer calls it, or ""
 }
 
 // Text is the statement as it is signed.
 func (s *Statement) Text() []byte {
-	b := fmt.Appendf(nil, "%s\nhead: %x\nchunks: %d\npayload: %d\nroot: %x\ntime: %s\n",
-		firstLine, s.Head, s.Chunks, s.Payload, s.Root, s.Time.UTC().Format(time.RFC3339))
+	first, extent := firstLine, fmt.Sprintf("chunks: %d\npayload: %d", s.Chunks, s.Payload)
+	if s.Parts > 0 {
+		first, extent = setLine, fmt.Sprintf("parts: %d", s.Parts)
+	}
+	b := fmt.Appendf(nil, "%s\nhead: %x\n%s\nroot: %x\ntime: %s\n", first, s.Head, extent, s.Root, s.Time.UTC().Format(time.RFC3339))
 	if s.Name != "" {
 		b = fmt.Appendf(b, "name: %s\n", s.Name)
 	}
@@ -86,10 +94,11 @@ func ParseStatement(text []byte) (*Statement, error) {
 	}
 	lines = lines[:len(lines)-1]
 	s := new(Statement)
-	fields := []struct {
+	type field struct {
 		key   string
 		parse func(string) error
-	}{
+	}
+	fields := []field{
 		{"head", func(v string) error { return parseHex(s.Head[:], v) }},
 		{"chunks", func(v string) (err error) { s.Chunks, err = strconv.ParseInt(v, 10, 64); return err }},
 		{"payload", func(v string) (err error) { s.Payload, err = strconv.ParseInt(v, 10, 64); return err }},
@@ -97,7 +106,10 @@ func ParseStatement(text []byte) (*Statement, error) {
 		{"time", func(v string) (err error) { s.Time, err = time.Parse(time.RFC3339, v); return err }},
 		{"name", func(v string) error { s.Name = v; return checkName(v) }},
 	}
-	if len(lines) == 0 || lines[0] != firstLine+"\n" {
+	switch {
+	case len(lines) > 0 && lines[0] == setLine+"\n":
+		fields = slices.Replace(fields, 1, 3, field{"parts", func(v string) (err error) { s.Parts, err = strconv.Atoi(v); return err }})
+	case len(lines) == 0 || lines[0] != firstLine+"\n":
 		return nil, unsupported(ORIGIN2, "the statement does not begin with %q", firstLine)
 	}
 	for i, line := range lines[1:] {
@@ -119,6 +131,12 @@ func ParseStatement(text []byte) (*Statement, error) {
 func (s *Statement) check() error {
 	if !strings.HasPrefix(string(s.Head[:]), format.Magic) {
 		return malformed(ORIGIN3, "the head is not that of a container")
+	}
+	if s.Parts > 0 {
+		if s.Parts < minParts || s.Parts > maxParts {
+			return malformed(ORIGIN3, "no set has %d parts", s.Parts)
+		}
+		return nil
 	}
 	if s.Segments() > MaxSegments {
 		return unsupported(ORIGIN3, "the container has more than %d segments", MaxSegments)

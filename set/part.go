@@ -19,6 +19,40 @@ const IndexSuffix = ".index"
 // VolumeSuffix is what follows the name of the root in that of volume i.
 func VolumeSuffix(i int) string { return fmt.Sprintf(".%06d", i) }
 
+// Suffixes are those of all parts of a set of n volumes: the root, the volumes, the index.
+func Suffixes(n int) []string {
+	all := make([]string, n+2)
+	for i := range n {
+		all[i+1] = VolumeSuffix(i)
+	}
+	all[n+1] = IndexSuffix
+	return all
+}
+
+// Parts returns the suffixes of the parts that a set has, as far as that shows without a
+// key: the size of the index says how many volumes there are. Without one, those up to the
+// first that is missing count. Its errors are open's.
+func Parts(ctx context.Context, open Opener) ([]string, error) {
+	f, err := open(ctx, IndexSuffix)
+	if err == nil {
+		defer f.Close()
+		if usable := format.ReadCopies(f, f.Size()).Usable(); len(usable) > 0 {
+			l, _ := format.NewLayout(f.Size(), int64(len(usable[0].Raw)))
+			if n := volumesIn(l.PlainSize); n > 0 {
+				return Suffixes(n), nil
+			}
+		}
+	}
+	for n := 0; err == nil || errors.Is(err, fs.ErrNotExist); n++ {
+		if f, err = open(ctx, VolumeSuffix(n)); err == nil {
+			f.Close()
+		} else if errors.Is(err, fs.ErrNotExist) {
+			return Suffixes(n), nil
+		}
+	}
+	return nil, err
+}
+
 // A File is a part that is read. Its methods may be called concurrently.
 type File interface {
 	io.ReaderAt

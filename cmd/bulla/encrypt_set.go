@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"path"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +22,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/keyslot"
+	"bulla/origin"
 	"bulla/set"
 	"bulla/stream"
 )
@@ -53,8 +57,6 @@ func (e *encryptFlags) volumeSize(cmd *cobra.Command, level int) (int64, error) 
 		return 0, usage("bulla parity create makes it for each volume", "--parity does not go with --volume-size")
 	case e.verify:
 		return 0, usage("bulla verify checks the set afterwards", "--verify does not go with --volume-size")
-	case e.sign != "":
-		return 0, usage("a signature is of one file", "--sign does not go with --volume-size")
 	}
 	coding := format.Plain
 	if level > 0 {
@@ -77,6 +79,38 @@ type setRun struct {
 	root  string  // its name
 
 	journal *storage.Journal // nil if the source cannot be read again
+
+	sig    *signatureOutput // nil if the set is not signed
+	mu     sync.Mutex
+	hashed map[string]*origin.Part // by suffix, for sig
+}
+
+// A setPart is a part of the set that is written, and hashed if the set is signed.
+type setPart struct {
+	*output
+	run    *setRun
+	suffix string
+	maker  *origin.Maker // nil if it is not
+}
+
+func (p *setPart) Writer() io.Writer {
+	if p.maker == nil {
+		return p.output.Writer()
+	}
+	return io.MultiWriter(p.output.Writer(), p.maker)
+}
+
+func (p *setPart) Commit() error {
+	if p.maker != nil {
+		hashed, err := p.maker.Finish()
+		if err != nil {
+			return err
+		}
+		p.run.mu.Lock()
+		p.run.hashed[p.suffix] = hashed
+		p.run.mu.Unlock()
+	}
+	return p.output.Commit()
 }
 
 // create creates a part of the set, which is removed if the run ends before it is complete.
@@ -88,7 +122,36 @@ func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &output{Pending: p, done: r.left.Add(p.Abort)}, nil
+	part := &setPart{output: &output{Pending: p, done: r.left.Add(p.Abort)}, run: r, suffix: suffix}
+	if r.sig != nil {
+		part.maker = origin.NewMaker(r.flags.jobs)
+	}
+	return part, nil
+}
+
+// sign signs the set, which is whole. What an earlier run has written is read for that.
+func (r *setRun) sign(ctx context.Context, volumes int) error {
+	if r.sig == nil {
+		return nil
+	}
+	var parts []*origin.Part
+	for _, suffix := range set.Suffixes(volumes) {
+		p := r.hashed[suffix]
+		if p == nil {
+			in, err := r.openInput(r.root + suffix)
+			if err != nil {
+				return err
+			}
+			p, err = r.hashPart(ctx, in, "", r.flags.jobs, new(atomic.Int64))
+			in.Close()
+			if err != nil {
+				return err
+			}
+		}
+		parts = append(parts, p)
+	}
+	_, err := r.writeSignature(r.sig.output, parts, "", r.sig.key)
+	return err
 }
 
 // encryptSet makes a set, or goes on with one.
@@ -96,7 +159,7 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 	if !out.Whole() {
 		return usage("name the root with -o FILE", "a set is several files, and cannot be written to %s", out.name)
 	}
-	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name()}
+	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name(), hashed: make(map[string]*origin.Part)}
 	for _, suffix := range []string{set.IndexSuffix, set.VolumeSuffix(0)} {
 		if !r.there(ctx, "") && r.there(ctx, suffix) { // or it would be found out at the end
 			return refuse("move it away, or name another set with -o", "%s exists", out.name+suffix)
@@ -104,6 +167,9 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 	}
 	var u *set.Unfinished
 	var err error
+	if r.sig, err = a.planSignature(ctx, e, out); err != nil {
+		return err
+	}
 	if in.regular && from == nil {
 		u, err = r.begun(ctx, volumeSize)
 		defer func() {
@@ -165,6 +231,9 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		return r.unfinished(err)
 	}
 	volumes := int(n/volumeSize) + 1
+	if err := r.sign(ctx, volumes); err != nil {
+		return err
+	}
 	r.note("%s: %s encrypted to %s and %s in %v, %s of it by an earlier run", r.in.name, console.Bytes(n), r.out.name, plural(volumes, "volume"), time.Since(start).Round(time.Millisecond), console.Bytes(kept))
 	if kept > 0 { // the beginning of a tar was not seen
 		members = new(archive.Counter)

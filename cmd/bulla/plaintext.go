@@ -46,14 +46,21 @@ func (a *app) openPlaintext(ctx context.Context, in *input, ids *identities, opt
 	switch {
 	case err != nil:
 		return nil, err
-	case in.signed != nil:
-		return nil, usage("leave out --signed-by", "%s is a set, and a signature is of one file", in.name)
 	case opts.Raw:
 		return nil, usage("leave out --raw", "%s is a set, whose volumes are compressed one by one", in.name)
 	case opts.AllowTruncated:
 		return nil, usage("without --truncated a set is read up to what is missing; bulla salvage gets out the rest", "%s is a set", in.name)
 	}
-	s, err := set.NewReaderAt(ctx, in.At(), in.size, open, ids.all, &set.ReaderOptions{Workers: opts.Workers, Head: opts.Head, Done: opts.Done})
+	so := &set.ReaderOptions{Workers: opts.Workers, Head: opts.Head, Done: opts.Done}
+	if in.signed != nil {
+		open, so.MaxOpen = in.signed.Opener(open, opts.Workers), 2 // each holds segments
+	}
+	s, err := set.NewReaderAt(ctx, src, in.size, open, ids.all, so)
+	if err == nil {
+		if err = a.checkSigner(in, s.Head()); err != nil {
+			s.Close()
+		}
+	}
 	return setPlaintext{s}, ids.explain(err)
 }
 

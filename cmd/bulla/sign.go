@@ -17,6 +17,7 @@ import (
 	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/origin"
+	"bulla/set"
 )
 
 const signatureSuffix = ".sig"
@@ -64,25 +65,36 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	r := format.Check(in.At(), in.size)
-	if err := r.Copies.HeadErr; errors.Is(err, format.ErrNotBulla) && r.Copies.Tail == nil {
-		return about(in.name, err)
-	}
-	if !r.Valid() {
-		return &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
+	suffixes, size := []string{""}, in.size
+	if in.isRoot() {
+		open, err := a.partsOf(in)
+		if err == nil {
+			suffixes, err = set.Parts(cmd.Context(), open)
+		}
+		if err != nil {
+			return err
+		}
+		size = -1
 	}
 	key, err := a.signingKey(cmd.Context(), s.key)
 	if err != nil {
 		return err
 	}
-	maker, done := origin.NewMaker(s.jobs), new(atomic.Int64)
-	bar := a.startProgress(&s.workFlags, in.name, in.size, done, nil)
-	_, err = io.CopyBuffer(maker, fullio.Counted{Src: in.Stream(), Done: done, Ctx: cmd.Context()}, make([]byte, 1<<20))
+	done := new(atomic.Int64)
+	bar := a.startProgress(&s.workFlags, in.name, size, done, nil)
+	var parts []*origin.Part
+	for _, suffix := range suffixes {
+		p, herr := a.hashPart(cmd.Context(), in, suffix, s.jobs, done)
+		if err = herr; err != nil {
+			break
+		}
+		parts = append(parts, p)
+	}
 	bar.Finish(err)
 	if err != nil {
-		return about(in.name, err)
+		return err
 	}
-	made, err := a.writeSignature(out, maker, s.label, key)
+	made, err := a.writeSignature(out, parts, s.label, key)
 	if err != nil {
 		return err
 	}
@@ -93,16 +105,42 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	}{in.given.AsFile(), out.given.AsOutput(), made})
 }
 
-// writeSignature signs what was hashed.
-func (a *app) writeSignature(out *output, maker *origin.Maker, label string, key ssh.Signer) (*claim, error) {
-	s, roots, err := maker.Finish(a.now(), label)
+// hashPart hashes a container, the input or another part of the set whose root that is.
+func (a *app) hashPart(ctx context.Context, in *input, suffix string, jobs int, done *atomic.Int64) (p *origin.Part, err error) {
+	if suffix != "" {
+		if isPipe(in.path + suffix) {
+			return p, usage("put the part itself beside the root", "%s is a pipe", safetext.Printable(in.path+suffix))
+		}
+		if in, err = a.openInput(in.path + suffix); err != nil {
+			return p, withHint(err, hintParts)
+		}
+		defer in.Close()
+	}
+	r := format.Check(in.At(), in.size)
+	if err := r.Copies.HeadErr; errors.Is(err, format.ErrNotBulla) && r.Copies.Tail == nil {
+		return p, about(in.name, err)
+	}
+	if !r.Valid() {
+		return p, &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
+	}
+	maker := origin.NewMaker(jobs)
+	if _, err = io.CopyBuffer(maker, fullio.Counted{Src: in.Stream(), Done: done, Ctx: ctx}, make([]byte, 1<<20)); err == nil {
+		p, err = maker.Finish()
+	}
+	return p, about(in.name, err)
+}
+
+// writeSignature signs what was hashed: a container, or the parts of a set.
+func (a *app) writeSignature(out *output, parts []*origin.Part, label string, key ssh.Signer) (*claim, error) {
+	var s *origin.Statement
+	err := a.produce(out, nil, func(w io.Writer) (err error) {
+		s, err = origin.Sign(w, parts, a.now(), label, key)
+		return err
+	})
 	if errors.Is(err, origin.ErrName) {
 		return nil, usage("give 1 to 255 bytes of printable text", "--label is no name")
 	}
 	if err != nil {
-		return nil, err
-	}
-	if err := a.produce(out, nil, func(w io.Writer) error { return origin.Sign(w, s, roots, key) }); err != nil {
 		return nil, err
 	}
 	made := &claim{ssh.FingerprintSHA256(key.PublicKey()), s.Time, safetext.String(s.Name)}
@@ -146,7 +184,11 @@ func (s *signatureOutput) commit(a *app) error {
 	if s == nil {
 		return nil
 	}
-	_, err := a.writeSignature(s.output, s.maker, "", s.key)
+	p, err := s.maker.Finish()
+	if err != nil {
+		return err
+	}
+	_, err = a.writeSignature(s.output, []*origin.Part{p}, "", s.key)
 	return err
 }
 

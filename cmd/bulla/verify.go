@@ -239,9 +239,6 @@ func (v *verifyFlags) verdict(a *app, in *input, began time.Time, report *stream
 // verifySet is verifyOne for a set, whose root is in.
 func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in *input, o *stream.VerifyOptions, began time.Time) error {
 	open, err := a.partsOf(in)
-	if err == nil && in.signed != nil {
-		err = usage("leave out --signed-by", "%s is a set, and a signature is of one file", in.name)
-	}
 	if err == nil && v.hash {
 		err = usage("leave out --hash", "%s is a set, which is many files", in.name)
 	}
@@ -256,6 +253,20 @@ func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in
 	bar.Finish(err)
 	d := v.verdict(a, in, began, rep.Root)
 	d.Size, d.Volumes, d.Authentic, d.Failed, d.Checks = rep.Size, rep.Volumes, rep.Authentic, rep.Failed, rep.Outcomes()
+	if h, herr := rep.Root.Newest(o.Head); in.signed != nil && herr == nil {
+		unsigned, uerr := in.signed.VerifySet(ctx, open, v.jobs)
+		if uerr != nil {
+			return about(in.name, uerr)
+		}
+		for _, f := range unsigned {
+			if !slices.ContainsFunc(rep.Findings, func(g set.Finding) bool { return g.Suffix == f.Suffix && g.Clause == f.Clause }) {
+				rep.Findings = append(rep.Findings, f)
+			}
+		}
+		if len(unsigned) == 0 {
+			a.checkSigner(in, h) // says who has signed it
+		}
+	}
 	for _, f := range rep.Findings {
 		one := found{Finding: f.Finding}
 		if f.Suffix != "" {
@@ -313,7 +324,7 @@ func (d *verdict) failure() error {
 		f.hint = "a detached head is checked with its file: bulla verify --head HEAD FILE; it holds no content of its own"
 	case d.breaks(format.SET1):
 		f.hint = hintParts
-	case d.breaks(origin.ORIGIN7), d.breaks(origin.ORIGIN8):
+	case d.breaks(origin.ORIGIN7), d.breaks(origin.ORIGIN8), d.breaks(origin.ORIGIN10):
 		f.hint = hintNotSigned
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
 		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + mender(len(d.report.Copies.Usable()) == 0) + " mends"

@@ -192,7 +192,7 @@ func TestNoSet(t *testing.T) {
 	}
 	src, size := s.root()
 	rep, err := Verify(context.Background(), src, size, s.Open, []stream.Identity{other}, nil)
-	if !errors.As(err, new(*stream.NoKeyError)) || len(rep.Findings) > 0 || rep.Volumes != 1 {
+	if !errors.As(err, new(*stream.NoKeyError)) || len(rep.Findings) > 0 || len(rep.Volumes) != 1 {
 		t.Errorf("another key: %+v, %v", rep.Findings, err)
 	}
 	flip(s, 0, 20)

@@ -74,6 +74,9 @@ func NewReaderAt(ctx context.Context, src io.ReaderAt, size int64, open Opener, 
 // Size returns the length of the plaintext in bytes. The error is always nil.
 func (r *ReaderAt) Size() (int64, error) { return r.set.Size(), nil }
 
+// Volumes returns what the index has of the volumes. They must not be changed.
+func (r *ReaderAt) Volumes() []Volume { return r.set.Volumes }
+
 // Head returns the copy of the root's head that counts. It must not be changed.
 func (r *ReaderAt) Head() *format.Head { return r.set.head }
 

@@ -31,7 +31,7 @@ type VerifyOptions struct {
 // A Report is what Verify found of a set.
 type Report struct {
 	Root      *stream.Report // on the root as a container
-	Volumes   int            // that the index lists; without a key, that were found
+	Volumes   []int64        // sizes of the volumes that the index lists; without a key, that were found
 	Size      int64          // of all containers that were looked at, in bytes
 	Authentic int64          // chunks of all parts that opened
 	Failed    int64          // and that did not
@@ -115,8 +115,11 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 	case isNoKey:
 		v.err = nil
 		v.part(IndexSuffix, v.opts.Workers, nil)
-		for v.part(VolumeSuffix(v.rep.Volumes), v.opts.Workers, nil) {
-			v.rep.Volumes++
+		for there := true; there; {
+			var n int64
+			if n, there = v.part(VolumeSuffix(len(v.rep.Volumes)), v.opts.Workers, nil); there {
+				v.rep.Volumes = append(v.rep.Volumes, n)
+			}
 		}
 		return cmp.Or(v.err, error(inPart("", noKey)))
 	case err != nil: // which is among the findings
@@ -137,7 +140,9 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 // volumes verifies all volumes, as many at a time as there are workers for.
 func (v *verifier) volumes() {
 	n := len(v.set.Volumes)
-	v.rep.Volumes = n
+	for _, x := range v.set.Volumes {
+		v.rep.Volumes = append(v.rep.Volumes, x.Size)
+	}
 	atOnce := min(v.opts.Workers, n)
 	var next atomic.Int64
 	var running sync.WaitGroup
@@ -160,15 +165,15 @@ func (v *verifier) volumes() {
 	}
 }
 
-// part verifies a part as a container, and with check as a part of the set. It returns
-// false if the part is not there.
-func (v *verifier) part(suffix string, workers int, check func(File) error) bool {
+// part verifies a part as a container, and with check as a part of the set. It returns its
+// size, if it is there.
+func (v *verifier) part(suffix string, workers int, check func(File) error) (size int64, there bool) {
 	f, err := openPart(v.ctx, v.open, suffix)
 	if err != nil {
 		if check != nil || suffix == IndexSuffix || !errors.Is(err, fs.ErrNotExist) {
 			v.add(suffix, nil, err)
 		}
-		return false
+		return 0, false
 	}
 	defer f.Close()
 	var ids []stream.Identity
@@ -183,7 +188,7 @@ func (v *verifier) part(suffix string, workers int, check func(File) error) bool
 		err = check(f)
 	}
 	v.add(suffix, rep, err)
-	return true
+	return f.Size(), true
 }
 
 // container verifies a part as a container by itself.

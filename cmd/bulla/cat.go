@@ -28,12 +28,12 @@ func catCommand(a *app) *cobra.Command {
 	f.BoolVar(&c.first, "first", false, "take the first member of that name, and search no further")
 	c.outputFlags.register(cmd, "write to `FILE` (default: standard output)")
 	c.randomFlags.register(a, cmd)
-	c.registerGrant(cmd)
+	c.grantFlag.register(cmd)
 	return cmd
 }
 
 func (a *app) cat(cmd *cobra.Command, c *catFlags, arg string) error {
-	if len(c.ranges) == 0 && c.granted == "" {
+	if len(c.ranges) == 0 && c.grant == "" {
 		c.ranges = []string{"0-"}
 	}
 	var ranges []console.Range

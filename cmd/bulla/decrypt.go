@@ -22,6 +22,7 @@ type decryptFlags struct {
 	identityFlags
 	headFlag
 	signerFlags
+	grantFlag
 	outputFlags
 	workFlags
 	raw    bool
@@ -35,6 +36,7 @@ func decryptCommand(a *app) *cobra.Command {
 	d.identityFlags.register(a, cmd)
 	d.headFlag.register(cmd)
 	d.signerFlags.register(cmd)
+	d.grantFlag.register(cmd)
 	d.outputFlags.register(cmd, "write to `FILE` (default FILE without "+containerSuffix+"; - is standard output)")
 	cmd.Flags().BoolVar(&d.raw, "raw", false, "write what was compressed with -z as it is, for zstd (default output FILE"+zstdSuffix+")")
 	cmd.Flags().BoolVar(&d.resume, "resume", false, "continue where an earlier run ended, and keep the output if this one ends early")
@@ -63,6 +65,7 @@ func (a *app) decrypt(cmd *cobra.Command, d *decryptFlags, name string) error {
 		return err
 	}
 	defer in.Close()
+	in.grant = d.grant
 	out, err := a.planOutput(outputPlan{outputFlags: d.outputFlags, mode: 0o600, text: true, byDefault: in.named(d.plainOf)})
 	if err != nil {
 		return err
@@ -121,6 +124,9 @@ type opened interface {
 func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream.ReaderOptions) (r opened, total int64, err error) {
 	ids.near(in)
 	if !in.regular {
+		if in.grant != "" {
+			return nil, 0, usage("store it as a file first", "%s cannot be read at any place, as a grant needs", in.name)
+		}
 		r, err := stream.NewReader(ctx, in.signed.stream(in, opts.Workers), ids.all, opts)
 		if err == nil {
 			if err = a.checkSigner(in, r.Head()); err != nil {
@@ -133,7 +139,15 @@ func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream
 	if err != nil {
 		return nil, 0, err
 	}
-	total, err = p.Size()
+	if g, ok := p.(grantedPlaintext); ok {
+		err = g.whole()
+	}
+	if err == nil {
+		total, err = p.Size()
+	}
+	if err != nil {
+		p.Close()
+	}
 	return p, total, err
 }
 

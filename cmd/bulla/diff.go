@@ -33,6 +33,7 @@ func diffCommand(a *app) *cobra.Command {
 	f.StringArrayVar(&d.ignore, "ignore", nil, "leave out what `PATTERN` matches, and all below it: a path from DIR if it has a slash, else a name in any directory; or, if it is the word mode or time, ignore these (repeatable)")
 	f.UintVar(&d.strip, "strip-components", 0, "leave out the first `N` parts of each member's name")
 	d.randomFlags.register(a, cmd)
+	d.grantFlag.register(cmd)
 	return cmd
 }
 

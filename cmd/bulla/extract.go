@@ -40,7 +40,7 @@ func extractCommand(a *app) *cobra.Command {
 	f.BoolVar(&x.force, "force", false, "replace existing files")
 	f.BoolVar(&x.noSync, "no-sync", false, "do not wait until the files are safe on the disk")
 	x.randomFlags.register(a, cmd)
-	x.registerGrant(cmd)
+	x.grantFlag.register(cmd)
 	return cmd
 }
 

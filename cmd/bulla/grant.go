@@ -164,11 +164,22 @@ func (p *placesOf) WriteRange(_ context.Context, _ io.Writer, at, n int64) (int6
 	return n, nil
 }
 
+// A grantFlag names the grant that a verb reads with.
+type grantFlag struct{ grant string }
+
+func (f *grantFlag) register(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.grant, "grant", "g", "", "read what the grant in `GRANT` gives, which bulla grant made")
+}
+
 // A grantedPlaintext is what of a file a grant gives.
 type grantedPlaintext struct{ *stream.Granted }
 
-// openGranted opens the file that a grant is on.
-func (a *app) openGranted(ctx context.Context, in *input, name string, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
+// openGranted opens the file that in.grant is on.
+func (a *app) openGranted(ctx context.Context, in *input, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
+	if opts.AllowTruncated || opts.Raw || opts.Head != nil || in.signed != nil {
+		return nil, usage("leave them out", "--truncated, --raw, --head and --signed-by do not go with a grant")
+	}
+	name := in.grant
 	b, err := a.openFor(name, "the grant")
 	if err != nil {
 		return nil, err
@@ -193,6 +204,14 @@ func (a *app) openGranted(ctx context.Context, in *input, name string, ids *iden
 	}
 	a.tellFound(safetext.Printable(name), g.Warnings(), false)
 	return grantedPlaintext{g}, nil
+}
+
+// whole fails if there is more in the file than the grant gives.
+func (g grantedPlaintext) whole() error {
+	if all := (stream.Range{Length: g.Granted.Size()}); !slices.Equal(g.Ranges(), []stream.Range{all}) {
+		return &stream.NotGrantedError{Range: all}
+	}
+	return nil
 }
 
 func (g grantedPlaintext) Size() (int64, error)       { return g.Granted.Size(), nil }

@@ -21,6 +21,7 @@ type input struct {
 	size    int64  // bytes there are to read; -1 if only reading tells
 	regular bool   // a file that lies still: it can be read at any place, from its beginning
 	signed  *signedInput
+	grant   string // the name of one, to read what it gives
 }
 
 // What the standard streams are called where they are the data.

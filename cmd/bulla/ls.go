@@ -24,7 +24,7 @@ func lsCommand(a *app) *cobra.Command {
 		func(cmd *cobra.Command, args []string) error { return a.ls(cmd, l, args[0]) })
 	cmd.Flags().BoolVarP(&l.long, "long", "l", false, "also show type, permissions, owner, size and time")
 	l.randomFlags.register(a, cmd)
-	l.registerGrant(cmd)
+	l.grantFlag.register(cmd)
 	return cmd
 }
 

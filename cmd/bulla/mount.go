@@ -33,6 +33,7 @@ func mountCommand(a *app) *cobra.Command {
 		})
 	cmd.Flags().BoolVar(&m.background, "background", false, "return when it is shown, and print the number of the process that shows it")
 	m.randomFlags.register(a, cmd)
+	m.grantFlag.register(cmd)
 	return cmd
 }
 

@@ -26,9 +26,12 @@ type plaintext interface {
 }
 
 // openPlaintext opens a regular file: the one place where verbs do that, so that none of them
-// knows of sets.
+// knows of sets and grants.
 func (a *app) openPlaintext(ctx context.Context, in *input, ids *identities, opts *stream.ReaderAtOptions) (plaintext, error) {
 	ids.near(in)
+	if in.grant != "" {
+		return a.openGranted(ctx, in, ids, opts)
+	}
 	src, err := in.signed.at(in, opts.Workers)
 	if err != nil {
 		return nil, err

@@ -17,8 +17,8 @@ type randomFlags struct {
 	headFlag
 	signerFlags
 	workFlags
+	grantFlag
 	truncated bool
-	granted   string // -g
 }
 
 func (f *randomFlags) register(a *app, cmd *cobra.Command) {
@@ -27,11 +27,6 @@ func (f *randomFlags) register(a *app, cmd *cobra.Command) {
 	f.signerFlags.register(cmd)
 	cmd.Flags().BoolVar(&f.truncated, "truncated", false, "take a file whose end is missing, too, as far as it goes (not if it was compressed with -z); exit code 6 if not all that was asked for is there")
 	f.workFlags.register(cmd)
-}
-
-// registerGrant registers the flag of verbs that read with a grant.
-func (f *randomFlags) registerGrant(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&f.granted, "grant", "g", "", "read what the grant in `GRANT` gives, which bulla grant made")
 }
 
 // A randomAccess is a file that was opened to be read at any place.
@@ -52,6 +47,7 @@ func (a *app) openRandom(ctx context.Context, f *randomFlags, name string, plan 
 	if err != nil {
 		return nil, err
 	}
+	in.grant = f.grant
 	r := &randomAccess{in: in, ctx: ctx, size: -1, done: new(atomic.Int64)}
 	if err = plan(in); err == nil {
 		r.plaintext, err = a.readRandom(ctx, f, ids, r)
@@ -88,12 +84,6 @@ func (a *app) readRandom(ctx context.Context, f *randomFlags, ids *identities, r
 	opts := &stream.ReaderAtOptions{
 		ReaderOptions:  stream.ReaderOptions{Workers: f.jobs, Head: head, Done: r.done},
 		AllowTruncated: f.truncated,
-	}
-	if f.granted != "" {
-		if f.truncated || head != nil || r.in.signed != nil {
-			return nil, usage("leave them out", "--truncated, --head and --signed-by do not go with a grant")
-		}
-		return a.openGranted(ctx, r.in, f.granted, ids, opts)
 	}
 	p, err := a.openPlaintext(ctx, r.in, ids, opts)
 	if f.truncated && isEnd(err) { // which only one that is compressed cannot do without

@@ -23,6 +23,7 @@ import (
 	"bulla/internal/console"
 	"bulla/internal/picture"
 	"bulla/internal/safetext"
+	"bulla/set"
 	"bulla/stream"
 )
 
@@ -31,6 +32,7 @@ func serveCommand(a *app) *cobra.Command {
 	cmd := newVerb("serve FILE", "Show what a file holds in a browser", exactlyOne,
 		func(cmd *cobra.Command, args []string) error { return a.serve(cmd, f, args[0]) })
 	f.register(a, cmd)
+	f.grantFlag.register(cmd)
 	return cmd
 }
 
@@ -76,13 +78,34 @@ func (a *app) serve(cmd *cobra.Command, f *randomFlags, name string) error {
 
 // about says of the file what shows once it is open, and what was found damaged so far.
 func (l *look) about() *browse.About {
-	r, h := l.from, l.from.Head()
-	n, size := int64(h.HeadSize()), r.in.size
-	about := &browse.About{Facts: [][2]string{{"Container", fmt.Sprintf("%s (%d bytes)", console.Bytes(size), size)}, {"Suite", h.Suite.String()}, {"Coding", h.Coding.String()},
-		{"Generation of the head", strconv.Itoa(int(h.Generation))}}}
-	if r.size >= 0 { // of all volumes, if it is a set
-		about.Facts = append(about.Facts, [2]string{"Plaintext", fmt.Sprintf("%s (%d bytes)", console.Bytes(r.size), r.size)})
+	r, size := l.from, l.from.in.size
+	about := new(browse.About)
+	fact := func(what, format string, args ...any) {
+		about.Facts = append(about.Facts, [2]string{what, fmt.Sprintf(format, args...)})
 	}
+	fact("Container", "%s (%d bytes)", console.Bytes(size), size)
+	if r.size >= 0 { // of all volumes, if it is a set
+		fact("Plaintext", "%s (%d bytes)", console.Bytes(r.size), r.size)
+	}
+	s, isSet := r.plaintext.(setPlaintext)
+	var volumes []int64
+	if isSet {
+		for _, v := range s.Volumes() {
+			volumes = append(volumes, v.Size)
+		}
+		fact("Volumes", "%d", len(volumes))
+	}
+	if g, ok := r.plaintext.(grantedPlaintext); ok { // whose holder cannot judge the head
+		for _, x := range g.Ranges() {
+			fact("Granted", "%d bytes from %d on", x.Length, x.Offset)
+		}
+		return about
+	}
+	h := r.Head()
+	n := int64(h.HeadSize())
+	fact("Suite", "%v", h.Suite)
+	fact("Coding", "%v", h.Coding)
+	fact("Generation of the head", "%d", h.Generation)
 	var marks []picture.Mark
 	at := n - int64(format.Room(h.Pages)) - format.MACSize - 4 // where slots begin: at the end are a MAC and a checksum
 	for i := range h.Slots {
@@ -96,21 +119,42 @@ func (l *look) about() *browse.About {
 		marks = append(marks, picture.Mark{Offset: at, Length: length, Label: label, Class: "bulla-slot"}, picture.Mark{Offset: size - n + at, Length: length, Label: label, Class: "bulla-slot"})
 		at += length
 	}
-	for _, w := range r.Warnings() {
-		about.Facts = append(about.Facts, [2]string{"Warning", w.String()})
-		marks = append(marks, picture.Mark{Offset: w.Offset, Length: w.Length, Label: w.String()})
+	var warnings []set.Finding
+	if isSet {
+		warnings = s.ReaderAt.Warnings()
+	} else {
+		for _, w := range r.Warnings() {
+			warnings = append(warnings, set.Finding{Finding: w})
+		}
+	}
+	for _, w := range warnings {
+		text := inPart(w).String()
+		fact("Warning", "%s", text)
+		marks = append(marks, picture.Mark{Part: partOf(w.Suffix, len(volumes)), Offset: w.Offset, Length: w.Length, Label: text})
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for path, err := range l.told {
-		if e, ok := errors.AsType[*stream.ChunkError](err); ok {
-			marks = append(marks, picture.Mark{Offset: e.Offset, Length: e.Length, Label: path + ": " + e.Error()})
+		m := picture.Mark{Label: path + ": " + err.Error()}
+		part, inPart := errors.AsType[*set.PartError](err)
+		if inPart {
+			m.Part = partOf(part.Suffix, len(volumes))
+		}
+		chunk, inChunk := errors.AsType[*stream.ChunkError](err)
+		if inChunk {
+			m.Offset, m.Length = chunk.Offset, chunk.Length
+		}
+		if inPart || inChunk {
+			marks = append(marks, m)
 		}
 	}
 	if r.cut != nil {
 		marks = append(marks, picture.Mark{Offset: size, Label: "the end is missing"})
 	}
 	about.Picture = picture.Container(size, n, marks)
+	if isSet {
+		about.Picture = picture.Set(size, volumes, marks)
+	}
 	return about
 }
 

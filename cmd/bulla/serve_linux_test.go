@@ -361,3 +361,75 @@ func TestServeBrowser(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, c.errs.String())
 	}
 }
+
+// The page of a set has its volumes in the picture, and what was found damaged in the one
+// where it is, as the report of a check has. With a grant page and mount give what that gives.
+func TestServeSet(t *testing.T) {
+	needFUSE(t)
+	t.Parallel()
+	dir := workDir(t)
+	first := strings.Repeat("first", 1_000_000)
+	os.Mkdir(filepath.Join(dir, "tree"), 0o755)
+	write(t, filepath.Join(dir, "tree", "a"), first)
+	write(t, filepath.Join(dir, "tree", "b"), strings.Repeat("second", 500_000))
+	for _, line := range []string{
+		"tar -C tree -c a b | bulla encrypt -q --volume-size 3M -o s.bulla -", "bulla keygen -q -o aud.txt", "bulla keygen -y aud.txt >aud.pub",
+		"bulla grant -q --range 0- -R aud.pub s.bulla", "bulla grant -q --range 0+1M -R aud.pub -o part.grant s.bulla",
+	} {
+		c := exec.Command("sh", "-c", line)
+		c.Dir, c.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", line, err, out)
+		}
+	}
+	granted := []string{"-i", "aud.txt", "-g", "s.bulla.grant", "s.bulla"}
+	m := mounted(t, dir, granted...)
+	for _, name := range []string{"a", "b"} {
+		want, _ := os.ReadFile(filepath.Join(dir, "tree", name))
+		if got, err := os.ReadFile(filepath.Join(dir, "m", name)); !bytes.Equal(got, want) || err != nil {
+			t.Errorf("%s by way of a grant: %d bytes, %v", name, len(got), err)
+		}
+	}
+	m.ends(dir, syscall.SIGTERM)
+	address, _ := serving(t, dir, granted...)
+	if _, got := get(t, address+"data/a"); got != first {
+		t.Errorf("the page gives %d bytes by way of a grant", len(got))
+	}
+	if _, got := get(t, address+"about"); !strings.Contains(got, "8007680 bytes from 0 on") || strings.Contains(got, "Who may open it") {
+		t.Errorf("of a grant: %s", got)
+	}
+	address, _ = serving(t, dir, "-i", "aud.txt", "-g", "part.grant", "s.bulla") // the first header, and a part of what follows it
+	if _, got := get(t, address+"data/a"); len(got) > 1<<20+100 {
+		t.Errorf("%d bytes are given of a grant of 1 MiB", len(got))
+	}
+
+	flip := func(name string, at int64) {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.WriteAt([]byte("damage"), at)
+	}
+	flip("s.bulla.000001", 1_000_000)
+	flip("s.bulla.index", 200) // a copy of its head
+	address, _ = serving(t, dir, "s.bulla")
+	if _, got := get(t, address+"data/a"); got == first {
+		t.Error("what is damaged is given")
+	}
+	_, got := get(t, address+"about")
+	for _, want := range []string{"A set of 4 volumes", "<th scope=\"row\">Volumes<td>4", "class=\"bulla-slot\"", "index: ", "a: volume 000001: chunk 15 ("} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page of the set does not have %q: %s", want, got)
+		}
+	}
+	if c := start(t, dir, nil, "verify", "--report", "check.html", "s.bulla"); c.code() != exitBad {
+		t.Error(c.errs.String())
+	}
+	page, _ := os.ReadFile(filepath.Join(dir, "check.html"))
+	for _, want := range []string{"A set of 4 volumes", "<rect class=\"bulla-mark\" x=\"940.0\"", "s.bulla.000001: 987"} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the report on the set does not have %q: %s", want, page[:min(len(page), 4000)])
+		}
+	}
+}

@@ -81,7 +81,8 @@ type verdict struct {
 	Sample     *sample           `json:"sample,omitempty"` // what was authenticated, if that was not all
 
 	report *stream.Report
-	beside bool // a detached head was given, so that it is no question what the file is
+	sizes  []int64 // of volumes
+	beside bool    // a detached head was given, so that it is no question what the file is
 }
 
 // A found thing is a finding, of a set with the part that it is about.
@@ -252,7 +253,7 @@ func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in
 	rep, err := set.Verify(ctx, in.At(), in.size, open, ids.all, opts)
 	bar.Finish(err)
 	d := v.verdict(a, in, began, rep.Root)
-	d.Size, d.Volumes, d.Authentic, d.Failed, d.Checks = rep.Size, rep.Volumes, rep.Authentic, rep.Failed, rep.Outcomes()
+	d.Size, d.Volumes, d.sizes, d.Authentic, d.Failed, d.Checks = rep.Size, len(rep.Volumes), rep.Volumes, rep.Authentic, rep.Failed, rep.Outcomes()
 	if h, herr := rep.Root.Newest(o.Head); in.signed != nil && herr == nil {
 		unsigned, uerr := in.signed.VerifySet(ctx, open, v.jobs)
 		if uerr != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"html/template"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"bulla/internal/console"
 	"bulla/internal/picture"
 	"bulla/internal/safetext"
+	"bulla/set"
 	"bulla/spec"
 )
 
@@ -64,16 +66,28 @@ func (d *verdict) Repeat() string {
 	return strings.Join(words, " ")
 }
 
-// Picture is the container with what was found marked in it.
+// Picture is the container, or the set, with what was found marked in it.
 func (d *verdict) Picture() template.HTML {
-	if d.Volumes > 0 { // a set, which is many
-		return ""
-	}
 	var marks []picture.Mark
 	for _, f := range d.Findings {
-		marks = append(marks, picture.Mark{Offset: f.Offset, Length: f.Length, Label: f.String()})
+		marks = append(marks, picture.Mark{Part: partOf(strings.TrimPrefix(string(f.Part), string(d.File)), d.Volumes), Offset: f.Offset, Length: f.Length, Label: f.String()})
+	}
+	if d.Volumes > 0 {
+		return picture.Set(d.report.Size, d.sizes, marks)
 	}
 	return picture.Container(d.Size, d.report.Layout.HeadSize, marks)
+}
+
+// partOf is where the part of a set with that suffix stands in its picture.
+func partOf(suffix string, volumes int) int {
+	if suffix == set.IndexSuffix {
+		return volumes + 1
+	}
+	i, err := strconv.Atoi(strings.TrimPrefix(suffix, "."))
+	if err != nil { // the root
+		return 0
+	}
+	return i + 1
 }
 
 // Clause is what the specification says under an identifier.

@@ -52,7 +52,7 @@ type Site struct {
 type About struct {
 	Picture template.HTML
 	Facts   [][2]string
-	Slots   []string // who may open it
+	Slots   []string // who may open it; none if that cannot be judged
 }
 
 const (

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The units for systemd in docs are valid.
+// The units for systemd in packaging are valid.
 func TestUnits(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -17,7 +17,7 @@ func TestUnits(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for _, kind := range []string{"service", "timer"} {
-		b, err := os.ReadFile(filepath.Join("docs", "bulla-scrub@."+kind))
+		b, err := os.ReadFile(filepath.Join("packaging", "bulla-scrub@."+kind))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, "bulla-scrub@."+kind), b, 0o666)
 		}

@@ -48,6 +48,7 @@ var verbs = []func(*app) *cobra.Command{
 	entropyCommand,
 	completionCommand,
 	versionCommand,
+	manCommand,
 }
 
 // An app is one run of the program, as every verb sees it.

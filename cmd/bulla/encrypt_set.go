@@ -271,7 +271,8 @@ type begunSet struct {
 	Bulla  string          `json:"bulla_version"`
 	Source safetext.Name   `json:"source"`
 	Size   int64           `json:"source_bytes"`
-	Time   time.Time       `json:"source_time"`
+	Time   time.Time       `json:"source_time"`              // of a file
+	State  storage.Version `json:"source_version,omitempty"` // of an object
 	Suite  format.Suite    `json:"suite"`
 	Set    *set.Unfinished `json:"set"`
 }
@@ -290,11 +291,20 @@ func (r *setRun) record(u *set.Unfinished) error {
 	}
 	begun := *u
 	begun.Volumes = nil
-	var line any = begunSet{buildVersion(), r.in.given, r.in.size, r.in.Info().ModTime().UTC(), r.opts.Suite, &begun}
+	at, state := r.sourceState()
+	var line any = begunSet{buildVersion(), r.in.given, r.in.size, at, state, r.opts.Suite, &begun}
 	if n := len(u.Volumes) - 1; n >= 0 {
 		line = volumeLine{n, u.Volumes[n]}
 	}
 	return r.journal.Append([]byte(encodeJSON(line)))
+}
+
+// sourceState tells one state of the source from others, also in a later run.
+func (r *setRun) sourceState() (time.Time, storage.Version) {
+	if st := r.in.Info(); st != nil {
+		return st.ModTime().UTC(), ""
+	}
+	return time.Time{}, r.in.Version()
 }
 
 // there reports whether a part of the set is there.
@@ -385,10 +395,11 @@ func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error)
 		}
 		b.Set.Volumes = append(b.Set.Volumes[:v.Number], v.Volume)
 	}
+	at, state := r.sourceState()
 	switch {
 	case err != nil || b.Set == nil:
 		return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
-	case b.Size != r.in.size || !b.Time.Equal(r.in.Info().ModTime()):
+	case b.Size != r.in.size || !b.Time.Equal(at) || b.State != state:
 		return nil, refuse("remove "+r.out.name+" and its parts, and begin again", "%s has changed since the set was begun", r.in.name)
 	}
 	r.opts.Suite = b.Suite

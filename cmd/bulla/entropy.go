@@ -264,14 +264,10 @@ func (m mixed) Read(p []byte) (int, error) {
 }
 
 func entropyTestCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:               "test [SOURCE...]",
-		Short:             "Test each source by itself",
-		ValidArgsFunction: completeSources,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.entropyTest(cmd.Context(), args)
-		},
-	}
+	cmd := newVerb("test [SOURCE...]", "Test each source by itself", nil,
+		func(cmd *cobra.Command, args []string) error { return a.entropyTest(cmd.Context(), args) })
+	cmd.ValidArgsFunction = completeSources
+	return cmd
 }
 
 func (a *app) entropyTest(ctx context.Context, names []string) error {

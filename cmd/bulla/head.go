@@ -149,7 +149,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		return err
 	}
 	defer heads.Close()
-	a.warnIfOlder(src, r.head, heads.Head())
+	a.tellOlder(src.name, src.detached, heads.Head())
 	done := &repaired{FileField: src.given.AsFile(), DryRun: r.dryRun, Generation: heads.Head().Generation,
 		Recipients: len(heads.Head().Slots), Findings: append([]format.Finding{}, heads.Faults()...)}
 	if heads.Sound() {
@@ -205,16 +205,6 @@ func slotsText(slots []changedSlot) string {
 		all = append(all, fmt.Sprintf("slot %d (%s)", s.Number, s.Type))
 	}
 	return strings.Join(all, ", ")
-}
-
-// warnIfOlder says that a detached head was of no use.
-func (a *app) warnIfOlder(src *headSource, name string, counts *format.Head) {
-	if src.detached == nil {
-		return
-	}
-	if h, err := format.ParseDetachedHead(src.detached); err == nil && h.Generation < counts.Generation {
-		a.warn(fmt.Sprintf("%s is of generation %d, older than the head in %s, which is of %d and is kept", safetext.Printable(name), h.Generation, src.name, counts.Generation), "")
-	}
 }
 
 func (a *app) tellRepaired(d *repaired) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -151,18 +152,14 @@ func (a *app) writeKey(name string, key []byte) error {
 	if err != nil {
 		return withoutForce(err)
 	}
-	if err := out.create(&a.left); err != nil {
+	return withoutForce(a.produce(out, nil, func(w io.Writer) error {
+		if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
+			a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", storage.ExposedTo(st), st.Mode().Perm()),
+				"chmod 600 it; -o FILE makes one that only you can read")
+		}
+		_, err := w.Write(key)
 		return err
-	}
-	defer out.Abort()
-	if st, err := out.Stat(); err == nil && st.Mode().IsRegular() && storage.ExposedTo(st) != "" {
-		a.warn(fmt.Sprintf("the secret key goes to a file that is readable by %s (mode %04o)", storage.ExposedTo(st), st.Mode().Perm()),
-			"chmod 600 it; -o FILE makes one that only you can read")
-	}
-	if _, err = out.Write(key); err == nil {
-		err = out.Commit()
-	}
-	return withoutForce(err)
+	}))
 }
 
 // withoutForce words the refusal to overwrite for a verb that cannot be forced.

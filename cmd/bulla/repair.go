@@ -133,18 +133,13 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	}
 	opts.Undo = undo
 	opts.Save = func(write func(io.Writer) error) (u *parity.Undo, err error) {
-		out, err := a.files.Create(name+undoSuffix, storage.Options{Mode: 0o600})
-		if err != nil {
-			return nil, err
+		out, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: name + undoSuffix}, mode: 0o600})
+		if err == nil {
+			err = a.produce(out, nil, write)
 		}
-		defer out.Abort()
-		if err := write(out.Writer()); err != nil {
-			return nil, err
+		if err == nil {
+			u, saved, err = a.openUndo(name)
 		}
-		if err := out.Commit(); err != nil {
-			return nil, err
-		}
-		u, saved, err = a.openUndo(name)
 		return u, err
 	}
 	in := a.newInput(p.Blob, name)

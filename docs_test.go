@@ -101,7 +101,7 @@ func grep(t *testing.T, pattern *regexp.Regexp) (found []string) {
 func walk(t *testing.T, f func(name string, text []byte)) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !slices.Contains([]string{".go", ".s", ".md", ".mjs"}, path.Ext(name)) {
+		if err != nil || d.IsDir() || !slices.Contains([]string{".go", ".s", ".md", ".mjs", ".py"}, path.Ext(name)) {
 			return err
 		}
 		text, err := os.ReadFile(filepath.FromSlash(name))

@@ -47,6 +47,16 @@ func openRoot(ctx context.Context, src io.ReaderAt, size int64, ids []stream.Ide
 	return s, inPart("", err)
 }
 
+// Key opens the root of a set with one of the identities, and returns the set key, which
+// opens the index and the volumes. It fails as [NewReaderAt] does.
+func Key(ctx context.Context, src io.ReaderAt, size int64, identities []stream.Identity) (stream.Identity, error) {
+	s, err := openRoot(ctx, src, size, identities, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.key, nil
+}
+
 func readRoot(ctx context.Context, src io.ReaderAt, size int64, ids []stream.Identity, detached []byte) (*opened, error) {
 	if err := judgeRoot(src, size, detached); err != nil {
 		return nil, err

@@ -53,8 +53,8 @@ func (e *encryptFlags) volumeSize(cmd *cobra.Command, level int) (int64, error) 
 	switch {
 	case e.force:
 		return 0, usage("remove the old set, or name another", "--force does not replace a set")
-	case e.parity.percent != "":
-		return 0, usage("bulla parity create makes it for each volume", "--parity does not go with --volume-size")
+	case e.parity.file != "":
+		return 0, usage("leave it out: each part has its own, beside it", "--parity-file does not go with --volume-size")
 	case e.verify:
 		return 0, usage("bulla verify checks the set afterwards", "--verify does not go with --volume-size")
 	}
@@ -85,19 +85,21 @@ type setRun struct {
 	hashed map[string]*origin.Part // by suffix, for sig
 }
 
-// A setPart is a part of the set that is written, and hashed if the set is signed.
+// A setPart is a part of the set that is written.
 type setPart struct {
 	*output
 	run    *setRun
 	suffix string
-	maker  *origin.Maker // nil if it is not
+	maker  *origin.Maker // nil if the set is not signed
+	par    *parityOutput // nil if it has no parity
+	to     io.Writer     // all of these
 }
 
-func (p *setPart) Writer() io.Writer {
-	if p.maker == nil {
-		return p.output.Writer()
-	}
-	return io.MultiWriter(p.output.Writer(), p.maker)
+func (p *setPart) Writer() io.Writer { return p.to }
+
+func (p *setPart) Abort() {
+	p.output.Abort()
+	p.par.abort()
 }
 
 func (p *setPart) Commit() error {
@@ -110,11 +112,17 @@ func (p *setPart) Commit() error {
 		p.run.hashed[p.suffix] = hashed
 		p.run.mu.Unlock()
 	}
-	return p.output.Commit()
+	if err := p.par.finish(); err != nil {
+		return err
+	}
+	if err := p.output.Commit(); err != nil {
+		return err
+	}
+	return p.par.commit(p.run.app)
 }
 
 // create creates a part of the set, which is removed if the run ends before it is complete.
-func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
+func (r *setRun) create(ctx context.Context, suffix string) (set.Pending, error) {
 	p, err := r.files.Create(r.root+suffix, storage.Options{NoSync: r.flags.noSync, Mode: r.out.plan.mode})
 	if errors.Is(err, storage.Exists) || errors.Is(err, storage.Dangling) || errors.Is(err, storage.IsDirectory) {
 		err = withHint(err, "move it away")
@@ -122,35 +130,47 @@ func (r *setRun) create(_ context.Context, suffix string) (set.Pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := &setPart{output: &output{Pending: p, done: r.left.Add(p.Abort)}, run: r, suffix: suffix}
+	part := &setPart{output: &output{Pending: p, done: r.left.Add(p.Abort)}, run: r, suffix: suffix, to: p.Writer()}
 	if r.sig != nil {
 		part.maker = origin.NewMaker(r.flags.jobs)
+		part.to = io.MultiWriter(part.to, part.maker)
+	}
+	if part.par, err = r.planParity(&r.flags.parity, r.flags.outputFlags, part.output); err == nil {
+		part.to, err = part.par.beside(ctx, r.app, part.to, r.flags.parity.cells, r.flags.jobs)
+	}
+	if err != nil {
+		part.Abort()
+		return nil, err
 	}
 	return part, nil
 }
 
-// sign signs the set, which is whole. What an earlier run has written is read for that.
-func (r *setRun) sign(ctx context.Context, volumes int) error {
-	if r.sig == nil {
+// finish makes the signature and the parity files that are wanted of the set, which is
+// whole. What an earlier run has written is read for that.
+func (r *setRun) finish(ctx context.Context) error {
+	if r.sig == nil && r.flags.parity.cells == 0 {
 		return nil
 	}
+	root, err := r.openInput(r.root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	var parts []*origin.Part
-	for _, suffix := range set.Suffixes(volumes) {
+	err = r.eachPart(ctx, root, func(suffix string, in *input, err error) error {
 		p := r.hashed[suffix]
-		if p == nil {
-			in, err := r.openInput(r.root + suffix)
-			if err != nil {
-				return err
-			}
-			p, err = r.hashPart(ctx, in, "", r.flags.jobs, new(atomic.Int64))
-			in.Close()
-			if err != nil {
-				return err
-			}
+		if err == nil && p == nil && r.sig != nil {
+			p, err = r.hash(ctx, in, r.flags.jobs, new(atomic.Int64))
 		}
 		parts = append(parts, p)
+		if err == nil && r.flags.parity.cells > 0 && !r.there(ctx, suffix+paritySuffix) {
+			_, err = r.makeParity(ctx, &r.flags.parity, outputFlags{noSync: r.flags.noSync}, &r.flags.workFlags, in)
+		}
+		return err
+	})
+	if err == nil && r.sig != nil {
+		_, err = r.writeSignature(r.sig.output, parts, "", r.sig.key)
 	}
-	_, err := r.writeSignature(r.sig.output, parts, "", r.sig.key)
 	return err
 }
 
@@ -231,7 +251,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		return r.unfinished(err)
 	}
 	volumes := int(n/volumeSize) + 1
-	if err := r.sign(ctx, volumes); err != nil {
+	if err := r.finish(ctx); err != nil {
 		return err
 	}
 	r.note("%s: %s encrypted to %s and %s in %v, %s of it by an earlier run", r.in.name, console.Bytes(n), r.out.name, plural(volumes, "volume"), time.Since(start).Round(time.Millisecond), console.Bytes(kept))

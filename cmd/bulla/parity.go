@@ -110,7 +110,10 @@ func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*parit
 	if err == nil && out != nil && par.Same(out.Pending) {
 		err = usage("name another file for one of them", "the output and the parity file are both %s", out.name)
 	}
-	return &parityOutput{output: par}, err
+	if err != nil {
+		return nil, err
+	}
+	return &parityOutput{output: par}, nil
 }
 
 // beside creates the parity file, and returns a writer to w and to it.
@@ -173,21 +176,41 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 		return err
 	}
 	defer in.Close()
+	if in.isRoot() && flags.name != "" {
+		return usage("leave it out: each part has its own, beside it", "-o is for one parity file, and %s is a set", in.name)
+	}
+	return a.eachPart(ctx, in, func(_ string, in *input, err error) error {
+		if err != nil {
+			return err
+		}
+		par, err := a.makeParity(ctx, p, flags, w, in)
+		if err != nil {
+			return err
+		}
+		return a.result(par.output, struct {
+			safetext.InputField
+			parityMade
+		}{in.given.AsInput(), par.parityMade})
+	})
+}
+
+// makeParity makes the parity file of a container.
+func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags, w *workFlags, in *input) (*parityOutput, error) {
 	if in.regular {
 		if r := format.Check(in.At(), in.size); !r.Valid() {
-			return &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
+			return nil, &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
 		}
 	}
 	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
 		byDefault: in.named(func(path string) (string, error) { return path + paritySuffix, nil })})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	par := &parityOutput{output: out}
 	defer par.abort()
 	dst, err := par.beside(ctx, a, io.Discard, p.cells, w.jobs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bar := a.startProgress(w, in.name, in.size, &par.done, out)
 	n, err := io.CopyBuffer(dst, struct{ io.Reader }{in.Stream()}, make([]byte, 1<<20))
@@ -199,15 +222,9 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 	}
 	bar.Finish(err)
 	if err != nil {
-		return par.fails(about(in.name, err))
+		return nil, par.fails(about(in.name, err))
 	}
-	if err := par.commit(a); err != nil {
-		return err
-	}
-	return a.result(out, struct {
-		safetext.InputField
-		parityMade
-	}{in.given.AsInput(), par.parityMade})
+	return par, par.commit(a)
 }
 
 // keepParityHead brings the copy of the head up to date that the parity file of a file

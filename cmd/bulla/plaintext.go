@@ -95,6 +95,44 @@ func (a *app) partsOf(in *input) (set.Opener, error) {
 	return a.parts(in.path), nil
 }
 
+// eachPart calls do for the input, and if that is the root of a set for all its other
+// parts, too, as far as they show without a key: with what keeps one from being opened,
+// if something does. An error of do ends it.
+func (a *app) eachPart(ctx context.Context, in *input, do func(suffix string, in *input, err error) error) error {
+	if err := do("", in, nil); err != nil || !in.isRoot() {
+		return err
+	}
+	open, err := a.partsOf(in)
+	if err != nil {
+		return err
+	}
+	suffixes, err := set.Parts(ctx, open)
+	if err != nil {
+		return err
+	}
+	for _, suffix := range suffixes[1:] {
+		f, err := open(ctx, suffix)
+		var part *input
+		if err == nil {
+			f.Close()
+			part, err = a.openInput(in.path + suffix)
+		}
+		if err != nil {
+			err = withHint(err, hintParts)
+		}
+		if err = do(suffix, part, err); err == nil {
+			err = context.Cause(ctx)
+		}
+		if part != nil {
+			part.Close()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a *app) parts(root string) set.Opener {
 	return func(_ context.Context, suffix string) (set.File, error) {
 		if isPipe(root + suffix) {

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 	"strings"
 	"sync/atomic"
 
@@ -13,6 +14,7 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
+	"bulla/set"
 	"bulla/stream"
 )
 
@@ -44,6 +46,51 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 	if r.undo && r.accept || r.name != "" && (r.undo || r.accept) {
 		return usage("leave out one of them", "--undo, --accept and -o contradict each other")
 	}
+	ids := &identities{}
+	if r.given() {
+		var err error
+		if ids, err = r.find(false); err != nil {
+			return err
+		}
+	}
+	in, err := a.openAnywhere(name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if in.isRoot() && (r.file != "" || strings.HasSuffix(r.name, "/")) {
+		return usage("name the root of the repaired set with -o, and leave out --parity-file", "%s is a set", in.name)
+	}
+	var errs []error
+	keyed := false
+	err = a.eachPart(cmd.Context(), in, func(suffix string, _ *input, err error) error {
+		part := *r
+		if r.name != "" {
+			part.name += suffix
+		}
+		if suffix != "" && r.given() && !keyed { // the root is repaired, and has the key of the others
+			key, err := set.Key(cmd.Context(), in.At(), in.size, ids.all)
+			if err != nil {
+				return ids.explain(err)
+			}
+			ids, keyed = &identities{all: []stream.Identity{key}}, true
+		}
+		if err == nil {
+			err = a.repairPart(cmd.Context(), &part, ids, name+suffix, suffix != "")
+		}
+		errs = append(errs, err)
+		return nil
+	})
+	return a.worst(append(errs, err))
+}
+
+// repairPart repairs a file; others says that it is another part of a set than the root.
+func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, name string, other bool) error {
+	if b, err := a.files.Open(name + undoSuffix); other && (r.undo || r.accept) && errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing of it was repaired
+	} else if err == nil {
+		b.Close()
+	}
 	switch {
 	case r.undo:
 		return a.undoRepair(name)
@@ -52,10 +99,6 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 	}
 	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
 	if r.given() {
-		ids, err := r.find(false)
-		if err != nil {
-			return err
-		}
 		var openers []*stream.ChunkOpener
 		defer func() {
 			for _, o := range openers {
@@ -63,7 +106,7 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 			}
 		}()
 		opts.Open = func(head []byte) (parity.Opener, error) {
-			o, err := stream.NewChunkOpener(cmd.Context(), head, ids.all)
+			o, err := stream.NewChunkOpener(ctx, head, ids.all)
 			if err == nil {
 				openers = append(openers, o)
 			}
@@ -71,15 +114,15 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 		}
 	}
 	if r.name != "" {
-		return a.repairCopy(cmd.Context(), r, name, opts)
+		return a.repairCopy(ctx, r, name, opts)
 	}
-	return a.repairInPlace(cmd.Context(), r, name, opts)
+	return a.repairInPlace(ctx, r, name, opts)
 }
 
 // openUndo opens what an earlier repair has saved; nil if there is nothing.
 func (a *app) openUndo(name string) (*parity.Undo, *storage.Blob, error) {
 	b, err := a.files.Open(name + undoSuffix)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
 	if err != nil {

@@ -98,12 +98,32 @@ func (a *app) openAnywhere(name string) (*input, error) {
 	return in, err
 }
 
+// scrubOne scrubs a file, or all parts of a set.
 func (a *app) scrubOne(ctx context.Context, s *scrubFlags, rate int64, name string) error {
-	in, par, err := a.openParity(&s.parityFlag, name)
+	in, err := a.openAnywhere(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	if s.file != "" && in.isRoot() {
+		return usage("leave it out: each part has its own", "--parity-file is for one file, and %s is a set", in.name)
+	}
+	var errs []error
+	err = a.eachPart(ctx, in, func(suffix string, in *input, err error) error {
+		if err == nil {
+			err = a.scrubPart(ctx, s, rate, name+suffix, in)
+		}
+		errs = append(errs, err)
+		return nil
+	})
+	return a.worst(append(errs, err))
+}
+
+func (a *app) scrubPart(ctx context.Context, s *scrubFlags, rate int64, name string, in *input) error {
+	par, err := a.openParityFile(&s.parityFlag, name)
+	if err != nil {
+		return err
+	}
 	defer par.Close()
 	opts := &parity.ScrubOptions{Part: s.slice.N, Parts: s.slice.Of, Workers: s.jobs, Done: new(atomic.Int64)}
 	bar := a.startProgress(&s.workFlags, in.name, s.sampleFlag.share(in.size), opts.Done, nil)

@@ -17,7 +17,6 @@ import (
 	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/origin"
-	"bulla/set"
 )
 
 const signatureSuffix = ".sig"
@@ -65,15 +64,8 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	suffixes, size := []string{""}, in.size
+	size := in.size
 	if in.isRoot() {
-		open, err := a.partsOf(in)
-		if err == nil {
-			suffixes, err = set.Parts(cmd.Context(), open)
-		}
-		if err != nil {
-			return err
-		}
 		size = -1
 	}
 	key, err := a.signingKey(cmd.Context(), s.key)
@@ -83,13 +75,14 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	done := new(atomic.Int64)
 	bar := a.startProgress(&s.workFlags, in.name, size, done, nil)
 	var parts []*origin.Part
-	for _, suffix := range suffixes {
-		p, herr := a.hashPart(cmd.Context(), in, suffix, s.jobs, done)
-		if err = herr; err != nil {
-			break
+	err = a.eachPart(cmd.Context(), in, func(_ string, in *input, err error) error {
+		if err == nil {
+			var p *origin.Part
+			p, err = a.hash(cmd.Context(), in, s.jobs, done)
+			parts = append(parts, p)
 		}
-		parts = append(parts, p)
-	}
+		return err
+	})
 	bar.Finish(err)
 	if err != nil {
 		return err
@@ -105,17 +98,8 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	}{in.given.AsFile(), out.given.AsOutput(), made})
 }
 
-// hashPart hashes a container, the input or another part of the set whose root that is.
-func (a *app) hashPart(ctx context.Context, in *input, suffix string, jobs int, done *atomic.Int64) (p *origin.Part, err error) {
-	if suffix != "" {
-		if isPipe(in.path + suffix) {
-			return p, usage("put the part itself beside the root", "%s is a pipe", safetext.Printable(in.path+suffix))
-		}
-		if in, err = a.openInput(in.path + suffix); err != nil {
-			return p, withHint(err, hintParts)
-		}
-		defer in.Close()
-	}
+// hash hashes a container, for a signature.
+func (a *app) hash(ctx context.Context, in *input, jobs int, done *atomic.Int64) (p *origin.Part, err error) {
 	r := format.Check(in.At(), in.size)
 	if err := r.Copies.HeadErr; errors.Is(err, format.ErrNotBulla) && r.Copies.Tail == nil {
 		return p, about(in.name, err)

@@ -20,12 +20,13 @@ var mayImport = map[string][]string{
 	"internal/console":   {"internal/once", "internal/safetext"},
 	"internal/fullio":    {},
 	"internal/interrupt": {},
+	"internal/locked":    {},
 	"internal/once":      {},
 	"internal/recent":    {},
 	"internal/ring":      {"internal/fullio"},
 	"internal/safetext":  {},
 	"internal/tpmdev":    {},
-	"internal/seal":      {"format"},
+	"internal/seal":      {"format", "internal/locked"},
 	"internal/zseek":     {"format", "internal/fullio", "internal/recent", "internal/ring"},
 	"internal/salvage":   {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":            {"internal/storage", "internal/tpmdev"},
@@ -38,7 +39,7 @@ var mayImport = map[string][]string{
 	"keyslot/epoch":      {"entropy", "format", "internal/once", "keyslot", "keyslot/agekey", "keyslot/tpmkey", "slot"},
 	"keyslot/keyfile":    {"format", "keyslot", "keyslot/agekey", "keyslot/epoch", "keyslot/tpmkey", "slot"},
 	"keyslot/tpmkey":     {"entropy", "format", "internal/once", "internal/tpmdev", "keyslot", "slot"},
-	"stream":             {"entropy", "format", "internal/fullio", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
+	"stream":             {"entropy", "format", "internal/fullio", "internal/locked", "internal/ring", "internal/salvage", "internal/seal", "internal/zseek", "slot"},
 
 	// Beside the container.
 	"spec":              {},

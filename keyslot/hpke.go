@@ -142,7 +142,9 @@ const hpkeLabel = "HPKE-v1" + hpkeSuite
 
 // hpkeExtract is RFC 9180's LabeledExtract.
 func hpkeExtract(salt []byte, label string, ikm []byte) ([]byte, error) {
-	return hkdf.Extract(sha256.New, append([]byte(hpkeLabel+label), ikm...), salt)
+	labeled := append([]byte(hpkeLabel+label), ikm...)
+	defer clear(labeled)
+	return hkdf.Extract(sha256.New, labeled, salt)
 }
 
 // hpkeExpand is RFC 9180's LabeledExpand.
@@ -204,7 +206,7 @@ func (i *HPKEIdentity) Recipient() Recipient { return i.recipient }
 
 // Format implements [fmt.Formatter]: every verb prints the recipient, so that an
 // identity that ends up in a message gives nothing away.
-func (i *HPKEIdentity) Format(f fmt.State, _ rune) {
+func (i HPKEIdentity) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "identity of "+i.recipient.String())
 }
 

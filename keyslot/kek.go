@@ -106,7 +106,7 @@ func (k *KEK) Encode() []byte {
 }
 
 // Format implements [fmt.Formatter]: no verb prints the key.
-func (k *KEK) Format(f fmt.State, _ rune) { io.WriteString(f, "key-encryption key") }
+func (k KEK) Format(f fmt.State, _ rune) { io.WriteString(f, "key-encryption key") }
 
 // Type is [format.SlotKEK].
 func (k *KEK) Type() format.SlotType { return format.SlotKEK }

@@ -76,7 +76,7 @@ func NewPassphraseRecipient(passphrase []byte, o *PassphraseOptions) (*Passphras
 }
 
 // Format implements [fmt.Formatter]: no verb prints the passphrase.
-func (r *PassphraseRecipient) Format(f fmt.State, _ rune) { io.WriteString(f, "passphrase") }
+func (r PassphraseRecipient) Format(f fmt.State, _ rune) { io.WriteString(f, "passphrase") }
 
 // Type is [format.SlotPassphrase].
 func (r *PassphraseRecipient) Type() format.SlotType { return format.SlotPassphrase }

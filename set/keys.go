@@ -3,6 +3,8 @@ package set
 import (
 	"crypto/hkdf"
 	"crypto/sha512"
+	"fmt"
+	"io"
 
 	"bulla/format"
 	"bulla/keyslot"
@@ -28,6 +30,9 @@ type Unfinished struct {
 	VolumeSize int64    // V: bytes of content in every volume but the last
 	Volumes    []Volume // that are whole, from number 0 on
 }
+
+// Format implements [fmt.Formatter]: no verb prints the key of the index.
+func (u Unfinished) Format(f fmt.State, _ rune) { io.WriteString(f, "unfinished set "+u.ID.String()) }
 
 // keys returns the set of which r is the root, without volumes, and the set key.
 func (r *root) keys() (*Unfinished, *keyslot.HPKEIdentity, error) {

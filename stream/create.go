@@ -9,6 +9,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/locked"
 	"bulla/internal/seal"
 	"bulla/slot"
 )
@@ -35,8 +36,8 @@ func create(ctx context.Context, to []Recipient, o *WriterOptions) (keys *seal.K
 	if err := o.Entropy.Fill("salt", h.Salt[:]); err != nil { // HEAD-14
 		return nil, nil, err
 	}
-	cek := make([]byte, format.CEKSize)
-	defer clear(cek)
+	cek := locked.Bytes(format.CEKSize)
+	defer locked.Free(cek)
 	if err := o.Entropy.Fill("cek", cek); err != nil { // KEY-2
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -89,6 +90,9 @@ type Grant struct {
 	begun  int64  // where the last range begins in the target's plaintext
 	next   int64  // and where what is granted ends
 }
+
+// Format implements [fmt.Formatter]: no verb prints a key.
+func (g Grant) Format(f fmt.State, _ rune) { io.WriteString(f, "grant") }
 
 // NewGrant begins a grant on a target with size bytes of plaintext: a file, with a
 // volumeSize of 0, or a set with volumes of that size. See [ReaderAt.Grant].

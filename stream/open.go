@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"bulla/format"
+	"bulla/internal/locked"
 	"bulla/internal/seal"
 	"bulla/slot"
 )
@@ -32,7 +33,7 @@ type opened struct {
 // wipe forgets all secrets.
 func (op *opened) wipe() {
 	op.keys.Wipe()
-	clear(op.cek)
+	locked.Free(op.cek)
 }
 
 // open finds the CEK with ids in one of the copies, the newest first, and the copy
@@ -55,10 +56,10 @@ func open(ctx context.Context, copies []*format.Copy, ids []Identity, keepCEK bo
 			return nil, err
 		}
 		if op.slot = slot; keepCEK {
-			op.cek = cek
-		} else {
-			clear(cek)
+			op.cek = locked.Bytes(len(cek))
+			copy(op.cek, cek)
 		}
+		clear(cek)
 		return op, nil
 	}
 	return nil, o.noKey(len(ids))

@@ -28,6 +28,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/interrupt"
+	"bulla/internal/locked"
 )
 
 // gcPercent is how far the heap may grow beyond what is in use before it is
@@ -37,6 +38,7 @@ import (
 const gcPercent = 400
 
 func main() {
+	locked.NoDumps() // before there is a secret
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

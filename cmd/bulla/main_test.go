@@ -54,6 +54,7 @@ func TestMain(m *testing.M) {
 			}
 			os.Exit(code)
 		},
+		"bulla-main":      main,
 		"age-plugin-test": agePluginTest,
 	})
 }

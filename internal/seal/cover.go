@@ -60,9 +60,8 @@ func (k *Keys) AppendCover(b []byte, first, end int64) []byte {
 			secret = k.tree.segment(i)
 		} else {
 			k.tree.mu.Lock()
-			n := *k.tree.node(int64(level), i)
+			secret = slices.Clone(k.tree.node(int64(level), i))
 			k.tree.mu.Unlock()
-			secret = n[:]
 		}
 		b = append(b, secret...)
 		clear(secret)
@@ -81,12 +80,15 @@ func (k *Keys) AppendFinal(b []byte, i int64) []byte {
 // for the same segments, and final, the key of the last chunk, or nil. It keeps nothing of
 // them. No other key can be had of it, and nothing else.
 func NewGranted(s format.Suite, first, end int64, b, final []byte) *Keys {
-	k := &Keys{suite: s, final: slices.Clone(final)}
+	k, memory := newKeys(s, len(b)+len(final))
+	copy(memory[copy(memory, b):], final)
+	if b = memory[:len(b)]; final != nil {
+		k.final = memory[len(b):]
+	}
 	k.tree.given = make(map[nodeID][]byte)
 	for level, i := range cover(first, end) {
 		n := secretSize(level)
-		k.tree.given[nodeID{int64(level), i}] = slices.Clone(b[:n])
-		b = b[n:]
+		k.tree.given[nodeID{int64(level), i}], b = b[:n], b[n:]
 	}
 	return k
 }

@@ -19,9 +19,11 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 
 	"bulla/format"
+	"bulla/internal/locked"
 )
 
 // Labels of the key schedule (spec section 4).
@@ -39,11 +41,22 @@ const (
 
 // Keys are the keys of one container.
 type Keys struct {
-	suite format.Suite
-	prk   []byte // nil of a grant
-	tree  tree
-	final []byte // of a grant: the last chunk's key, if that is granted
+	suite  format.Suite
+	memory []byte // locked: what all the others lie in
+	prk    []byte // nil of a grant
+	tree   tree
+	final  []byte // of a grant: the last chunk's key, if that is granted
 }
+
+// newKeys returns Keys without any, and locked memory of n bytes for them.
+func newKeys(s format.Suite, n int) (*Keys, []byte) {
+	k := &Keys{suite: s, memory: locked.Bytes(treeMemory + n)}
+	k.tree.init(k.memory)
+	return k, k.memory[treeMemory:]
+}
+
+// Format implements [fmt.Formatter]: no verb prints a key.
+func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, "keys of a container") }
 
 // NewKeys derives the keys of the container with preamble p from its CEK, of
 // format.CEKSize bytes, of which it keeps nothing.
@@ -51,11 +64,11 @@ func NewKeys(cek []byte, p *format.Preamble) (*Keys, error) {
 	if len(cek) != format.CEKSize {
 		return nil, fmt.Errorf("seal: CEK of %d bytes", len(cek))
 	}
-	prk, err := hkdf.Extract(sha512.New, cek, p.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	k := &Keys{suite: p.Suite, prk: prk}
+	k, memory := newKeys(p.Suite, sha512.Size)
+	h := hmac.New(sha512.New, p.Bytes()) // HKDF-Extract (RFC 5869, section 2.2)
+	h.Write(cek)
+	k.prk = h.Sum(memory[:0])
+	h.Write(make([]byte, sha512.BlockSize)) // over the CEK in the hash's buffer
 	k.tree.start(k.expand(labelPayload, nodeSize))
 	return k, nil
 }
@@ -63,10 +76,9 @@ func NewKeys(cek []byte, p *format.Preamble) (*Keys, error) {
 // Wipe overwrites the secrets that all keys derive from. ChunkKeys that exist
 // stay usable; new ones cannot be had.
 func (k *Keys) Wipe() {
-	clear(k.prk)
-	clear(k.final)
 	k.prk = nil
 	k.tree.wipe()
+	locked.Free(k.memory)
 }
 
 // Commitment returns what the head must say for this CEK (KEY-1).

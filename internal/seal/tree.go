@@ -17,7 +17,7 @@ import (
 // derives a key for 8 MiB and seldom a node; at random in 1 TiB it is one of each.
 type tree struct {
 	mu      sync.Mutex
-	payload [nodeSize]byte
+	payload []byte                  // of nodeSize bytes
 	kept    [levels][keptNodes]node // of each level, by index modulo keptNodes
 	given   map[nodeID][]byte       // of a grant, which has no payload node: nodes, and at level 0 segment keys
 	started bool                    // there is a payload node
@@ -36,12 +36,25 @@ const (
 type node struct {
 	index  int64
 	there  bool
-	secret [nodeSize]byte
+	secret []byte // of nodeSize bytes
+}
+
+// treeMemory is how many bytes of secrets a tree keeps.
+const treeMemory = nodeSize * (1 + levels*keptNodes)
+
+// init gives the tree the memory for them.
+func (t *tree) init(memory []byte) {
+	t.payload, memory = memory[:nodeSize], memory[nodeSize:]
+	for level := range t.kept {
+		for i := range t.kept[level] {
+			t.kept[level][i].secret, memory = memory[:nodeSize], memory[nodeSize:]
+		}
+	}
 }
 
 // start begins a tree with the payload node, of which it keeps a copy alone.
 func (t *tree) start(payload []byte) {
-	copy(t.payload[:], payload)
+	copy(t.payload, payload)
 	t.started = true
 	clear(payload)
 }
@@ -53,40 +66,39 @@ func (t *tree) segment(s int64) []byte {
 		defer t.mu.Unlock()
 		return slices.Clone(key)
 	}
-	parent := *t.node(1, s/fanOut)
+	parent := [nodeSize]byte(t.node(1, s/fanOut))
 	t.mu.Unlock()
 	defer clear(parent[:])
 	return expand(parent[:], withIndex(labelSegment, s), keySize)
 }
 
 // node returns a node, for as long as mu is held.
-func (t *tree) node(level, i int64) *[nodeSize]byte {
+func (t *tree) node(level, i int64) []byte {
 	if level > levels {
 		if !t.started {
 			panic("seal: internal error: this key was wiped, or is not granted")
 		}
-		return &t.payload
+		return t.payload
 	}
 	n := &t.kept[level-1][i%keptNodes]
 	if secret, ok := t.given[nodeID{level, i}]; ok {
-		n.index, n.there, n.secret = i, true, [nodeSize]byte(secret)
+		n.index, n.there = i, true
+		copy(n.secret, secret)
 	}
 	if !n.there || n.index != i {
-		secret := expand(t.node(level+1, i/fanOut)[:], withIndex(labelNode+string([]byte{byte(level)}), i), nodeSize)
-		n.index, n.there, n.secret = i, true, [nodeSize]byte(secret)
+		secret := expand(t.node(level+1, i/fanOut), withIndex(labelNode+string([]byte{byte(level)}), i), nodeSize)
+		n.index, n.there = i, true
+		copy(n.secret, secret)
 		clear(secret)
 	}
-	return &n.secret
+	return n.secret
 }
 
+// wipe forgets what there is. The memory is for its owner to clear.
 func (t *tree) wipe() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	clear(t.payload[:])
 	clear(t.kept[0][:])
 	clear(t.kept[1][:])
-	for _, secret := range t.given {
-		clear(secret)
-	}
 	t.given, t.started = nil, false
 }

@@ -240,4 +240,4 @@ func (k *Keeper) Calendar() (*Calendar, error) {
 var errLocked = errors.New("internal error: the keeper is locked")
 
 // Format implements [fmt.Formatter]: no verb prints a secret.
-func (k *Keeper) Format(f fmt.State, _ rune) { fmt.Fprint(f, "keeper of ", k.Reach()) }
+func (k Keeper) Format(f fmt.State, _ rune) { fmt.Fprint(f, "keeper of ", k.Reach()) }

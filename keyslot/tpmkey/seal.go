@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -29,6 +30,9 @@ type Options struct {
 	// entropy.PinnedTPM returns it. Nil means whichever is there.
 	TPM []byte
 }
+
+// Format implements [fmt.Formatter]: no verb prints the PIN.
+func (o Options) Format(f fmt.State, _ rune) { io.WriteString(f, "options of a TPM key") }
 
 const (
 	seedSize = 32 // bytes, of an identity

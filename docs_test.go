@@ -134,16 +134,16 @@ func TestLinks(t *testing.T) {
 	})
 }
 
-// README.md says what each package holds.
+// docs/modules.md says what each package holds.
 func TestPackagesNamed(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile("docs/modules.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range list(t, "linux/amd64") {
 		name := strings.TrimPrefix(p.ImportPath, module)
 		if !slices.Contains([]string{"bench", "demo"}, name) && !slices.Contains(forTests, name) && !strings.Contains(string(text), "`"+name+"`") {
-			t.Errorf("README.md does not name %s", name)
+			t.Errorf("docs/modules.md does not name %s", name)
 		}
 	}
 }

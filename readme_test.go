@@ -18,15 +18,15 @@ import (
 	"bulla/internal/tpmdev/swtpmtest"
 )
 
-// Every command in README.md works, one after the other as it is written, for
-// someone who has a clone and the files that they name.
+// Every command in README.md and docs/tour.md works, one after the other as it is
+// written, for someone who has a clone and the files that they name.
 func TestReadme(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds the command and runs the demo")
 	}
 	home := t.TempDir()
 	sh := newShell(t, home)
-	for _, line := range commands(t, "README.md") {
+	for _, line := range commands(t, "README.md", "docs/tour.md", "docs/library.md") {
 		switch {
 		case line == "go test ./...": // which runs this
 		case strings.HasPrefix(line, "go "), strings.Contains(line, "go install"):
@@ -93,11 +93,14 @@ func TestStoragePage(t *testing.T) {
 	}
 }
 
-// commands are the lines of the blocks of a page, and what README.md says in passing of
-// help and documentation, without comments and placeholders.
-func commands(t *testing.T, page string) (all []string) {
+// commands are the lines of the blocks of pages, and what README.md says in passing of
+// help, the demonstration, tests and documentation, without comments and placeholders.
+func commands(t *testing.T, pages ...string) (all []string) {
 	t.Helper()
-	text := regexp.MustCompile("(?ms)^```\\w.*?^```\n").ReplaceAllString(string(read(t, page)), "") // blocks in other languages
+	var text string
+	for _, page := range pages {
+		text += regexp.MustCompile("(?ms)^```\\w.*?^```\n").ReplaceAllString(string(read(t, page)), "") // blocks in other languages
+	}
 	for _, block := range regexp.MustCompile("(?ms)^```\n(.*?)^```").FindAllStringSubmatch(text, -1) {
 		for line := range strings.Lines(block[1]) {
 			if line, _, _ = strings.Cut(line, " # "); strings.TrimSpace(line) != "" {
@@ -105,11 +108,11 @@ func commands(t *testing.T, page string) (all []string) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile("`((?:bulla help|go doc)[^`A-Z]*)`").FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile("`((?:bulla help|go (?:doc|run|test))[^`A-Z]*)`").FindAllStringSubmatch(text, -1) {
 		all = append(all, m[1])
 	}
-	if len(all) < 15 || page == "README.md" && !slices.Contains(all, "go doc bulla/stream") {
-		t.Fatalf("%s has only %q", page, all)
+	if len(all) < 15 || pages[0] == "README.md" && !slices.Contains(all, "go doc bulla/stream") {
+		t.Fatalf("%s has only %q", pages, all)
 	}
 	return all
 }
@@ -172,17 +175,18 @@ func (sh *shell) prepare() {
 	sh.env = append(sh.env, "OTHER="+strings.TrimSpace(string(read(sh.t, filepath.Join(sh.home, "other.pub")))))
 }
 
-// The Go code in README.md compiles.
+// The calls that docs/library.md shows in short compile.
 func TestReadmeGo(t *testing.T) {
-	code := regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindSubmatch(read(t, "README.md"))
+	_, short, _ := strings.Cut(string(read(t, "docs/library.md")), "In short:")
+	code := regexp.MustCompile("(?ms)^```go\n(.*?)^```").FindStringSubmatch(short)
 	if code == nil {
-		t.Fatal("README.md has no Go code")
+		t.Fatal("docs/library.md has no calls in short")
 	}
 	dir := t.TempDir()
 	program := `package main
 import ("context"; "io"; "bulla/stream")
 func f(ctx context.Context, dst io.Writer, src interface{ io.Reader; io.ReaderAt }, size int64, recipients []stream.Recipient, identities []stream.Identity) (w *stream.Writer, r *stream.Reader, ra *stream.ReaderAt, report *stream.Report, err error) {
-` + strings.ReplaceAll(string(code[1]), ", err := ", ", err = ") + `
+` + strings.ReplaceAll(code[1], ", err := ", ", err = ") + `
 return }
 func main() {}
 `

@@ -35,7 +35,7 @@ const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
   return n;
 });
 
-function crc32c(bytes) {
+export function crc32c(bytes) {
   let c = ~0;
   for (const b of bytes) c = CRC[(c ^ b) & 255] ^ (c >>> 8);
   return ~c >>> 0;

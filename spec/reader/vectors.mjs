@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { GrantReader } from './grant.mjs';
 import * as hpke from './hpke.mjs';
 import { judge, text, verdicts as bothVerdicts } from './judge.mjs';
+import { make, scrub, sourceOf } from './parity.mjs';
 import * as bulla from './reader.mjs';
 import { SetReader, verify } from './set.mjs';
 
@@ -262,6 +263,42 @@ for (const file of fs.readdirSync(directory).filter((f) => f.endsWith('.vector')
   wrong += failed;
   if (why) left[why] = (left[why] ?? 0) + 1;
   else covered++;
+}
+
+// ---- parity files: testdata/parity ----
+
+function parity(head, v) {
+  const payload = Buffer.alloc(v.container.payload);
+  for (let i = 0, x = 1; i < payload.length; i++) {
+    x = (Math.imul(1103515245, x) + 12345) & 0x7fffffff;
+    payload[i] = (x >>> 16) & 255;
+  }
+  const files = { container: bulla.concat(head, payload, head) };
+  files.parity = make(files.container, v.m, v.depth);
+  const { size, crc32c, first_cell: first } = v.parity;
+  if (files.parity.length !== size || bulla.crc32c(files.parity) !== crc32c || !files.parity.includes(Buffer.from(first, 'base64'))) return 'the parity file is another';
+  for (const e of v.edits) {
+    const b = files[e.of];
+    files[e.of] = bulla.concat(b.subarray(0, e.at), Buffer.alloc(e.zeros), Buffer.from(e.insert ?? '', 'base64'), b.subarray(e.at + e.remove));
+  }
+  let got;
+  try { got = scrub(sourceOf(files.container), sourceOf(files.parity)); } catch (e) {
+    if (!(e instanceof bulla.Failure)) throw e;
+    got = { clause: e.clause };
+  }
+  for (const key of ['damaged', 'moved', 'lost']) got[key] = got[key]?.length;
+  const { clause, other } = v.scrub, want = clause ? { clause } : other ? { other } : v.scrub;
+  const differ = Object.keys(want).filter((key) => want[key] !== got[key]);
+  return differ.map((key) => `${key} is ${got[key]}, not ${want[key]}`).join(', ');
+}
+
+const parities = JSON.parse(fs.readFileSync(new URL('../../testdata/parity/vectors.json', import.meta.url)));
+counts['parity files'] = parities.vectors.length;
+for (const v of parities.vectors) {
+  const differs = parity(Buffer.from(parities.head, 'base64'), v);
+  if (!differs) continue;
+  wrong++;
+  console.log(`parity file, ${v.name}: ${differs}`);
 }
 
 console.log('\nagreed on    stream  random     raw');

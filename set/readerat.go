@@ -106,13 +106,15 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 	if off < 0 {
 		return 0, errors.New("negative offset")
 	}
-	for n < len(p) && err == nil {
-		if off+int64(n) >= r.set.Size() {
-			return n, io.EOF
-		}
+	for n < len(p) && err == nil && off+int64(n) < r.set.Size() {
 		var k int
 		k, err = r.readVolume(p[n:], off+int64(n))
 		n += k
+	}
+	if err == nil && len(p) > 0 && off+int64(n) >= r.set.Size() {
+		if err = r.end(); err == nil && n < len(p) {
+			err = io.EOF
+		}
 	}
 	return n, err
 }
@@ -132,6 +134,19 @@ func (r *ReaderAt) readVolume(p []byte, off int64) (int, error) {
 	return n, inPart(VolumeSuffix(i), err)
 }
 
+// end opens the last volume if it is empty: a range that goes up to the end touches it (SET-21).
+func (r *ReaderAt) end() error {
+	last := len(r.set.Volumes) - 1
+	if r.set.Volumes[last].Content > 0 {
+		return nil
+	}
+	v, err := r.use(last)
+	if err == nil {
+		r.release(v)
+	}
+	return err
+}
+
 func (r *ReaderAt) place(off int64) (i int, at int64) {
 	return int(off / r.set.VolumeSize), off % r.set.VolumeSize
 }
@@ -147,17 +162,14 @@ func (r *ReaderAt) WriteRange(ctx context.Context, w io.Writer, off, n int64) (w
 	if off < 0 || n < 0 {
 		return 0, errors.New("negative offset or length")
 	}
-	end := off + min(n, r.set.Size()-off)
+	end, toEnd := off+min(n, r.set.Size()-off), n > 0 && n >= r.set.Size()-off
 	var ahead sync.WaitGroup
 	defer ahead.Wait()
 	for off < end && err == nil {
 		i, at := r.place(off)
 		v, uerr := r.use(i)
 		if uerr != nil {
-			if a, ok := w.(interface{ Abort(error) }); ok {
-				a.Abort(uerr)
-			}
-			return written, uerr
+			return written, abort(w, uerr)
 		}
 		part := min(end-off, r.set.Volumes[i].Content-at)
 		if part < end-off {
@@ -173,7 +185,18 @@ func (r *ReaderAt) WriteRange(ctx context.Context, w io.Writer, off, n int64) (w
 		off += part
 		err = inPart(VolumeSuffix(i), werr)
 	}
+	if err == nil && toEnd {
+		err = abort(w, r.end())
+	}
 	return written, err
+}
+
+// abort makes a w that is a Writer fail, if there is an error, and returns that.
+func abort(w io.Writer, err error) error {
+	if a, ok := w.(interface{ Abort(error) }); ok && err != nil {
+		a.Abort(err)
+	}
+	return err
 }
 
 // Grant makes a grant of some ranges of the plaintext, in their order: see

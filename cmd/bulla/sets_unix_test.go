@@ -58,7 +58,7 @@ func TestSetKilled(t *testing.T) {
 	whole()
 	rng := rand.New(rand.NewPCG(3, 4))
 	done, killed, unfinished := 0, 0, 0
-	for range kills {
+	for killed < kills {
 		c := start(t, dir, nil, command...)
 		time.Sleep(time.Duration(rng.Int64N(int64(took))))
 		c.Process.Kill()

@@ -124,12 +124,14 @@ export class SetReader {
   // read gives the plaintext from a byte up to another one to emit. With coding 1 it knows no places: it gives the whole.
   read(from, to, emit) {
     if (this.coding) return this.entries.forEach((_, i) => of(volumeName(i), () => this.volume(i).read(0n, 2n ** 64n, emit)));
+    const last = this.entries.length - 1, toEnd = to >= this.size && this.entries[last].content === 0n;
     if (to > this.size) to = this.size;
     while (from < to) {
       const i = Number(from / this.V), start = BigInt(i) * this.V, end = to < start + this.V ? to : start + this.V;
       of(volumeName(i), () => this.volume(i).read(from - start, end - start, emit));
       from = end;
     }
+    if (toEnd) of(volumeName(last), () => this.volume(last));
   }
 
   // stream gives all of the plaintext to emit, reading each volume forwards, without knowing its size: open(name) returns

@@ -20,6 +20,8 @@ import (
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/internal/zseek"
+	"bulla/origin"
+	"bulla/parity"
 	"bulla/stream"
 )
 
@@ -267,18 +269,79 @@ func spoiled(err error, out *output) error {
 	return f
 }
 
-func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out *output, par *parityOutput, sig *signatureOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
+// A container is an output that is encrypted to, with what is made of it in the same pass.
+type container struct {
+	*output
+	par   *output // its parity file; nil: none
+	maker *parity.Maker
+	made  parityMade
+	hash  *origin.Maker // nil: it is not signed
+}
+
+// begin returns what to write the container to, which is created.
+func (c *container) begin(a *app, e *encryptFlags) (w io.Writer, err error) {
+	w = c.writer()
+	if c.par != nil {
+		if err := c.par.create(&a.left); err != nil {
+			return nil, err
+		}
+		if c.maker, err = parity.NewMaker(c.par.writer(), e.parity.cells, e.jobs); err != nil {
+			return nil, err
+		}
+		w = io.MultiWriter(w, c.maker)
+	}
+	if e.sign != "" {
+		c.hash = origin.NewMaker(e.jobs)
+		w = io.MultiWriter(w, c.hash)
+	}
+	return w, nil
+}
+
+// finish gives the container its name, once what was made of it is whole, too.
+func (c *container) finish() (hashed *origin.Part, err error) {
+	if c.hash != nil {
+		hashed, err = c.hash.Finish()
+	}
+	if err == nil && c.par != nil {
+		err = c.made.close(c.maker, c.par)
+	}
+	if err == nil {
+		err = c.output.Commit()
+	}
+	return hashed, err
+}
+
+// settle gives the parity file its name, when the container has its own.
+func (c *container) settle(a *app) error {
+	if c.par == nil {
+		return nil
+	}
+	if err := c.par.Commit(); err != nil {
+		return c.par.fails(err)
+	}
+	a.noteParity(&c.made)
+	return nil
+}
+
+func (c *container) Abort() {
+	c.output.Abort()
+	if c.par != nil {
+		c.par.Abort()
+	}
+}
+
+func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out, par *output, sig *signatureOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
 	if err := out.create(&a.left); err != nil {
 		return err
 	}
-	defer out.Abort()
-	defer par.abort()
-	dst, err := par.beside(ctx, a, out.writer(), e.parity.cells, e.jobs)
+	c := &container{output: out, par: par}
+	defer c.Abort()
+	dst, err := c.begin(a, e)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	sw, err := stream.NewWriter(ctx, sig.beside(dst), to, opts)
+	sw, err := stream.NewWriter(ctx, dst, to, opts)
 	if err != nil {
 		return err
 	}
@@ -298,23 +361,21 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out 
 	if st, serr := out.Stat(); err == nil && opts.Level > 0 && n > 0 && serr == nil && out.Whole() {
 		compressed = fmt.Sprintf(" compressed to %s (%.1f%%),", console.Bytes(st.Size()), 100*float64(st.Size())/float64(n))
 	}
+	var hashed *origin.Part
 	if err == nil {
-		err = par.finish()
-	}
-	if err == nil {
-		err = out.Commit()
+		hashed, err = c.finish()
 	}
 	bar.Finish(err)
 	if err != nil {
 		return spoiled(out.fails(err), out)
 	}
-	if err := cmp.Or(par.commit(a), sig.commit(a)); err != nil {
+	if err := cmp.Or(c.settle(a), sig.write(a, hashed)); err != nil {
 		return err
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	done := written{Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}
 	if par != nil {
-		done.Parity = &par.parityMade
+		done.Parity = &c.made
 	}
 	return a.sealed(in, out, members, done)
 }

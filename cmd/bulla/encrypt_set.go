@@ -87,38 +87,23 @@ type setRun struct {
 
 // A setPart is a part of the set that is written.
 type setPart struct {
-	*output
+	container
 	run    *setRun
 	suffix string
-	maker  *origin.Maker // nil if the set is not signed
-	par    *parityOutput // nil if it has no parity
-	to     io.Writer     // all of these
+	to     io.Writer
 }
 
 func (p *setPart) Writer() io.Writer { return p.to }
 
-func (p *setPart) Abort() {
-	p.output.Abort()
-	p.par.abort()
-}
-
 func (p *setPart) Commit() error {
-	if p.maker != nil {
-		hashed, err := p.maker.Finish()
-		if err != nil {
-			return err
-		}
-		p.run.mu.Lock()
-		p.run.hashed[p.suffix] = hashed
-		p.run.mu.Unlock()
-	}
-	if err := p.par.finish(); err != nil {
+	hashed, err := p.finish()
+	if err != nil {
 		return err
 	}
-	if err := p.output.Commit(); err != nil {
-		return err
-	}
-	return p.par.commit(p.run.app)
+	p.run.mu.Lock()
+	p.run.hashed[p.suffix] = hashed
+	p.run.mu.Unlock()
+	return p.settle(p.run.app)
 }
 
 // create creates a part of the set, which is removed if the run ends before it is complete.
@@ -130,13 +115,9 @@ func (r *setRun) create(ctx context.Context, suffix string) (set.Pending, error)
 	if err != nil {
 		return nil, err
 	}
-	part := &setPart{output: &output{Pending: p, done: r.left.Add(p.Abort)}, run: r, suffix: suffix, to: p.Writer()}
-	if r.sig != nil {
-		part.maker = origin.NewMaker(r.flags.jobs)
-		part.to = io.MultiWriter(part.to, part.maker)
-	}
+	part := &setPart{container: container{output: &output{Pending: p, done: r.left.Add(p.Abort)}}, run: r, suffix: suffix}
 	if part.par, err = r.planParity(&r.flags.parity, r.flags.outputFlags, part.output); err == nil {
-		part.to, err = part.par.beside(ctx, r.app, part.to, r.flags.parity.cells, r.flags.jobs)
+		part.to, err = part.begin(r.app, r.flags)
 	}
 	if err != nil {
 		part.Abort()
@@ -164,12 +145,12 @@ func (r *setRun) finish(ctx context.Context) error {
 		}
 		parts = append(parts, p)
 		if err == nil && r.flags.parity.cells > 0 && !r.there(ctx, suffix+paritySuffix) {
-			_, err = r.makeParity(ctx, &r.flags.parity, outputFlags{noSync: r.flags.noSync}, &r.flags.workFlags, in)
+			err = r.makeParity(ctx, &r.flags.parity, outputFlags{noSync: r.flags.noSync}, &r.flags.workFlags, in, false)
 		}
 		return err
 	})
-	if err == nil && r.sig != nil {
-		_, err = r.writeSignature(r.sig.output, parts, "", r.sig.key)
+	if err == nil {
+		err = r.sig.write(r.app, parts...)
 	}
 	return err
 }

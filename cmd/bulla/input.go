@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/term"
 
+	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -95,6 +99,15 @@ func (a *app) unchanged(in *input, n int64) error {
 	if errors.Is(err, storage.Changed) {
 		a.warn(in.name+" changed while it was read", "what was read may be a mixture of before and after; do it again if that matters")
 		return nil
+	}
+	return err
+}
+
+// copyTo writes all of an input to w; done counts what was read.
+func (a *app) copyTo(ctx context.Context, w io.Writer, in *input, done *atomic.Int64) error {
+	n, err := io.CopyBuffer(w, fullio.Counted{Src: in.Stream(), Done: done, Ctx: ctx}, make([]byte, 1<<20))
+	if err == nil {
+		err = a.unchanged(in, n)
 	}
 	return err
 }

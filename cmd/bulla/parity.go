@@ -71,15 +71,6 @@ func (p *parityFlags) check(flag string) (err error) {
 	return nil
 }
 
-// A parityOutput is a parity file that is made of what is written to it. A nil one is none.
-type parityOutput struct {
-	*output
-	maker *parity.Maker
-	ctx   context.Context
-	done  atomic.Int64
-	parityMade
-}
-
 // parityMade is what is said of a parity file, in JSON as it stands.
 type parityMade struct {
 	File     safetext.Name   `json:"parity_file"`
@@ -87,16 +78,8 @@ type parityMade struct {
 	Strength parity.Strength `json:"strength"`
 }
 
-func (p *parityOutput) Write(b []byte) (int, error) {
-	if p.ctx.Err() != nil {
-		return 0, context.Cause(p.ctx)
-	}
-	p.done.Add(int64(len(b)))
-	return p.maker.Write(b)
-}
-
 // planParity plans the parity file of an output; nil if none is wanted.
-func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*parityOutput, error) {
+func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*output, error) {
 	if p.cells == 0 {
 		return nil, nil
 	}
@@ -107,54 +90,21 @@ func (a *app) planParity(p *parityFlags, flags outputFlags, out *output) (*parit
 		flags.name = out.Pending.Name() + paritySuffix
 	}
 	par, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true})
-	if err == nil && out != nil && par.Same(out.Pending) {
+	if err == nil && par.Same(out.Pending) {
 		err = usage("name another file for one of them", "the output and the parity file are both %s", out.name)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return &parityOutput{output: par}, nil
+	return par, err
 }
 
-// beside creates the parity file, and returns a writer to w and to it.
-func (p *parityOutput) beside(ctx context.Context, a *app, w io.Writer, cells, workers int) (_ io.Writer, err error) {
-	if p == nil {
-		return w, nil
-	}
-	if err := p.create(&a.left); err != nil {
-		return nil, err
-	}
-	p.ctx = ctx
-	p.maker, err = parity.NewMaker(p.writer(), cells, workers)
-	return io.MultiWriter(w, p), err
-}
-
-// finish ends the content of the parity file.
-func (p *parityOutput) finish() (err error) {
-	if p == nil {
-		return nil
-	}
-	p.Strength, err = p.maker.Close()
-	p.File, p.Size = p.given, p.maker.Size()
+// close ends the parity file that m has written to out.
+func (p *parityMade) close(m *parity.Maker, out *output) (err error) {
+	p.Strength, err = m.Close()
+	p.File, p.Size = out.given, m.Size()
 	return err
 }
 
-// commit gives the parity file its name, when the output has its own.
-func (p *parityOutput) commit(a *app) error {
-	if p == nil {
-		return nil
-	}
-	if err := p.Commit(); err != nil {
-		return p.fails(err)
-	}
-	a.note("%s: %s of parity: %v may be lost", p.name, console.Bytes(p.Size), strength(p.Strength))
-	return nil
-}
-
-func (p *parityOutput) abort() {
-	if p != nil {
-		p.Abort()
-	}
+func (a *app) noteParity(p *parityMade) {
+	a.note("%s: %s of parity: %v may be lost", p.File, console.Bytes(p.Size), strength(p.Strength))
 }
 
 // strength is what a file survives, in words.
@@ -183,48 +133,45 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 		if err != nil {
 			return err
 		}
-		par, err := a.makeParity(ctx, p, flags, w, in)
-		if err != nil {
-			return err
-		}
-		return a.result(par.output, struct {
-			safetext.InputField
-			parityMade
-		}{in.given.AsInput(), par.parityMade})
+		return a.makeParity(ctx, p, flags, w, in, true)
 	})
 }
 
-// makeParity makes the parity file of a container.
-func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags, w *workFlags, in *input) (*parityOutput, error) {
+// makeParity makes the parity file of a container, and says so if it is the result.
+func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags, w *workFlags, in *input, result bool) error {
 	if in.regular {
 		if r := format.Check(in.At(), in.size); !r.Valid() {
-			return nil, &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
+			return &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
 		}
 	}
 	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
 		byDefault: in.named(func(path string) (string, error) { return path + paritySuffix, nil })})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	par := &parityOutput{output: out}
-	defer par.abort()
-	dst, err := par.beside(ctx, a, io.Discard, p.cells, w.jobs)
+	done, made := new(atomic.Int64), parityMade{}
+	show := func() *console.Progress { return a.startProgress(w, in.name, in.size, done, out) }
+	err = a.produce(out, show, func(dst io.Writer) error {
+		maker, err := parity.NewMaker(dst, p.cells, w.jobs)
+		if err == nil {
+			err = a.copyTo(ctx, maker, in, done)
+		}
+		if err == nil {
+			err = made.close(maker, out)
+		}
+		return about(in.name, err)
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	bar := a.startProgress(w, in.name, in.size, &par.done, out)
-	n, err := io.CopyBuffer(dst, struct{ io.Reader }{in.Stream()}, make([]byte, 1<<20))
-	if err == nil {
-		err = a.unchanged(in, n)
+	a.noteParity(&made)
+	if !result {
+		return nil
 	}
-	if err == nil {
-		err = par.finish()
-	}
-	bar.Finish(err)
-	if err != nil {
-		return nil, par.fails(about(in.name, err))
-	}
-	return par, par.commit(a)
+	return a.result(out, struct {
+		safetext.InputField
+		parityMade
+	}{in.given.AsInput(), made})
 }
 
 // keepParityHead brings the copy of the head up to date that the parity file of a file

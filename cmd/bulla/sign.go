@@ -108,7 +108,7 @@ func (a *app) hash(ctx context.Context, in *input, jobs int, done *atomic.Int64)
 		return p, &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
 	}
 	maker := origin.NewMaker(jobs)
-	if _, err = io.CopyBuffer(maker, fullio.Counted{Src: in.Stream(), Done: done, Ctx: ctx}, make([]byte, 1<<20)); err == nil {
+	if err = a.copyTo(ctx, maker, in, done); err == nil {
 		p, err = maker.Finish()
 	}
 	return p, about(in.name, err)
@@ -132,11 +132,10 @@ func (a *app) writeSignature(out *output, parts []*origin.Part, label string, ke
 	return made, nil
 }
 
-// A signatureOutput signs an output while it is written; nil does not.
+// A signatureOutput is the signature of what is encrypted; nil is none.
 type signatureOutput struct {
 	*output
-	maker *origin.Maker
-	key   ssh.Signer
+	key ssh.Signer
 }
 
 func (a *app) planSignature(ctx context.Context, e *encryptFlags, out *output) (*signatureOutput, error) {
@@ -153,26 +152,15 @@ func (a *app) planSignature(ctx context.Context, e *encryptFlags, out *output) (
 		return nil, err
 	}
 	key, err := a.signingKey(ctx, e.sign)
-	return &signatureOutput{sig, origin.NewMaker(e.jobs), key}, err
+	return &signatureOutput{sig, key}, err
 }
 
-// beside returns a writer to w that is signed.
-func (s *signatureOutput) beside(w io.Writer) io.Writer {
-	if s == nil {
-		return w
-	}
-	return io.MultiWriter(w, s.maker)
-}
-
-func (s *signatureOutput) commit(a *app) error {
+// write signs a container, or the parts of a set.
+func (s *signatureOutput) write(a *app, parts ...*origin.Part) error {
 	if s == nil {
 		return nil
 	}
-	p, err := s.maker.Finish()
-	if err != nil {
-		return err
-	}
-	_, err = a.writeSignature(s.output, []*origin.Part{p}, "", s.key)
+	_, err := a.writeSignature(s.output, parts, "", s.key)
 	return err
 }
 

@@ -22,7 +22,7 @@ import (
 func TestReadersAgreeOnGrants(t *testing.T) {
 	m := newGrantMutator()
 	ids := []stream.Identity{must(keyslot.NewKEK(keyA)), must(keyslot.NewKEK(keyB))}
-	agreeOn(t, containers/10, func(i int) (framed, string) {
+	agreeOn(t, second(t), containers/10, func(i int) (framed, string) {
 		x := m.mutant(i)
 		return x, x.holder(t, ids)
 	}, Success, Warning, Truncated, Damaged, Malformed, Forged, NoKey, Unsupported)

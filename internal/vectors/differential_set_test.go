@@ -28,7 +28,7 @@ import (
 func TestReadersAgreeOnSets(t *testing.T) {
 	m := newSetMutator()
 	ids := []stream.Identity{must(keyslot.NewKEK(keyA)), must(keyslot.NewKEK(keyB))}
-	agreeOn(t, containers/10, func(i int) (framed, string) {
+	agreeOn(t, second(t), containers/10, func(i int) (framed, string) {
 		x := m.mutant(i)
 		return x, x.verdicts(t, ids)
 	}, Success, Warning, Truncated, Damaged, Malformed, Forged, NoKey, Unsupported)

@@ -31,12 +31,47 @@ const containers = 2000
 // clause, what was released, the copy of the head in use, and what shows without
 // a key. The mutants are always the same; BULLA_MUTANTS says how many, of sets a tenth.
 func TestReadersAgree(t *testing.T) {
+	agreeOnContainers(t, second(t), containers)
+}
+
+// So does the third, of fewer: it is slow.
+func TestReadersAgreeWithTheThird(t *testing.T) {
+	agreeOnContainers(t, third(t), containers/10)
+}
+
+func agreeOnContainers(t *testing.T, reader []string, n int) {
 	m := newMutator()
 	ids := []stream.Identity{must(keyslot.NewKEK(keyA)), must(keyslot.NewKEK(keyB))}
-	agreeOn(t, containers, func(i int) (framed, string) {
+	agreeOn(t, reader, n, func(i int) (framed, string) {
 		x := m.mutant(i)
 		return x, x.verdicts(t, ids)
 	}, Success, Warning, NotBulla, Truncated, Damaged, Malformed, Forged, NoKey, Unsupported)
+}
+
+// second and third are the commands that run the other readers on mutants.
+func second(t *testing.T) []string {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing(t, "node is not here, which runs the second reader")
+	}
+	return []string{node, filepath.Join("..", "..", "spec", "reader", "mutants.mjs")}
+}
+
+func third(t *testing.T) []string {
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.CommandContext(t.Context(), python, "-c", "import cryptography").Run() == nil {
+			return []string{python, "-B", filepath.Join("..", "..", "spec", "reader", "mutants.py")}
+		}
+	}
+	missing(t, "there is no Python with cryptography, which runs the third reader")
+	return nil
+}
+
+func missing(t *testing.T, what string) {
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
 
 // A framed mutant can be written as the second reader takes it, and to files.
@@ -46,24 +81,16 @@ type framed interface {
 	String() string // what was done
 }
 
-// agreeOn compares n mutants, fewer if testing is short, with what the second reader says
+// agreeOn compares n mutants, fewer if testing is short, with what another reader says
 // of them. mutant gives number i, always the same, and this project's verdict. Each of the
 // outcomes has to occur.
-func agreeOn(t *testing.T, n int, mutant func(i int) (framed, string), want ...Outcome) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("node is not here, which runs the second reader")
-		}
-		t.Skip("node is not here, which runs the second reader")
-	}
+func agreeOn(t *testing.T, reader []string, n int, mutant func(i int) (framed, string), want ...Outcome) {
 	if s := os.Getenv("BULLA_MUTANTS"); s != "" {
 		n = must(strconv.Atoi(s)) * n / containers
 	} else if testing.Short() {
 		n /= 8
 	}
-	other := exec.CommandContext(t.Context(), node, filepath.Join("..", "..", "spec", "reader", "mutants.mjs"),
-		fmt.Sprintf("%x", keyA), fmt.Sprintf("%x", keyB))
+	other := exec.CommandContext(t.Context(), reader[0], append(reader[1:], fmt.Sprintf("%x", keyA), fmt.Sprintf("%x", keyB))...)
 	other.Stderr = os.Stderr
 	in, out := must(other.StdinPipe()), must(other.StdoutPipe())
 	if err := other.Start(); err != nil {
@@ -95,7 +122,7 @@ func agreeOn(t *testing.T, n int, mutant func(i int) (framed, string), want ...O
 	lines.Buffer(nil, 1<<20)
 	for i := range n {
 		if !lines.Scan() {
-			t.Fatalf("mutant %d: the second reader ends: %v, %v", i, lines.Err(), other.Wait())
+			t.Fatalf("mutant %d: the other reader ends: %v, %v", i, lines.Err(), other.Wait())
 		}
 		x := <-all
 		outcome, _, _ := strings.Cut(x.said, " ")

@@ -442,7 +442,7 @@ def inspect(read, size):
     at = max(0, size - known[0].H) if known else 0
     if differ(head, tail):
         last = [("COPY-1", at)]
-    elif not tail or not tail.usable or size < 2 * tail.H:
+    elif not tail or not tail.usable or head.intact and size < 2 * head.H:
         last = [("TAIL-1", at)]
     elif head.usable and head.data != tail.data:
         last = [("TAIL-2", 0 if tail.generation > head.generation else at)]

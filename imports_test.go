@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"internal/picture":  {"format"},
 	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},
 	"internal/mount":    {"internal/archive"},
+	"internal/job":      {"entropy", "format", "internal/safetext", "internal/storage", "keyslot", "parity", "set", "stream"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/fullio", "internal/safetext"},
 
@@ -71,7 +72,7 @@ var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest", "intern
 // Whose affair a package outside of this module is, apart from benchmarks, which
 // measure what they like. It stands for all below it.
 var onlyIn = map[string][]string{
-	"crypto/rand":                      {"entropy", "internal/storage/object"}, // what is random for a key comes from the mixer; an upload's name is no key
+	"crypto/rand":                      {"entropy", "internal/storage", "internal/storage/object"}, // what is random for a key comes from the mixer; the name of a file or an upload is no key
 	"math/rand":                        {},
 	"filippo.io/age":                   {"keyslot/agekey"},
 	"github.com/aws":                   {"internal/storage/s3"},

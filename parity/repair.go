@@ -103,7 +103,7 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	}
 	var windows []int64 // where something is amiss
 	var ranges []Range  // that are going to be overwritten
-	r, err := c.scan(0, c.chunks, func(s *survey) {
+	r, err := c.scan(0, c.chunks, false, func(s *survey) {
 		if slices.Contains(s.good, false) {
 			windows = append(windows, s.w)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"bulla/format"
@@ -16,6 +17,7 @@ var ErrOther = errors.New("the parity file belongs to another container")
 // ScrubOptions say how a container is looked at. Nil means the zero value.
 type ScrubOptions struct {
 	Part, Parts int           // only part 1..Parts is looked at; 0 for everything
+	Windows     bool          // the parts are of whole windows, so that [Merge] can make one report of theirs
 	Workers     int           // 0 for as many as there are processors
 	Done        *atomic.Int64 // counts the bytes of the container that were read; may be nil
 }
@@ -53,6 +55,8 @@ type Report struct {
 	// damaged.
 	ReadErr error `json:"-"`
 
+	Restorable bool `json:"-"` // there is a copy of the head to restore from, in the container or the parity file
+
 	head  []byte       // to restore from, if there is a copy anywhere
 	saved *format.Copy // the copy in the parity file
 	alone bool         // and that is the only one
@@ -65,7 +69,7 @@ func (r *Report) Sound() bool { return r.Damaged == 0 && r.Head && r.Tail && r.S
 func (r *Report) ParitySound() bool { return r.CellsDamaged+r.Blocks == 0 && r.CopyIntact }
 
 // Repairable reports whether all that is damaged of the container can be repaired.
-func (r *Report) Repairable() bool { return r.Lost == 0 && (r.Head && r.Tail || r.head != nil) }
+func (r *Report) Repairable() bool { return r.Lost == 0 && (r.Head && r.Tail || r.Restorable) }
 
 // Scrub compares a container of size bytes with its parity file of length bytes. It
 // writes nothing. Its errors are a [*format.ParseError] if the parity file cannot be
@@ -80,21 +84,63 @@ func Scrub(ctx context.Context, container io.ReaderAt, size int64, par io.Reader
 		return nil, err
 	}
 	low, high := int64(0), c.chunks
-	if opts.Parts > 0 {
+	if p, n := int64(opts.Part), int64(opts.Parts); n > 0 && opts.Windows {
+		low, high = c.windows()*(p-1)/n*c.window(), min(c.windows()*p/n*c.window(), c.chunks)
+	} else if n > 0 {
 		low, high = c.chunks*int64(opts.Part-1)/int64(opts.Parts), c.chunks*int64(opts.Part)/int64(opts.Parts)
 	}
-	return c.scan(low, high, func(*survey) {})
+	return c.scan(low, high, opts.Windows, func(*survey) {})
+}
+
+// Windows is in how many windows a container of size bytes is looked at.
+func Windows(size int64, par io.ReaderAt, length int64) (int, error) {
+	f, err := open(par, length, size)
+	if err != nil {
+		return 0, err
+	}
+	return int(f.windows()), nil
+}
+
+// Merge makes one report of those on all parts of a container, in their order: what Scrub says of
+// all of it. Parts must be of whole windows, and not more than there are.
+func Merge(parts []*Report) *Report {
+	r := *parts[0]
+	r.Damages, r.Losses = slices.Clone(r.Damages), slices.Clone(r.Losses)
+	for _, p := range parts[1:] {
+		r.Checked += p.Checked
+		r.Damaged += p.Damaged
+		r.Moved += p.Moved
+		r.Lost += p.Lost
+		for _, d := range p.Damages {
+			r.Damages = appendRange(r.Damages, d)
+		}
+		for _, l := range p.Losses {
+			r.Losses = appendRange(r.Losses, l)
+		}
+		r.Cells += p.Cells
+		r.CellsDamaged += p.CellsDamaged
+		r.Blocks += p.Blocks
+		if p.Left.Parity < r.Left.Parity {
+			r.Left = p.Left
+		}
+		if p.ReadErr != nil {
+			r.ReadErr = p.ReadErr
+		}
+		r.Head, r.Tail = r.Head && p.Head, r.Tail && p.Tail
+	}
+	return &r
 }
 
 // scan surveys the windows that hold the chunks low..high-1, has visit look at each
-// survey, and sums them up.
-func (c *inspector) scan(low, high int64, visit func(*survey)) (*Report, error) {
+// survey, and sums them up. If the report is to be merged, whole, only the first has what
+// all would.
+func (c *inspector) scan(low, high int64, whole bool, visit func(*survey)) (*Report, error) {
 	r := &Report{Size: c.was, Whole: c.geometry.size(), Chunks: c.chunks, Damages: []Range{}, Losses: []Range{}, ParitySize: c.length, Strength: c.strength(c.m)}
 	if err := c.copies(r); err != nil {
 		return nil, err
 	}
 	first := make([]byte, blockSize)
-	if readAt(c.par, first, 0, blockSize); !bytes.Equal(first, c.geometry.header(start, 0)) {
+	if readAt(c.par, first, 0, blockSize); (low == 0 || !whole) && !bytes.Equal(first, c.geometry.header(start, 0)) {
 		r.Blocks++
 	}
 	margin := c.m
@@ -174,5 +220,6 @@ func (c *inspector) copies(r *Report) error {
 	} else if r.CopyIntact { // PAR-21
 		r.head = r.saved.Raw
 	}
+	r.Restorable = r.head != nil
 	return nil
 }

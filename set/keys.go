@@ -20,15 +20,20 @@ const (
 	keySize  = 32
 )
 
+// A Shape is what it takes to write volumes of a set. It opens nothing, and makes no index.
+type Shape struct {
+	ID         format.SetID
+	Public     string // the set key's public half, in text
+	Coding     format.Coding
+	VolumeSize int64 // V: bytes of content in every volume but the last
+}
+
 // An Unfinished is what it takes to go on with a set. It opens nothing, but whoever has it
 // can make an index for the set: keep it private.
 type Unfinished struct {
-	ID         format.SetID
-	MACKey     [keySize]byte // T
-	Public     string        // the set key's public half, in text
-	Coding     format.Coding
-	VolumeSize int64    // V: bytes of content in every volume but the last
-	Volumes    []Volume // that are whole, from number 0 on
+	Shape
+	MACKey  [keySize]byte // T
+	Volumes []Volume      // that are whole, from number 0 on
 }
 
 // Format implements [fmt.Formatter]: no verb prints the key of the index.
@@ -50,7 +55,8 @@ func (r *root) keys() (*Unfinished, *keyslot.HPKEIdentity, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Unfinished{ID: r.ID, MACKey: [keySize]byte(t), Public: key.Recipient().Canonical(), Coding: r.Coding, VolumeSize: int64(r.VolumeSize)}, key, nil
+	shape := Shape{ID: r.ID, Public: key.Recipient().Canonical(), Coding: r.Coding, VolumeSize: int64(r.VolumeSize)}
+	return &Unfinished{Shape: shape, MACKey: [keySize]byte(t)}, key, nil
 }
 
 // Ended reports whether the last volume is there: the one that has less than V bytes.
@@ -69,7 +75,7 @@ func (u *Unfinished) Size() int64 {
 	return int64(n-1)*u.VolumeSize + u.Volumes[n-1].Content
 }
 
-// part is what stands in the preamble of a part of u.
-func (u *Unfinished) part(role format.Role, i int) format.Part {
+// part is what stands in the preamble of a part of the set.
+func (u *Shape) part(role format.Role, i int) format.Part {
 	return format.Part{Role: role, Set: u.ID, Number: uint32(i)}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sync"
+	"sync/atomic"
 
 	"bulla/format"
 	"bulla/stream"
@@ -61,18 +63,32 @@ func Recover(ctx context.Context, src io.ReaderAt, size int64, open Opener, iden
 // containers that they were, of the same size. It takes no key. The last of them may be
 // missing, if the run that recorded it was killed: it is then dropped from u.
 func (u *Unfinished) Check(ctx context.Context, open Opener) error {
-	for i := range u.Volumes {
-		err := u.checkVolume(ctx, open, i)
-		if errors.Is(err, fs.ErrNotExist) && i == len(u.Volumes)-1 {
+	n := len(u.Volumes)
+	errs := make([]error, n)
+	var next atomic.Int64
+	var failed atomic.Bool
+	var running sync.WaitGroup
+	for range min(n, checksAtOnce) {
+		running.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && !failed.Load(); i = next.Add(1) - 1 {
+				errs[i] = u.checkVolume(ctx, open, int(i))
+				failed.CompareAndSwap(false, errs[i] != nil)
+			}
+		})
+	}
+	running.Wait()
+	for i, err := range errs {
+		if errors.Is(err, fs.ErrNotExist) && i == n-1 {
 			u.Volumes = u.Volumes[:i]
-			return nil
-		}
-		if err != nil {
+		} else if err != nil {
 			return inPart(VolumeSuffix(i), err)
 		}
 	}
 	return nil
 }
+
+// checksAtOnce is how many volumes are looked at at a time: they may be far away.
+const checksAtOnce = 16
 
 func (u *Unfinished) checkVolume(ctx context.Context, open Opener, i int) error {
 	f, err := openPart(ctx, open, VolumeSuffix(i))

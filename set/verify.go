@@ -23,6 +23,7 @@ type VerifyOptions struct {
 	Head    []byte // a detached head of the root
 	Done    *atomic.Int64
 	Slice   stream.Slice // what of every volume is authenticated; zero for all
+	Ends    bool         // of volumes: see [stream.VerifyOptions]
 
 	// Opened, if not nil, is called once the size of the plaintext is known, before volumes are read.
 	Opened func(size int64)
@@ -97,7 +98,7 @@ type verifier struct {
 }
 
 func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Identity) error {
-	rep, err := v.container(src, size, identities, v.opts.Workers, v.opts.Head)
+	rep, err := v.container(src, size, identities, v.opts.Workers, v.opts.Head, false)
 	v.rep.Root = rep
 	if shape := judgeRoot(src, size, v.opts.Head); shape != nil {
 		err = shape
@@ -180,7 +181,7 @@ func (v *verifier) part(suffix string, workers int, check func(File) error) (siz
 	if check != nil {
 		ids = append(ids, v.set.key)
 	}
-	rep, err := v.container(f, f.Size(), ids, workers, nil)
+	rep, err := v.container(f, f.Size(), ids, workers, nil, v.opts.Ends && suffix != IndexSuffix)
 	if errors.As(err, new(*stream.NoKeyError)) {
 		err = nil // with a key check says why
 	}
@@ -192,8 +193,8 @@ func (v *verifier) part(suffix string, workers int, check func(File) error) (siz
 }
 
 // container verifies a part as a container by itself.
-func (v *verifier) container(src io.ReaderAt, size int64, ids []stream.Identity, workers int, head []byte) (*stream.Report, error) {
-	return stream.VerifySlice(v.ctx, src, size, v.opts.Slice, ids, &stream.VerifyOptions{Workers: workers, Head: head, Done: v.opts.Done})
+func (v *verifier) container(src io.ReaderAt, size int64, ids []stream.Identity, workers int, head []byte, ends bool) (*stream.Report, error) {
+	return stream.VerifySlice(v.ctx, src, size, v.opts.Slice, ids, &stream.VerifyOptions{Workers: workers, Head: head, Done: v.opts.Done, Ends: ends})
 }
 
 // add adds what was found of a part: in its report, if there is one, and err, which is a

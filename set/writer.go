@@ -60,6 +60,9 @@ type Writer struct {
 //
 // Its errors are those of [stream.NewWriter], of create and of opts.Record, and a
 // [*stream.LimitError].
+//
+// Whoever has others write the volumes, with [WriteVolume], keeps what opts.Record gets and has
+// no more use for the Writer: [Resume] makes the index.
 func NewWriter(ctx context.Context, create Creator, recipients []stream.Recipient, opts *WriterOptions) (*Writer, error) {
 	r := newRoot(opts.VolumeSize, coding(opts.Level))
 	defer clear(r.Secret[:])
@@ -99,6 +102,34 @@ func Resume(ctx context.Context, create Creator, u *Unfinished, opts *WriterOpti
 	}
 	same := *u
 	return &Writer{ctx: ctx, create: create, opts: *opts, set: &same, to: []stream.Recipient{key}}, nil
+}
+
+// WriteVolume writes the volume of that number to dst: a container that content, to its end, is
+// sealed in. All volumes but the last must have V bytes. Of opts Part and Reserve are the
+// set's affair. Its errors are those of Resume and of [stream.Writer.ReadFrom].
+func WriteVolume(ctx context.Context, dst io.Writer, of *Shape, number int, content io.Reader, opts *stream.WriterOptions) (v Volume, err error) {
+	if number < 0 || number >= MaxVolumes || coding(opts.Level) != of.Coding {
+		return v, fmt.Errorf("the set has no volume %d of this coding", number)
+	}
+	key, err := keyslot.ParseHPKERecipient(of.Public)
+	if err != nil {
+		return v, err
+	}
+	o := *opts
+	o.Part, o.Reserve = of.part(format.RoleVolume, number), 0
+	w, err := stream.NewWriter(ctx, dst, []stream.Recipient{key}, &o)
+	if err != nil {
+		return v, err
+	}
+	n, err := w.ReadFrom(content)
+	if err == nil && n > of.VolumeSize {
+		err = fmt.Errorf("%d bytes are too much for a volume of %d", n, of.VolumeSize)
+	}
+	if err != nil {
+		w.Abort(err)
+	}
+	err = w.Close()
+	return Volume{w.Identity(), w.Size(), n}, err
 }
 
 func coding(level int) format.Coding {

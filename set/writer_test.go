@@ -284,7 +284,7 @@ func TestTooManyVolumes(t *testing.T) {
 
 // The index of the largest set has the size that the specification states, and is read.
 func TestLargestIndex(t *testing.T) {
-	u := &Unfinished{VolumeSize: MaxVolumeSize, Volumes: make([]Volume, MaxVolumes)}
+	u := &Unfinished{Shape: Shape{VolumeSize: MaxVolumeSize}, Volumes: make([]Volume, MaxVolumes)}
 	for i := range u.Volumes {
 		u.Volumes[i].Content = MaxVolumeSize
 	}

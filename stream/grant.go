@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 
 	"bulla/format"
 	"bulla/internal/seal"
@@ -181,6 +182,42 @@ func (g *Grant) Add(r *ReaderAt, off, n int64) error {
 // ErrGrantRange is returned for a range that a grant cannot have: it is empty, beyond the
 // end, before one that was added already, or more than fits into 256 MiB.
 var ErrGrantRange = errors.New("no grant has this range")
+
+// Segments is how many segments of r, from the first on, a grant gives by their keys whatever else
+// it gives: all but those that have the last chunk or, of a compressed payload, what follows its frames.
+func (r *ReaderAt) Segments() int64 { return segmentsBefore(r.layout, r.z) }
+
+func segmentsBefore(l format.Layout, z *zseek.ReaderAt) int64 {
+	if z == nil {
+		return (l.Chunks - 1) / format.SegmentChunks
+	}
+	n := z.Table().Frames()
+	if n == 0 {
+		return 0
+	}
+	f := z.Table().Frame(n - 1)
+	return (f.Offset + int64(f.Size)) / format.SegmentSize
+}
+
+// SegmentRange is the range of plaintext that a grant must have for the keys of the segments
+// first to end-1, of those that Segments counts: what is in them, and in the frames that they
+// have a part of.
+func (r *ReaderAt) SegmentRange(first, end int64) Range {
+	from, to := first*format.SegmentSize, end*format.SegmentSize
+	if r.z != nil {
+		t := r.z.Table()
+		from, to = frameAt(t, from)*zseek.FrameContent, min((frameAt(t, to-1)+1)*zseek.FrameContent, t.Size())
+	}
+	return Range{Offset: from, Length: to - from}
+}
+
+// frameAt is the frame that has byte at of the compressed stream; if that is after all of them, how many there are.
+func frameAt(t *zseek.Table, at int64) int64 {
+	return int64(sort.Search(int(t.Frames()), func(i int) bool {
+		f := t.Frame(int64(i))
+		return f.Offset+int64(f.Size) > at
+	}))
+}
 
 // Write writes the grant to dst, as a container for the recipients. Of opts Level and Part
 // are the grant's own affair.

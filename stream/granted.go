@@ -280,7 +280,7 @@ func (p *granted) reader(src io.ReaderAt, o *GrantOptions) *grantedAt {
 	r.makeRoom()
 	if p.Coding == format.Zstd {
 		last := int(int64(p.To) - (int64(p.From) + int64(len(p.frames)-1)*zseek.FrameContent))
-		r.z = zseek.NewReaderAtFrames(sealedPart{r}, p.frames, last, opening.workers)
+		r.z = zseek.NewReaderAtFrames(sealedPart{r}, p.frames, int64(p.From)/zseek.FrameContent, last, opening.workers)
 	}
 	return r
 }
@@ -353,6 +353,66 @@ func (p *granted) pieces(off, n int64, do func(edge []byte, at, n int64) error) 
 		off, n = off+k, n-k
 	}
 	return nil
+}
+
+// A Checked is what [Granted.Verify] found of a container.
+type Checked struct {
+	Number    uint32           `json:"number"`           // of a volume
+	HeadSize  int64            `json:"head_size"`        // in bytes
+	Authentic int64            `json:"chunks_authentic"` // of the segments that are granted
+	Failed    int64            `json:"chunks_failed"`
+	Findings  []format.Finding `json:"findings"`
+	Coding    *format.Finding  `json:"coding,omitempty"` // the first frame that does not decompress, if no chunk failed
+}
+
+// Verify authenticates every chunk of the segments that are granted, and decompresses what is
+// granted of a compressed payload, as [Verify] does, releasing nothing. There is one Checked for each
+// part of the grant. An error means that the work could not be done, or a *TargetError that a
+// container is not the one that the grant is on.
+func (g *Granted) Verify(ctx context.Context) (all []Checked, err error) {
+	for i, p := range g.parts {
+		r, err := g.reader(i)
+		if err != nil {
+			return nil, &TargetError{p.Part, err}
+		}
+		first, end := p.first*format.SegmentChunks, p.shape.end*format.SegmentChunks
+		if p.final >= 0 {
+			end = p.layout.Chunks
+		}
+		rep := &Report{Report: new(format.Report)}
+		if first < end {
+			if _, err := rep.checkChunks(ctx, r.payloadAt, first, end); err != nil {
+				return nil, &TargetError{p.Part, err}
+			}
+		}
+		c := Checked{Number: p.Number, HeadSize: int64(p.HeadSize()), Authentic: rep.Authentic, Failed: rep.Failed, Findings: rep.Findings}
+		if r.z != nil && c.Failed == 0 {
+			_, err := r.z.WriteTo(&meter{ctx, io.Discard, new(atomic.Int64)})
+			if pe, ok := errors.AsType[*format.ParseError](err); ok {
+				f := pe.Finding()
+				f.Offset = p.layout.OffsetOf(int64(p.Begin) + pe.Offset)
+				c.Coding = &f
+			} else if err != nil {
+				return nil, &TargetError{p.Part, err}
+			}
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// JoinFindings appends findings about chunks to others about the same container, whose head has headSize
+// bytes: neighbours become one, as in a [Report].
+func JoinFindings(all, more []format.Finding, headSize int64) []format.Finding {
+	rep := &Report{Report: &format.Report{Findings: slices.Clip(all)}}
+	for _, f := range more {
+		for at := f.Offset; at < f.Offset+f.Length; {
+			e := &ChunkError{(at - headSize) / format.SealedChunkSize, at, min(format.SealedChunkSize, f.Offset+f.Length-at)}
+			rep.addChunk(e)
+			at += e.Length
+		}
+	}
+	return rep.Findings
 }
 
 // Close forgets the keys and the content. None of the other methods may be running. It

@@ -112,6 +112,12 @@ type VerifyOptions struct {
 	// Done, if not nil, grows by the bytes of plaintext that were authenticated:
 	// for showing progress.
 	Done *atomic.Int64
+
+	// Ends leaves out the chunks of the segments that [ReaderAt.Segments] counts, and what
+	// is compressed in them: [Granted.Verify] checks these. The report is about the rest, as
+	// if nothing were wrong with them. If the container cannot be told to end where it should,
+	// nothing is left out.
+	Ends bool
 }
 
 // HeadOptions are the options of [EditHead]. The zero value, and a nil pointer,
@@ -150,6 +156,7 @@ type opening struct {
 	mend           bool // a forged copy is going to be written over
 	role           format.Role
 	anyRole        bool // no plaintext is given
+	ends           bool
 }
 
 func (o *ReaderOptions) orDefault() opening {
@@ -167,7 +174,7 @@ func (o *ReaderAtOptions) orDefault() opening {
 func (o *VerifyOptions) orDefault() opening {
 	o = cmp.Or(o, new(VerifyOptions))
 	v := (&ReaderOptions{Workers: o.Workers, Head: o.Head, Done: o.Done}).orDefault()
-	v.anyRole = true
+	v.anyRole, v.ends = true, o.Ends
 	return v
 }
 

@@ -64,6 +64,11 @@ func VerifySlice(ctx context.Context, src io.ReaderAt, size int64, slice Slice, 
 		return rep, err
 	}
 	rep.opened(r.op)
+	if o.ends && !r.partial {
+		if ended, err := rep.checkEnds(ctx, r); ended {
+			return rep, cmp.Or(err, rep.Err)
+		}
+	}
 	err = rep.checkSlice(ctx, r, slice)
 	if r.partial {
 		if trailing, ok := errors.AsType[*TrailingError](r.nameSize()); ok {
@@ -174,6 +179,36 @@ func (b *batch) openAll() {
 	}
 }
 
+// checkEnds authenticates what no segment has that ReaderAt.Segments counts, and decompresses the frames
+// that have a part of that. ended is false if the end is not sound enough to tell what that is.
+func (rep *Report) checkEnds(ctx context.Context, r *payloadAt) (ended bool, err error) {
+	var z *zseek.ReaderAt
+	if r.op.head.Head.Coding == format.Zstd {
+		if z, err = zseek.NewReaderAt(frameSource{r}, r.layout.PlainSize, r.workers); err != nil {
+			return false, nil
+		}
+	}
+	left := segmentsBefore(r.layout, z)
+	if _, err = rep.checkChunks(ctx, r, left*format.SegmentChunks, r.layout.Chunks); err == nil && z != nil && rep.Failed == 0 {
+		first := frameAt(z.Table(), left*format.SegmentSize) * zseek.FrameContent
+		_, err = z.WriteRange(&meter{ctx, io.Discard, new(atomic.Int64)}, first, z.Size()-first)
+		err = rep.decoded(r.layout, err)
+	}
+	return true, err
+}
+
+// decoded notes how decompressing came out.
+func (rep *Report) decoded(l format.Layout, err error) error {
+	if pe, ok := errors.AsType[*format.ParseError](err); ok {
+		f := pe.Finding()
+		f.Offset = l.OffsetOf(pe.Offset)
+		rep.add(f)
+		return nil
+	}
+	rep.Decoded = err == nil
+	return err
+}
+
 // checkCoding checks that what is sealed in a container, all of whose chunks are
 // authentic, is what its coding says (ZSTD-1 to ZSTD-6). It decompresses
 // everything and keeps nothing.
@@ -185,14 +220,7 @@ func (rep *Report) checkCoding(ctx context.Context, r *payloadAt) error {
 	if err == nil {
 		_, err = z.WriteTo(&meter{ctx, io.Discard, new(atomic.Int64)})
 	}
-	if pe, ok := errors.AsType[*format.ParseError](err); ok {
-		f := pe.Finding()
-		f.Offset = r.layout.OffsetOf(pe.Offset)
-		rep.add(f)
-		return nil
-	}
-	rep.Decoded = err == nil
-	return err
+	return rep.decoded(r.layout, err)
 }
 
 // A Slice is one of Of parts of a container, number N, counted from 1. Checking

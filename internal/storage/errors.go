@@ -124,8 +124,10 @@ func (e *Error) Text(name string) string {
 	return s
 }
 
-// Is makes errors.Is(err, kind) true.
-func (e *Error) Is(target error) bool { return target == error(e.Kind) }
+// Is makes errors.Is(err, kind) true; NotFound is fs.ErrNotExist, too, as of a file.
+func (e *Error) Is(target error) bool {
+	return target == error(e.Kind) || e.Kind == NotFound && target == fs.ErrNotExist
+}
 
 func (e *Error) Unwrap() error { return e.Err }
 

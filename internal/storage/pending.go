@@ -25,6 +25,7 @@ type Options struct {
 	ModTime time.Time   // of the file, if it is not zero and the file system can hold it
 	Size    int64       // of what is going to be written, if it is known; a store plans its parts by it
 	Base    string      // the name that DIR/ gets; "" if there is none
+	Held    bool        // it ends with Hold instead of Commit; several runs may write it at once
 }
 
 // A Pending is an output between its planning and its end. Abort may be called
@@ -141,6 +142,9 @@ func (p *Pending) planPath() error {
 		}
 	}
 	p.partial = PartialPath(p.path)
+	if p.opts.Held {
+		p.partial = heldPath(p.path)
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 // and whose size is known. All methods are safe for concurrent use.
 type ReaderAt struct {
 	table   *Table
+	first   int64 // the number of its first frame in the stream
 	workers int
 	dec     decompressor
 	frames  chan []byte // room for those that are read now; nil where none was made yet
@@ -34,15 +35,17 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 }
 
 // NewReaderAtFrames is [NewReaderAt] for frames of a stream that are known by their sizes,
-// each at most MaxFrameSize: src begins with the first, and all but the last hold
+// each at most MaxFrameSize: src begins with the first, which has that number in the stream, and all but the last hold
 // FrameContent, and that one last.
-func NewReaderAtFrames(src io.ReaderAt, sizes []uint32, last, workers int) *ReaderAt {
+func NewReaderAtFrames(src io.ReaderAt, sizes []uint32, first int64, last, workers int) *ReaderAt {
 	t := &Table{src: src}
 	for _, n := range sizes {
 		t.add(int(n), FrameContent)
 	}
 	t.start, t.last = t.end, last
-	return newReaderAt(t, workers)
+	r := newReaderAt(t, workers)
+	r.first = first
+	return r
 }
 
 func newReaderAt(t *Table, workers int) *ReaderAt {
@@ -93,7 +96,7 @@ func (r *ReaderAt) ReadFrame(buf []byte, i int64) ([]byte, error) {
 		err = violation(format.ZSTD5, format.ErrMalformed, 0, "content size", "%d bytes, and %d in the table", len(buf), f.Content)
 	}
 	if err != nil {
-		return buf, inFrame(err, i, f.Offset)
+		return buf, inFrame(err, r.first+i, f.Offset)
 	}
 	return buf, nil
 }

@@ -318,6 +318,65 @@ func (w *Writer) Commit() error {
 	})
 }
 
+// Hold sends all there is and leaves it at that: the object appears by [Client.Settle], if
+// at all. The Writer has then ended.
+func (w *Writer) Hold() (*storage.Held, error) {
+	if err := w.failure(); err != nil {
+		return nil, err
+	}
+	if w.now != nil {
+		if err := w.dispatch(); err != nil {
+			return nil, err
+		}
+	}
+	w.wait.Wait()
+	if err := w.failure(); err != nil {
+		return nil, err
+	}
+	w.cancel(errOver)
+	return &storage.Held{Upload: w.upload, ID: w.as.ID, Size: w.written}, nil
+}
+
+// Settle completes an upload that is held, whose parts have these ETags. If it is completed
+// already, that is success; etags is not asked then.
+func (c *Client) Settle(ctx context.Context, name string, to Target, h *storage.Held, etags func() ([]string, error)) error {
+	w := &Writer{client: c, name: name, to: to, ctx: ctx, upload: h.Upload, written: h.Size, as: Making{ID: h.ID, New: true}}
+	ours := func(i *Info) bool { return i.ID == h.ID && i.Size == h.Size }
+	switch info, err := c.stat(ctx, name, to); {
+	case err == nil && ours(info):
+		return nil
+	case err == nil:
+		return failed(name, storage.Exists, nil)
+	case !errors.Is(err, storage.NotFound):
+		return err
+	}
+	tags, err := etags()
+	if errors.Is(err, storage.NotFound) { // another run may have completed it this moment
+		if info, err := c.stat(ctx, name, to); err == nil && ours(info) {
+			return nil
+		}
+		return failed(name, storage.Lost, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.checkNew(); err != nil {
+		return err
+	}
+	return w.finish(func(ctx context.Context, _ func(int)) error { return to.Complete(ctx, h.Upload, tags, &w.as) })
+}
+
+// Send sends a part of an upload that is held.
+func (c *Client) Send(ctx context.Context, name string, to Target, h *storage.Held, number int, body io.ReadSeeker, n int64) error {
+	return c.try(ctx, name, false, func(ctx context.Context, moved func(int)) error {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		_, err := to.Send(ctx, h.Upload, number, c.metered(body, moved), n)
+		return err
+	})
+}
+
 // commitSmall sends what one request has room for.
 func (w *Writer) commitSmall() error {
 	p := w.now

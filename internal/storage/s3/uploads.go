@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"bulla/internal/storage"
+	"bulla/internal/storage/object"
 )
 
 // An Unfinished upload was begun and neither completed nor aborted. Its parts are paid for.
@@ -65,4 +68,108 @@ func (s *Store) AbortUpload(ctx context.Context, u Unfinished) error {
 		return nil
 	}
 	return err
+}
+
+// List implements [storage.Holder].
+func (s *Store) List(ctx context.Context, prefix string) (names []string, err error) {
+	p, err := s.at(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	in := &api.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.key}
+	for {
+		var out *api.ListObjectsV2Output
+		err := s.client.Try(ctx, prefix, func(ctx context.Context) (err error) {
+			out, err = s.api.ListObjectsV2(ctx, in)
+			return p.failure(err)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range out.Contents {
+			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), p.key))
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			return names, nil
+		}
+		in.ContinuationToken = out.NextContinuationToken
+	}
+}
+
+// Hold implements [storage.Holder].
+func (s *Store) Hold(ctx context.Context, name string, size int64) (*storage.Held, error) {
+	p, err := s.at(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.client.Create(ctx, name, p, storage.Options{Size: size}); err != nil { // it exists, or is too large
+		return nil, err
+	}
+	h := &storage.Held{ID: object.NewID(), Size: size}
+	return h, s.client.Try(ctx, name, func(ctx context.Context) (err error) {
+		h.Upload, err = p.Begin(ctx, &object.Making{ID: h.ID, New: true})
+		return err
+	})
+}
+
+// Send implements [storage.Holder].
+func (s *Store) Send(ctx context.Context, name string, h *storage.Held, number int, body io.ReadSeeker, n int64) error {
+	p, err := s.at(ctx, name)
+	if err != nil {
+		return err
+	}
+	return s.client.Send(ctx, name, p, h, number, body, n)
+}
+
+// Settle implements [storage.Holder].
+func (s *Store) Settle(ctx context.Context, name string, h *storage.Held) error {
+	p, err := s.at(ctx, name)
+	if err != nil {
+		return err
+	}
+	return s.client.Settle(ctx, name, p, h, func() ([]string, error) { return p.parts(ctx, h) })
+}
+
+// parts returns the ETags of the parts of an upload that is held, which have to be all there.
+func (p *place) parts(ctx context.Context, h *storage.Held) (etags []string, err error) {
+	size := int64(0)
+	in := &api.ListPartsInput{Bucket: &p.bucket, Key: &p.key, UploadId: &h.Upload}
+	for {
+		var out *api.ListPartsOutput
+		err := p.client.Try(ctx, p.name, func(ctx context.Context) (err error) {
+			out, err = p.api.ListParts(ctx, in)
+			return p.failure(err)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, part := range out.Parts {
+			if etags = append(etags, aws.ToString(part.ETag)); aws.ToInt32(part.PartNumber) != int32(len(etags)) {
+				return nil, about(p.name, &storage.Error{Kind: storage.Lost, Err: fmt.Errorf("part %d of the upload is not there", len(etags))})
+			}
+			size += aws.ToInt64(part.Size)
+		}
+		if !aws.ToBool(out.IsTruncated) {
+			break
+		}
+		in.PartNumberMarker = out.NextPartNumberMarker
+	}
+	if size != h.Size {
+		return nil, about(p.name, &storage.Error{Kind: storage.Lost, Err: fmt.Errorf("%d bytes are there of %d", size, h.Size)})
+	}
+	return etags, nil
+}
+
+// Discard implements [storage.Holder].
+func (s *Store) Discard(ctx context.Context, name string, h *storage.Held) error {
+	return s.AbortUpload(ctx, Unfinished{Name: name, ID: h.Upload})
+}
+
+// Strays implements [storage.Holder].
+func (s *Store) Strays(ctx context.Context, prefix string) (names []string, all []*storage.Held, err error) {
+	uploads, err := s.Uploads(ctx, prefix)
+	for _, u := range uploads {
+		names, all = append(names, u.Name), append(all, &storage.Held{Upload: u.ID})
+	}
+	return names, all, err
 }

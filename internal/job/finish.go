@@ -1,0 +1,236 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/internal/storage"
+	"bulla/parity"
+	"bulla/set"
+	"bulla/stream"
+)
+
+// A Status is how far a job has come.
+type Status struct {
+	Done     int
+	Failed   []*Failure // for good, and not done since; at most MaxFailures of them
+	Failures int        // how many those are
+	Missing  []int      // parts that are not done, those that failed among them
+	Finished bool
+}
+
+// MaxFailures is how many failures a Status tells.
+const MaxFailures = 20
+
+// Status looks which parts are done.
+func (j *Job) Status(ctx context.Context) (*Status, error) {
+	names, err := j.files.List(j.Name)
+	if err != nil {
+		return nil, err
+	}
+	done, failed := make([]bool, j.Parts), make([]bool, j.Parts)
+	s := &Status{Finished: slices.Contains(names, finishedName)}
+	for _, name := range names {
+		number, suffix, _ := strings.Cut(name, ".")
+		if i, err := strconv.Atoi(number); err == nil && i < j.Parts && len(number) == len(partName(i, "")) {
+			done[i] = done[i] || "."+suffix == doneSuffix
+			failed[i] = failed[i] || "."+suffix == failedSuffix
+		}
+	}
+	for i := range done {
+		switch {
+		case done[i]:
+			s.Done++
+			continue
+		case failed[i] && len(s.Failed) < MaxFailures:
+			f, err := j.failure(i)
+			if err != nil {
+				return nil, err
+			}
+			if f != nil {
+				s.Failed = append(s.Failed, f)
+				s.Failures++
+			}
+		case failed[i]:
+			s.Failures++
+		}
+		s.Missing = append(s.Missing, i)
+	}
+	return s, nil
+}
+
+// A Result is what a job came to. What there is depends on its Kind.
+type Result struct {
+	Volumes int            // encrypt
+	Size    int64          // encrypt, decrypt: of the plaintext
+	Report  *Report        // verify
+	Scrub   *parity.Report // scrub
+}
+
+// atOnce is how many receipts are read at a time: they may be far away.
+const atOnce = 16
+
+// Finish makes the result of all parts, and then says so in the job: the index of a set, the
+// output under its name, or a report. If parts are missing it fails with Missing, and changes
+// nothing. It may be repeated if it was interrupted; a report may be had again, and a set or
+// output that is finished is Finished.
+//
+// mac is the set's MAC key, of an encrypt job.
+func (j *Job) Finish(ctx context.Context, mac []byte, m *entropy.Mixer) (*Result, error) {
+	s, err := j.Status(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Finished && (j.Kind == Encrypt || j.Kind == Decrypt):
+		return nil, j.fails(Finished, "", nil)
+	case s.Failures > 0:
+		return nil, j.fails(Missing, List(s.Missing), s.Failed[0])
+	case len(s.Missing) > 0:
+		return nil, j.fails(Missing, List(s.Missing), nil)
+	}
+	for _, src := range []*Source{&j.Source, j.Scrub} {
+		if src != nil {
+			b, err := j.open(src)
+			if err != nil {
+				return nil, err
+			}
+			b.Close()
+		}
+	}
+	r := new(Result)
+	switch j.Kind {
+	case Encrypt:
+		r.Volumes, r.Size = j.Parts, j.Work
+		err = j.finishSet(ctx, mac, m)
+	case Decrypt:
+		r.Size = j.Work
+		err = j.files.Settle(j.Decrypt.Output, &j.Decrypt.Held)
+	case Verify:
+		r.Report, err = j.merge(ctx)
+	case Scrub:
+		parts := make([]*parity.Report, j.Parts)
+		err = j.receipts(ctx, func(i int, r *Receipt) error {
+			parts[i] = r.Scrubbed.report()
+			return nil
+		})
+		if err == nil {
+			r.Scrub = parity.Merge(parts)
+		}
+	}
+	if err == nil {
+		err = j.once(finishedName, struct {
+			Job string `json:"job"`
+		}{j.ID})
+	}
+	if errors.Is(err, storage.Exists) && (s.Finished || r.Report != nil || r.Scrub != nil) {
+		err = nil
+	}
+	return r, err
+}
+
+func (s *Scrubbed) report() *parity.Report {
+	s.Report.Restorable = s.Restore
+	if s.Failed != "" {
+		s.Report.ReadErr = errors.New(s.Failed)
+	}
+	return s.Report
+}
+
+// receipts calls do with the receipt of each part, several at a time, in no order.
+func (j *Job) receipts(ctx context.Context, do func(part int, r *Receipt) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var running sync.WaitGroup
+	for range min(atOnce, j.Parts) {
+		running.Go(func() {
+			for i := int(next.Add(1)) - 1; i < j.Parts && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				r, err := j.receipt(i)
+				if err == nil {
+					err = do(i, r)
+				}
+				if err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// finishSet gives the volumes their names, writes the index from their heads, and removes what
+// lost.
+func (j *Job) finishSet(ctx context.Context, mac []byte, m *entropy.Mixer) error {
+	e := j.Encrypt
+	shape, err := e.shape()
+	if err != nil {
+		return err
+	}
+	u := &set.Unfinished{Shape: *shape, Volumes: make([]set.Volume, j.Parts)}
+	if copy(u.MACKey[:], mac) != len(u.MACKey) || len(mac) != len(u.MACKey) {
+		return j.fails(OtherKey, "what was given", nil)
+	}
+	err = j.receipts(ctx, func(i int, r *Receipt) error {
+		v := r.Volume
+		if len(v.Identity) != format.IdentitySize || v.Content != min(e.VolumeSize, j.Work-int64(i)*e.VolumeSize) {
+			return j.fails(Damaged, partName(i, doneSuffix), nil)
+		}
+		u.Volumes[i] = set.Volume{Identity: [format.IdentitySize]byte(v.Identity), Size: v.Size, Content: v.Content}
+		return j.files.Settle(e.Root+set.VolumeSuffix(i), &v.Held)
+	})
+	if err != nil {
+		return err
+	}
+	if err := u.Check(ctx, j.parts(e.Root)); err != nil {
+		return err
+	}
+	if !u.Ended() {
+		return j.fails(Missing, strconv.Itoa(j.Parts-1), nil)
+	}
+	if err := j.index(ctx, u, m); err != nil {
+		return err
+	}
+	names, held, err := j.files.Strays(e.Root + ".")
+	for i, name := range names {
+		if isVolume(strings.TrimPrefix(name, e.Root)) {
+			err = cmp.Or(err, j.files.Discard(name, held[i]))
+		}
+	}
+	return err
+}
+
+// index writes the index, unless it is there.
+func (j *Job) index(ctx context.Context, u *set.Unfinished, m *entropy.Mixer) error {
+	root := j.Encrypt.Root
+	w, err := set.Resume(ctx, j.creator(root, 0o666), u, &set.WriterOptions{WriterOptions: stream.WriterOptions{
+		Suite: format.Suite(j.Encrypt.Suite), Level: j.Encrypt.Level, Entropy: m}})
+	if err == nil {
+		err = w.Close()
+	}
+	if !errors.Is(err, storage.Exists) {
+		return err
+	}
+	there, oerr := j.parts(root)(ctx, set.IndexSuffix)
+	if oerr != nil {
+		return err
+	}
+	defer there.Close()
+	if h, herr := format.Check(there, there.Size()).Newest(nil); herr == nil && h.Role == format.RoleIndex && h.Set == u.ID {
+		return nil // by a run that was killed after that
+	}
+	return err
+}
+
+func isVolume(suffix string) bool {
+	i, err := strconv.Atoi(strings.TrimPrefix(suffix, "."))
+	return err == nil && i >= 0 && suffix == set.VolumeSuffix(i)
+}

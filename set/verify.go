@@ -23,7 +23,7 @@ type VerifyOptions struct {
 	Head    []byte // a detached head of the root
 	Done    *atomic.Int64
 	Slice   stream.Slice // what of every volume is authenticated; zero for all
-	Ends    bool         // of volumes: see [stream.VerifyOptions]
+	Ends    bool         // of volumes that [ReaderAt.Volume] opens: see [stream.VerifyOptions]
 
 	// Opened, if not nil, is called once the size of the plaintext is known, before volumes are read.
 	Opened func(size int64)
@@ -181,7 +181,8 @@ func (v *verifier) part(suffix string, workers int, check func(File) error) (siz
 	if check != nil {
 		ids = append(ids, v.set.key)
 	}
-	rep, err := v.container(f, f.Size(), ids, workers, nil, v.opts.Ends && suffix != IndexSuffix)
+	ends := v.opts.Ends && suffix != IndexSuffix && check != nil && check(f) == nil
+	rep, err := v.container(f, f.Size(), ids, workers, nil, ends)
 	if errors.As(err, new(*stream.NoKeyError)) {
 		err = nil // with a key check says why
 	}

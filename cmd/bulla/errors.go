@@ -109,6 +109,9 @@ func explained(err error) *failure {
 	if f := explainedBefore(err); f != nil {
 		return f
 	}
+	if f := explainJob(err); f != nil {
+		return f
+	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		return explainStorage(e)
 	}

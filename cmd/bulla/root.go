@@ -45,6 +45,7 @@ var verbs = []func(*app) *cobra.Command{
 	keygenCommand,
 	epochCommand,
 	storageCommand,
+	jobCommand,
 	entropyCommand,
 	completionCommand,
 	versionCommand,

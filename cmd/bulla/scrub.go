@@ -139,6 +139,11 @@ func (a *app) scrubPart(ctx context.Context, s *scrubFlags, rate int64, name str
 	if err != nil {
 		return explainParity(in, par, err)
 	}
+	return a.judgeScrub(in, par, r)
+}
+
+// judgeScrub says what was found, and makes of it what becomes of the exit code.
+func (a *app) judgeScrub(in, par *input, r *parity.Report) error {
 	if a.json {
 		a.printJSON(scrubbed{in.given.AsFile(), par.given, r.Sound(), r.ParitySound(), r.Repairable(), r})
 	} else {

@@ -268,16 +268,22 @@ func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in
 			a.checkSigner(in, h) // says who has signed it
 		}
 	}
+	d.Structure = true
 	for _, f := range rep.Findings {
-		one := found{Finding: f.Finding}
-		if f.Suffix != "" {
-			one.Part = in.given + safetext.Name(f.Suffix)
-		}
-		d.Findings = append(d.Findings, one)
+		d.add(in, f.Suffix, f.Finding)
 	}
-	d.Structure = !slices.ContainsFunc(d.Findings, isViolation)
 	d.Valid = d.Keyed && d.Structure
 	return a.judge(v, ids, in, d, err)
+}
+
+// add adds a finding about a part of a set, or with no suffix about in itself.
+func (d *verdict) add(in *input, suffix string, f format.Finding) {
+	one := found{Finding: f}
+	if suffix != "" {
+		one.Part = in.given + safetext.Name(suffix)
+	}
+	d.Findings = append(d.Findings, one)
+	d.Structure = d.Structure && !isViolation(one)
 }
 
 // judge says what was found, and makes of it what becomes of the exit code.

@@ -71,6 +71,7 @@ func (j *Job) Status(ctx context.Context) (*Status, error) {
 type Result struct {
 	Volumes int            // encrypt
 	Size    int64          // encrypt, decrypt: of the plaintext
+	Output  string         // encrypt, decrypt: its name
 	Report  *Report        // verify
 	Scrub   *parity.Report // scrub
 }
@@ -83,8 +84,8 @@ const atOnce = 16
 // nothing. It may be repeated if it was interrupted; a report may be had again, and a set or
 // output that is finished is Finished.
 //
-// mac is the set's MAC key, of an encrypt job.
-func (j *Job) Finish(ctx context.Context, mac []byte, m *entropy.Mixer) (*Result, error) {
+// secret is needed for an encrypt job.
+func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Result, error) {
 	s, err := j.Status(ctx)
 	switch {
 	case err != nil:
@@ -95,6 +96,11 @@ func (j *Job) Finish(ctx context.Context, mac []byte, m *entropy.Mixer) (*Result
 		return nil, j.fails(Missing, List(s.Missing), s.Failed[0])
 	case len(s.Missing) > 0:
 		return nil, j.fails(Missing, List(s.Missing), nil)
+	}
+	if j.Kind == Encrypt {
+		if err := j.fits(secret); err != nil {
+			return nil, err
+		}
 	}
 	for _, src := range []*Source{&j.Source, j.Scrub} {
 		if src != nil {
@@ -108,10 +114,10 @@ func (j *Job) Finish(ctx context.Context, mac []byte, m *entropy.Mixer) (*Result
 	r := new(Result)
 	switch j.Kind {
 	case Encrypt:
-		r.Volumes, r.Size = j.Parts, j.Work
-		err = j.finishSet(ctx, mac, m)
+		r.Volumes, r.Size, r.Output = j.Parts, j.Work, j.Encrypt.Root
+		err = j.finishSet(ctx, secret.MACKey, m)
 	case Decrypt:
-		r.Size = j.Work
+		r.Size, r.Output = j.Work, j.Decrypt.Output
 		err = j.files.Settle(j.Decrypt.Output, &j.Decrypt.Held)
 	case Verify:
 		r.Report, err = j.merge(ctx)
@@ -175,10 +181,7 @@ func (j *Job) finishSet(ctx context.Context, mac []byte, m *entropy.Mixer) error
 	if err != nil {
 		return err
 	}
-	u := &set.Unfinished{Shape: *shape, Volumes: make([]set.Volume, j.Parts)}
-	if copy(u.MACKey[:], mac) != len(u.MACKey) || len(mac) != len(u.MACKey) {
-		return j.fails(OtherKey, "what was given", nil)
-	}
+	u := &set.Unfinished{Shape: *shape, MACKey: [macKeySize]byte(mac), Volumes: make([]set.Volume, j.Parts)}
 	err = j.receipts(ctx, func(i int, r *Receipt) error {
 		v := r.Volume
 		if len(v.Identity) != format.IdentitySize || v.Content != min(e.VolumeSize, j.Work-int64(i)*e.VolumeSize) {

@@ -69,7 +69,7 @@ type Plan struct {
 	Parts   int    `json:"parts"`
 	Work    int64  `json:"work"`          // bytes that the parts share; if 0, the only part has nothing to do
 	Source  Source `json:"source"`        // what is read
-	Key     string `json:"key,omitempty"` // the public half of the job's key
+	Key     string `json:"key,omitempty"` // the public half of the job's key, or the SHA-256 of the set's MAC key
 
 	Encrypt *EncryptPlan `json:"encrypt,omitempty"`
 	Verify  *Report      `json:"verify,omitempty"` // on all that the parts do not look at
@@ -171,7 +171,7 @@ var problems = [...]string{
 	Newer:    "the job in JOB is of version WHAT, which this program does not know",
 	NoPart:   "the job in JOB has no part WHAT",
 	Changed:  "WHAT has changed since the job in JOB was planned",
-	OtherKey: "WHAT is not the key of the job in JOB",
+	OtherKey: "the key is not that of the job in JOB",
 	Missing:  "the job in JOB is not done: parts WHAT are missing",
 	Finished: "the job in JOB is finished already",
 }

@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"bulla/entropy"
@@ -35,16 +37,11 @@ type Planning struct {
 	Name    string         // of the job's folder or prefix
 	Program string         // this program's version
 	Entropy *entropy.Mixer // nil: entropy.Default()
+	Workers int
+	Done    *atomic.Int64 // grows by the bytes that are judged at once
 
 	// Keep gets what is secret of the job, and makes it durable before anything depends on it.
 	Keep func(*Secret) error
-}
-
-// A Secret is what whoever plans a job keeps. One of MACKey and Identity is there.
-type Secret struct {
-	Job      string                // its ID
-	MACKey   []byte                // of the set that is written: for Finish alone
-	Identity *keyslot.HPKEIdentity // for those who run parts
 }
 
 // begin judges the place of a new job, and returns that, with a plan to be filled in.
@@ -69,10 +66,15 @@ func (p *Planning) begin(kind Kind, name string, src *storage.Blob) (*Job, error
 	case there:
 		return nil, j.fails(Taken, "", nil)
 	}
-	if storage.Scheme(p.Name) == "" {
-		err = storage.MakeDirs(j.Name, 0o777)
+	return j, nil
+}
+
+// place makes the job's folder.
+func (j *Job) place() error {
+	if storage.Scheme(j.Name) != "" {
+		return nil
 	}
-	return j, err
+	return storage.MakeDirs(j.Name, 0o777)
 }
 
 // absolute is a name that means the same on every machine.
@@ -88,6 +90,9 @@ func absolute(name string) (string, error) {
 
 // commit writes the plan: with that the job is there.
 func (j *Job) commit() (*Job, error) {
+	if err := j.place(); err != nil {
+		return nil, err
+	}
 	if err := j.once(planName, j.Plan); errors.Is(err, storage.Exists) {
 		return nil, j.fails(Taken, "", nil)
 	} else if err != nil {
@@ -112,7 +117,9 @@ func (p *Planning) PlanEncrypt(ctx context.Context, name string, src *storage.Bl
 	o.Size = src.Size()
 	o.Record = func(of *set.Unfinished) error {
 		u = of
-		return p.Keep(&Secret{Job: j.ID, MACKey: u.MACKey[:]})
+		secret := &Secret{Job: j.ID, MACKey: u.MACKey[:]}
+		j.Key = secret.public()
+		return p.Keep(secret)
 	}
 	if _, err := set.NewWriter(ctx, j.creator(root, os.FileMode(0o666)), to, &o); err != nil {
 		return nil, err
@@ -163,26 +170,36 @@ func (p *Plan) check() error {
 	return nil
 }
 
-// A Plaintext is an opened file or set: a *stream.ReaderAt or a *set.ReaderAt.
-type Plaintext interface {
+// A plaintext is an opened file or set: a *stream.ReaderAt or a *set.ReaderAt.
+type plaintext interface {
+	io.Closer
 	Size() (int64, error)
 	Grant(ranges ...stream.Range) (*stream.Grant, error)
+}
+
+func (p *Planning) plaintext(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity) (plaintext, error) {
+	r, err := stream.NewReaderAt(ctx, src.At(), src.Size(), ids, nil)
+	if e, ok := errors.AsType[*stream.RoleError](err); !ok || e.Role != format.RoleRoot {
+		return r, err
+	}
+	return set.NewReaderAt(ctx, src.At(), src.Size(), opener(p.Files, name), ids, nil)
 }
 
 // A span is a container: where it begins in the plaintext, and how many segments it has that are
 // given by keys.
 type span struct{ base, segments int64 }
 
-// volume calls do with container i of r open, and with V.
-func volume(r Plaintext, i int, do func(*stream.ReaderAt) error) error {
+// volume calls do with container i of r open.
+func volume(r plaintext, i int, do func(*stream.ReaderAt) error) error {
 	if s, ok := r.(*set.ReaderAt); ok {
 		return s.Volume(i, do)
 	}
 	return do(r.(*stream.ReaderAt))
 }
 
-// spans is all containers of r.
-func spans(r Plaintext) (all []span, segments int64, err error) {
+// spans is all containers of r. One that does not open has none to give: Verify has looked at all
+// of it.
+func spans(r plaintext) (all []span, segments int64, err error) {
 	n, v := 1, int64(0)
 	if s, ok := r.(*set.ReaderAt); ok {
 		n, v = s.Volumes(), s.VolumeSize()
@@ -193,7 +210,9 @@ func spans(r Plaintext) (all []span, segments int64, err error) {
 			segments += c.Segments()
 			return nil
 		})
-		if err != nil {
+		if isFinding(err) {
+			all = append(all, span{})
+		} else if err != nil {
 			return nil, 0, err
 		}
 	}
@@ -204,7 +223,7 @@ func spans(r Plaintext) (all []span, segments int64, err error) {
 func share(all int64, i, n int) int64 { return all/int64(n)*int64(i) + all%int64(n)*int64(i)/int64(n) }
 
 // ranges is what a grant must have for the segments from..to-1 of all.
-func ranges(r Plaintext, all []span, from, to int64) (found []stream.Range, err error) {
+func ranges(r plaintext, all []span, from, to int64) (found []stream.Range, err error) {
 	for i, s := range all {
 		if first, end := max(from, 0), min(to, s.segments); first < end {
 			err := volume(r, i, func(c *stream.ReaderAt) error {
@@ -222,13 +241,17 @@ func ranges(r Plaintext, all []span, from, to int64) (found []stream.Range, err 
 }
 
 // keyed makes the job's key, and gives each part its grant for that.
-func (p *Planning) keyed(ctx context.Context, j *Job, r Plaintext, of func(part int) ([]stream.Range, error)) error {
+func (p *Planning) keyed(ctx context.Context, j *Job, r plaintext, of func(part int) ([]stream.Range, error)) error {
 	id, err := keyslot.GenerateIdentity(p.Entropy)
 	if err != nil {
 		return err
 	}
-	j.Key = id.Recipient().Canonical()
-	if err := p.Keep(&Secret{Job: j.ID, Identity: id}); err != nil {
+	secret := &Secret{Job: j.ID, Identity: id}
+	j.Key = secret.public()
+	if err := p.Keep(secret); err != nil {
+		return err
+	}
+	if err := j.place(); err != nil {
 		return err
 	}
 	for i := 0; i < j.Parts && j.Work > 0; i++ {
@@ -258,18 +281,33 @@ func (p *Planning) keyed(ctx context.Context, j *Job, r Plaintext, of func(part 
 
 func (j *Job) grantName(part int) string { return partName(part, "."+j.ID+".grant") }
 
-// PlanVerify plans to verify a file or set that is open as r, in at most that many parts. base
-// is the report of Verify on its ends.
-func (p *Planning) PlanVerify(ctx context.Context, name string, src *storage.Blob, r Plaintext, parts int, base *Report) (*Job, error) {
+// PlanVerify plans to verify a file or set that an identity opens, in at most that many parts. What
+// no grant gives is verified at once; if the end is not sound enough, that is everything. Its errors are those of
+// [stream.Verify], where damage is none.
+func (p *Planning) PlanVerify(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity, parts int) (*Job, error) {
 	j, err := p.begin(Verify, name, src)
 	if err != nil {
 		return nil, err
 	}
+	if j.Verify, err = p.verifyEnds(ctx, name, src, ids); err != nil {
+		return nil, err
+	}
+	r, err := p.plaintext(ctx, name, src, ids)
+	if isFinding(err) { // the report has it
+		return j.commit()
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
 	all, segments, err := spans(r)
 	if err != nil {
 		return nil, err
 	}
-	j.Parts, j.Work, j.Verify = int(max(1, min(int64(parts), segments))), segments*format.SegmentSize, base
+	if segments == 0 {
+		return j.commit()
+	}
+	j.Parts, j.Work = int(min(int64(parts), segments)), segments*format.SegmentSize
 	err = p.keyed(ctx, j, r, func(i int) ([]stream.Range, error) {
 		return ranges(r, all, share(segments, i, j.Parts), share(segments, i+1, j.Parts))
 	})
@@ -279,18 +317,23 @@ func (p *Planning) PlanVerify(ctx context.Context, name string, src *storage.Blo
 	return j.commit()
 }
 
-// PlanDecrypt plans to decrypt a file or set that is open as r into an output of that name, in
+// PlanDecrypt plans to decrypt a file or set that an identity opens into an output of that name, in
 // at most that many parts.
-func (p *Planning) PlanDecrypt(ctx context.Context, name string, src *storage.Blob, r Plaintext, parts int, output string) (*Job, error) {
+func (p *Planning) PlanDecrypt(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity, parts int, output string) (*Job, error) {
 	output, err := absolute(output)
 	if err != nil {
 		return nil, err
 	}
-	size, err := r.Size()
+	j, err := p.begin(Decrypt, name, src)
 	if err != nil {
 		return nil, err
 	}
-	j, err := p.begin(Decrypt, name, src)
+	r, err := p.plaintext(ctx, name, src, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	size, err := r.Size()
 	if err != nil {
 		return nil, err
 	}

@@ -3,18 +3,21 @@ package job
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"bulla/format"
+	"bulla/internal/storage"
 	"bulla/set"
 	"bulla/stream"
 )
 
 // A Report is what a plan knows of a file or set, and Finish all of it: what Verify says.
 type Report struct {
-	Size       int64            `json:"size"` // of all containers, in bytes
+	Size       int64            `json:"size"`  // of all containers, in bytes
+	Keyed      bool             `json:"keyed"` // an identity opened it
 	Generation uint32           `json:"generation"`
 	Volumes    int              `json:"volumes"` // 0: it is no set
 	Authentic  int64            `json:"chunks_authentic"`
@@ -31,6 +34,36 @@ type Finding struct {
 
 // maxFindings bounds a report on a set that is damaged all over, as in package set.
 const maxFindings = 10000
+
+// isFinding reports whether an error is about what a container holds.
+func isFinding(err error) bool {
+	_, ok := errors.AsType[interface {
+		error
+		Finding() format.Finding
+	}](err)
+	return ok
+}
+
+// verifyEnds verifies what the parts do not.
+func (p *Planning) verifyEnds(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity) (*Report, error) {
+	rep := &Report{Findings: []Finding{}}
+	if h, err := format.Check(src.At(), src.Size()).Newest(nil); err == nil && h.Role == format.RoleRoot {
+		r, err := set.Verify(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: true})
+		rep.Size, rep.Keyed, rep.Generation, rep.Volumes = r.Size, r.Root.Keyed, r.Root.Generation, r.Volumes
+		rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
+		for _, f := range r.Findings {
+			rep.Findings = append(rep.Findings, Finding{f.Suffix, f.Finding})
+		}
+		return rep, err
+	}
+	r, err := stream.Verify(ctx, src.At(), src.Size(), ids, &stream.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: true})
+	rep.Size, rep.Keyed, rep.Generation = r.Size, r.Keyed, r.Generation
+	rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
+	for _, f := range r.Findings {
+		rep.Findings = append(rep.Findings, Finding{Finding: f})
+	}
+	return rep, err
+}
 
 // merge adds what the parts have found to what was known when the job was planned.
 func (j *Job) merge(ctx context.Context) (*Report, error) {

@@ -13,7 +13,6 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/storage"
-	"bulla/keyslot"
 	"bulla/parity"
 	"bulla/set"
 	"bulla/stream"
@@ -61,7 +60,7 @@ func PartOf(env func(string) string) (part int, err error) {
 
 // RunOptions say how a part is run.
 type RunOptions struct {
-	Key     *keyslot.HPKEIdentity // of a job that has one
+	Secret  *Secret // of a job that needs one for that
 	Workers int
 	Done    *atomic.Int64 // grows to the part's share of Work
 	Entropy *entropy.Mixer
@@ -71,14 +70,24 @@ type RunOptions struct {
 	Begun func(abort func()) (over func())
 }
 
-// Run does a part. If it is done already, or another run is quicker, that is success. A part that
-// failed for good fails again, with a *Failure, unless opts say otherwise.
-func (j *Job) Run(ctx context.Context, part int, opts *RunOptions) error {
+// Has refuses the number of a part that the job does not have.
+func (j *Job) Has(part int) error {
 	if part < 0 || part >= j.Parts {
 		return j.fails(NoPart, fmt.Sprintf("%d, only 0 to %d", part, j.Parts-1), nil)
 	}
-	if j.Key != "" && (opts.Key == nil || opts.Key.Recipient().Canonical() != j.Key) {
-		return j.fails(OtherKey, "what was given", nil)
+	return nil
+}
+
+// Run does a part. If it is done already, or another run is quicker, that is success. A part that
+// failed for good fails again, with a *Failure, unless opts say otherwise.
+func (j *Job) Run(ctx context.Context, part int, opts *RunOptions) error {
+	if err := j.Has(part); err != nil {
+		return err
+	}
+	if j.NeedsKey() {
+		if err := j.fits(opts.Secret); err != nil {
+			return err
+		}
 	}
 	if done, err := j.has(partName(part, doneSuffix)); done || err != nil {
 		return err
@@ -159,6 +168,13 @@ func (j *Job) failure(part int) (*Failure, error) {
 
 func (f *Failure) Error() string { return f.What }
 
+// ForGood reports whether err, of Run, is about the part, and not about how it was run, or a
+// failure that was noted before.
+func ForGood(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return !errors.As(err, new(*Failure)) && (!ok || e.Problem == Changed)
+}
+
 // Fail notes that a part failed for good.
 func (j *Job) Fail(part int, f *Failure) error {
 	f.Job, f.Part = j.ID, part
@@ -213,7 +229,7 @@ func (j *Job) granted(ctx context.Context, part int, src *storage.Blob, opts *Ru
 	}
 	defer g.Close()
 	volumes := set.Targets(ctx, j.parts(j.Source.Name))
-	return stream.OpenGrant(ctx, g.At(), g.Size(), []stream.Identity{opts.Key}, func(p format.Part) (stream.Target, error) {
+	return stream.OpenGrant(ctx, g.At(), g.Size(), []stream.Identity{opts.Secret.Identity}, func(p format.Part) (stream.Target, error) {
 		if p.Role == format.RoleFile {
 			return file{src.At(), src}, nil
 		}
@@ -287,4 +303,15 @@ func (j *Job) scrub(ctx context.Context, part int, src *storage.Blob, opts *RunO
 		s.Failed = r.ReadErr.Error()
 	}
 	return &Receipt{Scrubbed: s}, j.unchanged(j.Scrub, par)
+}
+
+// Share is about how many bytes of Work part has.
+func (j *Job) Share(part int) int64 {
+	switch j.Kind {
+	case Encrypt:
+		return min(j.Encrypt.VolumeSize, j.Work-int64(part)*j.Encrypt.VolumeSize)
+	case Decrypt:
+		return j.Decrypt.Cuts[part+1] - j.Decrypt.Cuts[part]
+	}
+	return share(j.Work, part+1, j.Parts) - share(j.Work, part, j.Parts)
 }

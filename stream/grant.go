@@ -184,19 +184,43 @@ func (g *Grant) Add(r *ReaderAt, off, n int64) error {
 var ErrGrantRange = errors.New("no grant has this range")
 
 // Segments is how many segments of r, from the first on, a grant gives by their keys whatever else
-// it gives: all but those that have the last chunk or, of a compressed payload, what follows its frames.
-func (r *ReaderAt) Segments() int64 { return segmentsBefore(r.layout, r.z) }
+// it gives: all but those that have the last chunk or, of a compressed payload, what follows its frames,
+// and those before a place where Cuts is false.
+func (r *ReaderAt) Segments() int64 { return r.segments(r.z) }
 
-func segmentsBefore(l format.Layout, z *zseek.ReaderAt) int64 {
-	if z == nil {
-		return (l.Chunks - 1) / format.SegmentChunks
+func (r *payloadAt) segments(z *zseek.ReaderAt) int64 {
+	n := (r.layout.Chunks - 1) / format.SegmentChunks
+	if z != nil {
+		n = 0
+		if frames := z.Table().Frames(); frames > 0 {
+			f := z.Table().Frame(frames - 1)
+			n = (f.Offset + int64(f.Size)) / format.SegmentSize
+		}
 	}
-	n := z.Table().Frames()
-	if n == 0 {
-		return 0
+	for !r.cuts(z, n) {
+		n--
 	}
-	f := z.Table().Frame(n - 1)
-	return (f.Offset + int64(f.Size)) / format.SegmentSize
+	return n
+}
+
+// Cuts reports whether a grant can begin, and another end, at segment n, which Segments counts or follows
+// these: the frame that lies on both sides of that place, if there is one, is authentic.
+func (r *ReaderAt) Cuts(n int64) bool { return r.cuts(r.z, n) }
+
+func (r *payloadAt) cuts(z *zseek.ReaderAt, n int64) bool {
+	if z == nil || n == 0 {
+		return true
+	}
+	i := frameAt(z.Table(), n*format.SegmentSize)
+	if i == z.Table().Frames() {
+		return true
+	}
+	f := z.Table().Frame(i)
+	if f.Offset == n*format.SegmentSize {
+		return true
+	}
+	_, err := r.ReadAt(make([]byte, f.Size), f.Offset)
+	return err == nil
 }
 
 // SegmentRange is the range of plaintext that a grant must have for the keys of the segments

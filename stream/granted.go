@@ -365,6 +365,21 @@ type Checked struct {
 	Coding    *format.Finding  `json:"coding,omitempty"` // the first frame that does not decompress, if no chunk failed
 }
 
+// Sound reports whether c, which may come from anywhere, is about at most so many chunks, and what
+// it has found about no more than failed.
+func (c *Checked) Sound(chunks int64) bool {
+	if c.Authentic < 0 || c.Failed < 0 || c.Authentic > chunks || c.Failed > chunks-c.Authentic || c.HeadSize < format.PageSize || c.HeadSize > format.MaxHeadSize || len(c.Findings) > maxFindings {
+		return false
+	}
+	left := c.Failed * format.SealedChunkSize
+	for _, f := range c.Findings {
+		if left -= f.Length; f.Length <= 0 || left < 0 || f.Offset < c.HeadSize || f.Offset > format.MaxChunks*format.SealedChunkSize || f.Clause != format.CHUNK1 {
+			return false
+		}
+	}
+	return true
+}
+
 // Verify authenticates every chunk of the segments that are granted, and decompresses what is
 // granted of a compressed payload, as [Verify] does, releasing nothing. There is one Checked for each
 // part of the grant. An error means that the work could not be done, or a *TargetError that a

@@ -61,9 +61,7 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 	if r.partial {
 		err = r.nameSize()
 	} else {
-		b := r.getBuf()
-		err = r.openChunk(b.room[:0], b, r.layout.Chunks-1)
-		r.putBuf(b)
+		err = r.openLast()
 	}
 	switch {
 	case err == nil:
@@ -75,6 +73,13 @@ func openPayload(ctx context.Context, src io.ReaderAt, size int64, ids []Identit
 	}
 	r.Close()
 	return nil, err
+}
+
+// openLast authenticates the last chunk.
+func (r *payloadAt) openLast() error {
+	b := r.getBuf()
+	defer r.putBuf(b)
+	return r.openChunk(b.room[:0], b, r.layout.Chunks-1)
 }
 
 // openAt does what of opening needs no chunk.

@@ -182,13 +182,16 @@ func (b *batch) openAll() {
 // checkEnds authenticates what no segment has that ReaderAt.Segments counts, and decompresses the frames
 // that have a part of that. ended is false if the end is not sound enough to tell what that is.
 func (rep *Report) checkEnds(ctx context.Context, r *payloadAt) (ended bool, err error) {
+	if r.openLast() != nil {
+		return false, nil
+	}
 	var z *zseek.ReaderAt
 	if r.op.head.Head.Coding == format.Zstd {
 		if z, err = zseek.NewReaderAt(frameSource{r}, r.layout.PlainSize, r.workers); err != nil {
 			return false, nil
 		}
 	}
-	left := segmentsBefore(r.layout, z)
+	left := r.segments(z)
 	if _, err = rep.checkChunks(ctx, r, left*format.SegmentChunks, r.layout.Chunks); err == nil && z != nil && rep.Failed == 0 {
 		first := frameAt(z.Table(), left*format.SegmentSize) * zseek.FrameContent
 		_, err = z.WriteRange(&meter{ctx, io.Discard, new(atomic.Int64)}, first, z.Size()-first)

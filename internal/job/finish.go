@@ -131,15 +131,41 @@ func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Re
 			r.Scrub = parity.Merge(parts)
 		}
 	}
-	if err == nil {
+	if err == nil && !s.Finished {
 		err = j.once(finishedName, struct {
 			Job string `json:"job"`
 		}{j.ID})
+		if errors.Is(err, storage.Exists) {
+			err = nil // by another run, at the same time
+		}
 	}
-	if errors.Is(err, storage.Exists) && (s.Finished || r.Report != nil || r.Scrub != nil) {
-		err = nil
+	if err == nil {
+		err = j.sweep()
 	}
 	return r, err
+}
+
+// sweep removes what runs that were killed, or not the quickest, have left.
+func (j *Job) sweep() (err error) {
+	remove := func(prefix string, ours func(suffix string) bool) {
+		names, held, lerr := j.files.Strays(prefix)
+		err = cmp.Or(err, lerr)
+		for i, name := range names {
+			if ours(strings.TrimPrefix(name, prefix)) {
+				err = cmp.Or(err, j.files.Discard(name, held[i]))
+			}
+		}
+	}
+	switch j.Kind {
+	case Encrypt:
+		remove(j.Encrypt.Root+".", isVolume)
+	case Decrypt:
+		remove(j.Decrypt.Output, func(more string) bool { return more == "" })
+	}
+	if storage.Scheme(j.Name) == "" {
+		remove(j.Name+"/", func(string) bool { return true })
+	}
+	return err
 }
 
 func (s *Scrubbed) report() *parity.Report {
@@ -173,8 +199,7 @@ func (j *Job) receipts(ctx context.Context, do func(part int, r *Receipt) error)
 	return context.Cause(ctx)
 }
 
-// finishSet gives the volumes their names, writes the index from their heads, and removes what
-// lost.
+// finishSet gives the volumes their names, and writes the index from their heads.
 func (j *Job) finishSet(ctx context.Context, mac []byte, m *entropy.Mixer) error {
 	e := j.Encrypt
 	shape, err := e.shape()
@@ -184,9 +209,6 @@ func (j *Job) finishSet(ctx context.Context, mac []byte, m *entropy.Mixer) error
 	u := &set.Unfinished{Shape: *shape, MACKey: [macKeySize]byte(mac), Volumes: make([]set.Volume, j.Parts)}
 	err = j.receipts(ctx, func(i int, r *Receipt) error {
 		v := r.Volume
-		if len(v.Identity) != format.IdentitySize || v.Content != min(e.VolumeSize, j.Work-int64(i)*e.VolumeSize) {
-			return j.fails(Damaged, partName(i, doneSuffix), nil)
-		}
 		u.Volumes[i] = set.Volume{Identity: [format.IdentitySize]byte(v.Identity), Size: v.Size, Content: v.Content}
 		return j.files.Settle(e.Root+set.VolumeSuffix(i), &v.Held)
 	})
@@ -199,16 +221,7 @@ func (j *Job) finishSet(ctx context.Context, mac []byte, m *entropy.Mixer) error
 	if !u.Ended() {
 		return j.fails(Missing, strconv.Itoa(j.Parts-1), nil)
 	}
-	if err := j.index(ctx, u, m); err != nil {
-		return err
-	}
-	names, held, err := j.files.Strays(e.Root + ".")
-	for i, name := range names {
-		if isVolume(strings.TrimPrefix(name, e.Root)) {
-			err = cmp.Or(err, j.files.Discard(name, held[i]))
-		}
-	}
-	return err
+	return j.index(ctx, u, m)
 }
 
 // index writes the index, unless it is there.
@@ -233,7 +246,7 @@ func (j *Job) index(ctx context.Context, u *set.Unfinished, m *entropy.Mixer) er
 	return err
 }
 
-func isVolume(suffix string) bool {
-	i, err := strconv.Atoi(strings.TrimPrefix(suffix, "."))
-	return err == nil && i >= 0 && suffix == set.VolumeSuffix(i)
+func isVolume(number string) bool {
+	i, err := strconv.Atoi(number)
+	return err == nil && i >= 0 && "."+number == set.VolumeSuffix(i)
 }

@@ -201,7 +201,7 @@ func partName(i int, suffix string) string { return fmt.Sprintf("%06d%s", i, suf
 // maxFile bounds a file of a job that is read: a plan lists one number a part.
 const maxFile = 64 << 20
 
-// read reads a file of the job into v, strictly: neither fields that are not known nor anything
+// read reads a file of the job into v, strictly: there are neither unknown fields in it nor anything
 // after it. Its error matches fs.ErrNotExist if there is none.
 func (j *Job) read(name string, v any) error {
 	b, err := j.files.Open(j.path(name))
@@ -213,12 +213,7 @@ func (j *Job) read(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err = dec.Decode(v); err == nil && dec.More() {
-		err = errors.New("something follows its end")
-	}
-	if err != nil {
+	if err := decode(text, v); err != nil {
 		var any struct {
 			Version int `json:"bulla_job"`
 		}
@@ -226,6 +221,18 @@ func (j *Job) read(name string, v any) error {
 			return j.fails(Newer, fmt.Sprint(any.Version), nil)
 		}
 		return j.fails(Damaged, name, err)
+	}
+	return nil
+}
+
+func decode(text []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows its end")
 	}
 	return nil
 }
@@ -238,14 +245,14 @@ func (j *Job) once(name string, v any) error {
 	return j.files.Once(j.path(name), append(b, '\n'))
 }
 
-// at returns the job of that name, without its plan.
-func at(files *storage.Run, name string) *Job {
+// unplanned returns the job of that name, without its plan.
+func unplanned(files *storage.Run, name string) *Job {
 	return &Job{Name: strings.TrimRight(name, "/"), files: files}
 }
 
 // Open opens a job.
 func Open(files *storage.Run, name string) (*Job, error) {
-	j := at(files, name)
+	j := unplanned(files, name)
 	j.Plan = new(Plan)
 	err := j.read(planName, j.Plan)
 	switch {

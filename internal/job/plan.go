@@ -46,7 +46,7 @@ type Planning struct {
 
 // begin judges the place of a new job, and returns that, with a plan to be filled in.
 func (p *Planning) begin(kind Kind, name string, src *storage.Blob) (*Job, error) {
-	j := at(p.Files, p.Name)
+	j := unplanned(p.Files, p.Name)
 	name, err := absolute(name)
 	if err != nil {
 		return nil, err
@@ -154,6 +154,8 @@ func (p *Plan) check() error {
 	switch {
 	case one != 1 || !of[p.Kind] || p.Parts < 1 || p.Parts > MaxParts || p.Work < 0 || p.ID == "" || p.ID != filepath.Base(p.ID) || p.Source.Size < 0:
 		return errors.New("no planner makes this")
+	case p.Verify != nil && (p.Work%format.SegmentSize != 0 || p.Work > 1<<62):
+		return errors.New("the parts are no segments")
 	case p.Encrypt != nil:
 		e := p.Encrypt
 		if e.VolumeSize <= 0 || p.Work != p.Source.Size || int64(p.Parts) != p.Work/e.VolumeSize+1 {
@@ -222,6 +224,33 @@ func spans(r plaintext) (all []span, segments int64, err error) {
 // share is where part i of n begins, of so many things.
 func share(all int64, i, n int) int64 { return all/int64(n)*int64(i) + all%int64(n)*int64(i)/int64(n) }
 
+// cuts is where parts begin, of so many that share the segments, and where the last ends: at segments where a grant
+// can. There may be fewer.
+func cuts(r plaintext, all []span, segments int64, parts int) (places []int64, err error) {
+	for i := range parts {
+		at := share(segments, i, parts)
+		for k, before := 0, int64(0); k < len(all) && before < at; k++ {
+			if n := all[k].segments; at < before+n {
+				err := volume(r, k, func(c *stream.ReaderAt) error {
+					for at < before+n && !c.Cuts(at-before) {
+						at++
+					}
+					return nil
+				})
+				if err != nil {
+					return nil, err
+				}
+				break
+			}
+			before += all[k].segments
+		}
+		if at < segments && (i == 0 || at > places[len(places)-1]) {
+			places = append(places, at)
+		}
+	}
+	return append(places, segments), nil
+}
+
 // ranges is what a grant must have for the segments from..to-1 of all.
 func ranges(r plaintext, all []span, from, to int64) (found []stream.Range, err error) {
 	for i, s := range all {
@@ -289,7 +318,7 @@ func (p *Planning) PlanVerify(ctx context.Context, name string, src *storage.Blo
 	if err != nil {
 		return nil, err
 	}
-	if j.Verify, err = p.verifyEnds(ctx, name, src, ids); err != nil {
+	if j.Verify, err = p.verify(ctx, name, src, ids, true); err != nil {
 		return nil, err
 	}
 	r, err := p.plaintext(ctx, name, src, ids)
@@ -307,10 +336,12 @@ func (p *Planning) PlanVerify(ctx context.Context, name string, src *storage.Blo
 	if segments == 0 {
 		return j.commit()
 	}
-	j.Parts, j.Work = int(min(int64(parts), segments)), segments*format.SegmentSize
-	err = p.keyed(ctx, j, r, func(i int) ([]stream.Range, error) {
-		return ranges(r, all, share(segments, i, j.Parts), share(segments, i+1, j.Parts))
-	})
+	at, err := cuts(r, all, segments, int(min(int64(parts), segments)))
+	if err != nil {
+		return nil, err
+	}
+	j.Parts, j.Work = len(at)-1, segments*format.SegmentSize
+	err = p.keyed(ctx, j, r, func(i int) ([]stream.Range, error) { return ranges(r, all, at[i], at[i+1]) })
 	if err != nil {
 		return nil, err
 	}

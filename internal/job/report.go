@@ -44,11 +44,11 @@ func isFinding(err error) bool {
 	return ok
 }
 
-// verifyEnds verifies what the parts do not.
-func (p *Planning) verifyEnds(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity) (*Report, error) {
+// verify verifies all of a file or set, or only the ends of its containers: what no part does.
+func (p *Planning) verify(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity, ends bool) (*Report, error) {
 	rep := &Report{Findings: []Finding{}}
 	if h, err := format.Check(src.At(), src.Size()).Newest(nil); err == nil && h.Role == format.RoleRoot {
-		r, err := set.Verify(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: true})
+		r, err := set.Verify(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
 		rep.Size, rep.Keyed, rep.Generation, rep.Volumes = r.Size, r.Root.Keyed, r.Root.Generation, r.Volumes
 		rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
 		for _, f := range r.Findings {
@@ -56,7 +56,7 @@ func (p *Planning) verifyEnds(ctx context.Context, name string, src *storage.Blo
 		}
 		return rep, err
 	}
-	r, err := stream.Verify(ctx, src.At(), src.Size(), ids, &stream.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: true})
+	r, err := stream.Verify(ctx, src.At(), src.Size(), ids, &stream.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
 	rep.Size, rep.Keyed, rep.Generation = r.Size, r.Keyed, r.Generation
 	rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
 	for _, f := range r.Findings {
@@ -67,29 +67,35 @@ func (p *Planning) verifyEnds(ctx context.Context, name string, src *storage.Blo
 
 // merge adds what the parts have found to what was known when the job was planned.
 func (j *Job) merge(ctx context.Context) (*Report, error) {
-	by := make([][]stream.Checked, j.Parts)
+	by := make([]*Receipt, j.Parts)
 	err := j.receipts(ctx, func(i int, r *Receipt) error {
-		by[i] = r.Verified
+		by[i] = r
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	return j.merged(by)
+}
+
+func (j *Job) merged(receipts []*Receipt) (*Report, error) {
 	rep := *j.Verify
 	found := make(map[string][]stream.Checked)
 	opened := int64(0)
-	for _, c := range slices.Concat(by...) {
-		opened += c.Authentic + c.Failed
-		rep.Authentic += c.Authentic
-		rep.Failed += c.Failed
-		if suffix := rep.suffix(&c); c.Failed > 0 || c.Coding != nil {
-			found[suffix] = append(found[suffix], c)
+	for _, r := range receipts {
+		for _, c := range r.Verified {
+			opened += c.Authentic + c.Failed
+			rep.Authentic += c.Authentic
+			rep.Failed += c.Failed
+			if suffix := rep.suffix(&c); c.Failed > 0 || c.Coding != nil {
+				found[suffix] = append(found[suffix], c)
+			}
 		}
 	}
 	if missing := j.Work/format.ChunkSize - opened; missing != 0 {
 		return nil, j.fails(Missing, fmt.Sprintf("with %d chunks", missing), nil)
 	}
-	rep.Findings = nil
+	rep.Findings = []Finding{}
 	known := make(map[string][]format.Finding)
 	for _, f := range j.Verify.Findings {
 		known[f.Suffix] = append(known[f.Suffix], f.Finding)

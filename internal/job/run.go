@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -149,11 +150,25 @@ func (j *Job) receipt(part int) (*Receipt, error) {
 	if err := j.read(name, r); err != nil {
 		return nil, err
 	}
-	of := map[Kind]bool{Encrypt: r.Volume != nil, Verify: true, Decrypt: true, Scrub: r.Scrubbed != nil && r.Scrubbed.Report != nil}
-	if r.Job != j.ID || r.Part != part || !of[j.Kind] {
+	if r.Part != part || !j.sound(r) {
 		return nil, j.fails(Damaged, name, nil)
 	}
 	return r, nil
+}
+
+// sound reports whether a receipt is one that a part of the job can have, within all bounds.
+func (j *Job) sound(r *Receipt) bool {
+	if r.Job != j.ID || j.Has(r.Part) != nil {
+		return false
+	}
+	switch j.Kind {
+	case Encrypt:
+		v := r.Volume
+		return v != nil && len(v.Identity) == format.IdentitySize && v.Content == j.Share(r.Part) && v.Size > 0
+	case Scrub:
+		return r.Scrubbed != nil && r.Scrubbed.Report != nil
+	}
+	return !slices.ContainsFunc(r.Verified, func(c stream.Checked) bool { return !c.Sound(j.Work / format.ChunkSize) })
 }
 
 // failure is why a part failed for good; nil if it did not.

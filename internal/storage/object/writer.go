@@ -351,11 +351,11 @@ func (c *Client) Settle(ctx context.Context, name string, to Target, h *storage.
 		return err
 	}
 	tags, err := etags()
-	if errors.Is(err, storage.NotFound) { // another run may have completed it this moment
-		if info, err := c.stat(ctx, name, to); err == nil && ours(info) {
+	if errors.Is(err, storage.NotFound) || errors.Is(err, storage.Lost) { // another run may have completed it this moment
+		if info, serr := c.stat(ctx, name, to); serr == nil && ours(info) {
 			return nil
 		}
-		return failed(name, storage.Lost, nil)
+		return failed(name, storage.Lost, errors.Unwrap(err))
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,373 @@
+package job
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"bulla/entropy"
+	"bulla/format"
+	"bulla/stream"
+)
+
+// problem checks what kind of error err is.
+func problem(t *testing.T, err error, want Problem, words string) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || e.Problem != want || !strings.Contains(e.Error(), words) {
+		t.Errorf("got %v, want problem %d with %q", err, want, words)
+	}
+}
+
+// A source that changed since the job was planned, or while a part reads it, or before the end, is
+// refused: also if it has the same size.
+func TestChanged(t *testing.T) {
+	each(t, func(t *testing.T, p *place) {
+		for _, c := range trials(p, 3<<20) {
+			sources := []string{c.source()}
+			if c.kind == Scrub {
+				sources = append(sources, "x.parity")
+			}
+			for _, name := range sources {
+				before := p.read(name)
+				change := func() {
+					after := slices.Clone(before)
+					after[len(after)/2] ^= 1
+					p.write(name, after)
+				}
+				job := string(c.kind) + name
+				j, s := p.planned(c.kind, c.source(), job, c.parts, 0)
+				change()
+				problem(t, p.part(j, s, 0), Changed, name)
+				p.write(name, before)
+				j, s = p.planned(c.kind, c.source(), job+"2", c.parts, 0)
+				for i := range j.Parts {
+					if err := p.part(j, s, i); err != nil {
+						t.Fatal(err)
+					}
+				}
+				change()
+				_, err := p.again(j).Finish(t.Context(), s, nil)
+				problem(t, err, Changed, name)
+				p.write(name, before)
+			}
+		}
+		// While it is read: as the output is begun.
+		j, s := p.planned(Encrypt, "plain", "meanwhile", 2<<20, 0)
+		opts := runOptions(s)
+		opts.Begun = func(func()) func() {
+			b := p.read("plain")
+			b[5] ^= 1
+			p.write("plain", b)
+			return func() {}
+		}
+		err := p.again(j).Run(t.Context(), 1, opts)
+		if err == nil {
+			t.Error("a source that changed meanwhile was taken")
+		}
+		if done, _ := j.has(partName(1, doneSuffix)); done {
+			t.Error("there is a receipt")
+		}
+	})
+}
+
+func TestMissing(t *testing.T) {
+	p := folder(t)
+	trials(p, 11<<20)
+	j, s := p.planned(Encrypt, "plain", "job", 2<<20, 0)
+	for _, i := range []int{0, 3} {
+		if err := p.part(j, s, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := j.Finish(t.Context(), s, nil)
+	problem(t, err, Missing, "parts 1-2,4-5 are missing")
+	st, err := j.Status(t.Context())
+	if err != nil || st.Done != 2 || !slices.Equal(st.Missing, []int{1, 2, 4, 5}) || st.Finished || st.Failures > 0 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	if err := j.Fail(2, &Failure{Exit: 3, What: "damaged"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Fail(2, &Failure{Exit: 4, What: "another"}); err != nil {
+		t.Fatal(err)
+	}
+	if st, err = j.Status(t.Context()); err != nil || st.Failures != 1 || len(st.Failed) != 1 || st.Failed[0].What != "damaged" || st.Failed[0].Part != 2 {
+		t.Errorf("%+v, %v", st, err)
+	}
+	var f *Failure
+	if err := p.part(j, s, 2); !errors.As(err, &f) || f.What != "damaged" || ForGood(err) {
+		t.Errorf("what failed for good is run again: %v", err)
+	}
+	_, err = j.Finish(t.Context(), s, nil)
+	problem(t, err, Missing, "1-2,4-5")
+	if !errors.As(err, &f) {
+		t.Errorf("%v has no failure", err)
+	}
+	opts := runOptions(s)
+	opts.Again = true
+	if err := j.Run(t.Context(), 2, opts); err != nil {
+		t.Error(err)
+	}
+	for i := range j.Parts {
+		if err := p.part(j, s, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.finish(j, s)
+	if st, err = j.Status(t.Context()); err != nil || st.Done != j.Parts || st.Failures > 0 || len(st.Missing) > 0 || !st.Finished {
+		t.Errorf("%+v, %v", st, err)
+	}
+	problem(t, p.part(j, s, 6), NoPart, "6")
+	problem(t, p.part(j, s, -1), NoPart, "-1")
+	_, _, err = p.plan(Encrypt, "plain", "job", 2<<20, 0)
+	problem(t, err, Taken, "")
+	_, err = Open(p.run(), p.prefix+"none")
+	problem(t, err, NotThere, "none")
+}
+
+// The job's key opens the grants of the job, a grant what is its part's, and neither anything else.
+func TestGrants(t *testing.T) {
+	p := folder(t)
+	for i, c := range []struct {
+		volume int64
+		level  int
+	}{{0, 0}, {0, 1}, {10 << 20, 0}} {
+		name := "x" + string(rune('a'+i))
+		content := noise(36<<20 + 99)
+		p.seal(name, content, c.volume, c.level)
+		for _, kind := range []Kind{Verify, Decrypt} {
+			j, s := p.planned(kind, name, name+string(kind), 3, 0)
+			other, others := p.planned(kind, name, name+string(kind)+"2", 3, 0)
+			src, err := p.run().Open(p.prefix + name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			if _, err := (&Planning{Files: p.run()}).plaintext(t.Context(), p.prefix+name, src, []stream.Identity{s.Identity}); !errors.As(err, new(*stream.NoKeyError)) {
+				t.Errorf("the job's key on the archive: %v", err)
+			}
+			if _, err := j.granted(t.Context(), 0, src, runOptions(others)); !errors.As(err, new(*stream.NoKeyError)) {
+				t.Errorf("another job's key on a grant: %v", err)
+			}
+			if err := p.part(j, others, 0); err == nil {
+				t.Error("another job's key is taken")
+			} else {
+				problem(t, err, OtherKey, "")
+			}
+			problem(t, p.part(other, nil, 0), OtherKey, "")
+			times := make([]int, (len(content)+format.ChunkSize-1)/format.ChunkSize)
+			for part := range j.Parts {
+				g, err := j.granted(t.Context(), part, src, runOptions(s))
+				if err != nil {
+					t.Fatal(err)
+				}
+				inside := func(off int64) bool {
+					return slices.ContainsFunc(g.Ranges(), func(r stream.Range) bool { return r.Offset <= off && off < r.Offset+r.Length })
+				}
+				for k := range times {
+					off := int64(k) * format.ChunkSize
+					var b [1]byte
+					_, err := g.ReadAt(b[:], off)
+					switch {
+					case inside(off) && (err != nil || b[0] != content[off]):
+						t.Fatalf("part %d does not read %d: %v", part, off, err)
+					case inside(off):
+						times[k]++
+					case !errors.As(err, new(*stream.NotGrantedError)):
+						t.Fatalf("part %d reads %d: %v", part, off, err)
+					}
+				}
+				g.Close()
+			}
+			for k, n := range times {
+				if n == 0 && kind == Decrypt || n > 1 && (kind == Decrypt || c.level == 0) || n > 2 {
+					t.Errorf("%s: %d parts have chunk %d", name+string(kind), n, k)
+				}
+			}
+		}
+	}
+}
+
+// What does not tile the whole is no result.
+func TestTampered(t *testing.T) {
+	p := folder(t)
+	trials(p, 33<<20)
+	edit := func(name, from, to string) {
+		t.Helper()
+		b := string(p.read(name))
+		if !strings.Contains(b, from) {
+			t.Fatalf("%s has no %s: %s", name, from, b)
+		}
+		os.WriteFile(filepath.Join(p.dir, name), []byte(strings.Replace(b, from, to, 1)), 0o600)
+	}
+	for i, c := range []struct {
+		kind           Kind
+		file, from, to string
+		want           Problem
+	}{
+		{Encrypt, "000001.done", `"content": 2097152`, `"content": 2097151`, Damaged},
+		{Encrypt, "000001.done", `"part": 1`, `"part": 2`, Damaged},
+		{Encrypt, "000001.done", `"job": "`, `"job": "0`, Damaged},
+		{Encrypt, "000001.done", `"volume"`, `"volumes"`, Damaged},
+		{Encrypt, "000001.done", "}", "}}", Damaged},
+		{Encrypt, "000001.done", "}\n}", "}\n} {}", Damaged},
+		{Encrypt, "000001.done", `"identity": "`, `"identity": "AAAA`, Damaged},
+		{Verify, "000001.done", `"chunks_authentic": 256`, `"chunks_authentic": 255`, Missing},
+		{Verify, "000001.done", `"chunks_authentic": 256`, `"chunks_authentic": -256`, Damaged},
+		{Verify, "000001.done", `"chunks_authentic": 256`, `"chunks_authentic": 1e300`, Damaged},
+		{Verify, "000001.done", `"findings": null`, `"findings": [{"clause": "CHUNK-1", "severity": "violation", "offset": 8192, "length": 9000000000000000000, "message": ""}]`, Damaged},
+		{Scrub, "000000.done", `"scrubbed"`, `"verified"`, Damaged},
+	} {
+		job := "job" + string(rune('a'+i))
+		j, s := p.planned(c.kind, trial{kind: c.kind}.source(), job, map[Kind]int64{Encrypt: 2 << 20, Verify: 2, Scrub: 1}[c.kind], 0)
+		for k := range j.Parts {
+			if err := p.part(j, s, k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		edit(job+"/"+c.file, c.from, c.to)
+		_, err := p.again(j).Finish(t.Context(), s, nil)
+		problem(t, err, c.want, "")
+		if done, _ := j.has(finishedName); done {
+			t.Errorf("%s is finished", job)
+		}
+	}
+	// A volume that is not there, or is another one.
+	for job, spoil := range map[string]func(j *Job){
+		"gone": func(*Job) { os.Remove(filepath.Join(p.dir, "gone.out.000002")) },
+		"swapped": func(*Job) {
+			os.Rename(filepath.Join(p.dir, "swapped.out.000002"), filepath.Join(p.dir, "swapped.out.000003"))
+		},
+	} {
+		j, s := p.planned(Encrypt, "plain", job, 2<<20, 0)
+		for k := range j.Parts {
+			if err := p.part(j, s, k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spoil(j)
+		if _, err := p.again(j).Finish(t.Context(), s, nil); err == nil {
+			t.Errorf("%s: a set without a volume was finished", job)
+		}
+		if _, err := os.Stat(filepath.Join(p.dir, job+".out.index")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: there is an index: %v", job, err)
+		}
+	}
+	// A plan that no planner makes.
+	j, _ := p.planned(Decrypt, "x", "plan", 2, 0)
+	whole := string(p.read("plan/plan.json"))
+	for from, to := range map[string]Problem{
+		`"bulla_job": 1|"bulla_job": 2`: Newer, `"bulla_job": 1|"bulla_job": 0`: Newer, `"bulla_job": 1|"bulla_job": 2, "more": 3`: Newer, `"parts": 2|"parts": 3`: Damaged,
+		`"parts": 2|"parts": 2000000000`: Damaged, `"parts": 2|"parts": -1`: Damaged, `"work": |"work": 1`: Damaged, `"kind": "decrypt"|"kind": "verify"`: Damaged,
+		`"kind": "decrypt"|"kind": "mow"`: Damaged, `"id": "|"id": "../`: Damaged, `"piece": 67108864|"piece": 1`: Damaged, `"cuts": [|"cuts": [1,`: Damaged,
+		"}\n|} 1": Damaged, `"work"|"walk"`: Damaged,
+	} {
+		a, b, _ := strings.Cut(from, "|")
+		if !strings.Contains(whole, a) {
+			t.Fatalf("there is no %s in %s", a, whole)
+		}
+		text := strings.Replace(whole, a, b, 1)
+		if a == "}\n" {
+			text = whole + "1"
+		}
+		os.WriteFile(filepath.Join(p.dir, "plan", planName), []byte(text), 0o600)
+		_, err := Open(p.run(), j.Name)
+		problem(t, err, to, "")
+	}
+}
+
+func TestPartOf(t *testing.T) {
+	for text, want := range map[string]int{
+		"SLURM_ARRAY_TASK_ID=3": 3, "JOB_COMPLETION_INDEX=0": 0, "PARALLEL_SEQ=1": 0, "AWS_BATCH_JOB_ARRAY_INDEX=12": 12, "BATCH_TASK_INDEX=4": 4, "CLOUD_RUN_TASK_INDEX=4": 4,
+		"NOMAD_ALLOC_INDEX=7": 7, "PBS_ARRAY_INDEX=9": 9, "SLURM_ARRAY_TASK_ID=3 PARALLEL_SEQ=4": 3,
+		"": -1, "PARALLEL_SEQ=0": -1, "SLURM_ARRAY_TASK_ID=x": -1, "SLURM_ARRAY_TASK_ID=-1": -1, "SLURM_ARRAY_TASK_ID=3 PARALLEL_SEQ=3": -1, "PBS_ARRAY_INDEX=99999999999999999999": -1,
+	} {
+		env := make(map[string]string)
+		for _, v := range strings.Fields(text) {
+			name, value, _ := strings.Cut(v, "=")
+			env[name] = value
+		}
+		got, err := PartOf(func(name string) string { return env[name] })
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: part %d, want %d (%v)", text, got, want, err)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	for _, c := range []struct {
+		parts []int
+		want  string
+	}{{nil, ""}, {[]int{0}, "0"}, {[]int{0, 1, 2}, "0-2"}, {[]int{1, 3, 4, 9}, "1,3-4,9"}} {
+		if got := List(c.parts); got != c.want {
+			t.Errorf("%v: %s", c.parts, got)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	id := newIdentity(t)
+	mac := make([]byte, macKeySize)
+	entropy.Default().Fill("test", mac)
+	for _, s := range []*Secret{{Job: "x", Identity: id}, {Job: "x", MACKey: mac}} {
+		text := s.Encode()
+		got, err := ParseSecret(text)
+		if err != nil || got.public() != s.public() || strings.Contains(string(text), s.public()) {
+			t.Errorf("%v", err)
+		}
+		for _, bad := range [][]byte{nil, []byte("# x\n"), text[:len(text)-3], append(slices.Clone(text), text...), append(slices.Clone(text), 'x'), make([]byte, MaxSecret+1)} {
+			if _, err := ParseSecret(bad); err != ErrNoSecret {
+				t.Errorf("%d bytes: %v", len(bad), err)
+			}
+		}
+	}
+}
+
+// Whatever a plan and receipts say, they are refused or end in a report, in bounded time and
+// memory.
+func FuzzPlan(f *testing.F) {
+	for _, p := range []Plan{
+		{Version: 1, ID: "a", Kind: Encrypt, Parts: 2, Work: 3 << 20, Source: Source{Size: 3 << 20}, Encrypt: &EncryptPlan{Set: "4a47d90a8d2061cf2b4ae864", VolumeSize: 2 << 20}},
+		{Version: 1, ID: "a", Kind: Verify, Parts: 2, Work: 16 << 20, Verify: &Report{Checks: []stream.Outcome{{Clause: format.CHUNK1, Result: stream.Passed}}}},
+		{Version: 1, ID: "a", Kind: Decrypt, Parts: 1, Work: 5, Decrypt: &DecryptPlan{Cuts: []int64{0, 5}, Piece: leastPart}},
+		{Version: 1, ID: "a", Kind: Scrub, Parts: 2, Work: 5, Scrub: &Source{}},
+	} {
+		plan, err := json.Marshal(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, r := range []string{
+			`{"job":"a","part":1,"verified":[{"number":0,"head_size":8192,"chunks_authentic":1,"chunks_failed":2,"findings":[{"clause":"CHUNK-1","offset":8192,"length":131104}]}]}`,
+			`{"job":"a","part":0,"scrubbed":{"size":5,"damages":[{"offset":1,"length":2}]}}`, `{"job":"a","part":0,"volume":{"file":".x.held","size":1,"identity":"","content":1}}`,
+		} {
+			f.Add(plan, []byte(r))
+		}
+	}
+	f.Fuzz(func(t *testing.T, plan, receipt []byte) {
+		j := &Job{Plan: new(Plan)}
+		if decode(plan, j.Plan) != nil || j.check() != nil {
+			return
+		}
+		for i := range min(j.Parts, 3) {
+			if s := j.Share(i); s < 0 || s > j.Work {
+				t.Fatalf("part %d has %d bytes of %d", i, s, j.Work)
+			}
+		}
+		r := new(Receipt)
+		if decode(receipt, r) != nil || !j.sound(r) {
+			return
+		}
+		if j.Kind == Verify {
+			j.merged([]*Receipt{r}) // which ends
+		}
+	})
+}

@@ -233,7 +233,7 @@ func (r *ReaderAt) grant(g *stream.Grant, off, n int64) error {
 	return nil
 }
 
-// Volume calls do with volume i open, from 0 to Volumes()-1. Its errors are those of reading,
+// Volume calls do with volume i open, of those that Volumes lists. Its errors are those of reading,
 // and of do.
 func (r *ReaderAt) Volume(i int, do func(*stream.ReaderAt) error) error {
 	v, err := r.use(i)
@@ -243,9 +243,6 @@ func (r *ReaderAt) Volume(i int, do func(*stream.ReaderAt) error) error {
 	defer r.release(v)
 	return inPart(VolumeSuffix(i), do(v.vol.ReaderAt))
 }
-
-// Volumes is how many volumes the set has.
-func (r *ReaderAt) Volumes() int { return len(r.set.Volumes) }
 
 // VolumeSize is V: bytes of content in every volume but the last.
 func (r *ReaderAt) VolumeSize() int64 { return r.set.VolumeSize }

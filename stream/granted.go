@@ -380,7 +380,7 @@ func (c *Checked) Sound(chunks int64) bool {
 	return true
 }
 
-// Verify authenticates every chunk of the segments that are granted, and decompresses what is
+// Verify authenticates every chunk but the last of the segments that are granted, and decompresses what is
 // granted of a compressed payload, as [Verify] does, releasing nothing. There is one Checked for each
 // part of the grant. An error means that the work could not be done, or a *TargetError that a
 // container is not the one that the grant is on.
@@ -390,10 +390,7 @@ func (g *Granted) Verify(ctx context.Context) (all []Checked, err error) {
 		if err != nil {
 			return nil, &TargetError{p.Part, err}
 		}
-		first, end := p.first*format.SegmentChunks, p.shape.end*format.SegmentChunks
-		if p.final >= 0 {
-			end = p.layout.Chunks
-		}
+		first, end := p.first*format.SegmentChunks, min(p.shape.end*format.SegmentChunks, p.layout.Chunks-1)
 		rep := &Report{Report: new(format.Report)}
 		if first < end {
 			if _, err := rep.checkChunks(ctx, r.payloadAt, first, end); err != nil {

@@ -20,11 +20,7 @@ import (
 )
 
 func jobCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "job VERB",
-		Short: "Share work on one archive among many machines",
-	}
-	return withVerbs(cmd, jobEncryptCommand(a), jobVerifyCommand(a), jobDecryptCommand(a), jobScrubCommand(a),
+	return withVerbs("job VERB", "Share work on one archive among many machines", jobEncryptCommand(a), jobVerifyCommand(a), jobDecryptCommand(a), jobScrubCommand(a),
 		jobRunCommand(a), jobStatusCommand(a), jobFinishCommand(a))
 }
 
@@ -94,9 +90,6 @@ func (p *planFlags) open(a *app, cmd *cobra.Command, name string) (*input, error
 	case cmd.Flags().Lookup("parts") != nil && (p.parts < 1 || p.parts > job.MaxParts):
 		return nil, usage("give a number from 1 to "+plural(job.MaxParts, "part"), "invalid --parts %d", p.parts)
 	}
-	if err := p.workFlags.check(cmd); err != nil {
-		return nil, err
-	}
 	in, err := a.openInput(name)
 	if err == nil && (in.path == "" || !in.regular) {
 		in.Close()
@@ -164,13 +157,9 @@ type planned struct {
 
 func jobEncryptCommand(a *app) *cobra.Command {
 	e, p := &encryptFlags{}, &planFlags{}
-	cmd := &cobra.Command{
-		Use:               "encrypt FILE",
-		Short:             "Plan to encrypt a file to a set, a volume a part",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeFiles,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.jobEncrypt(cmd, e, p, args[0]) },
-	}
+	cmd := newVerb("encrypt FILE", "Plan to encrypt a file to a set, a volume a part", exactlyOne,
+		func(cmd *cobra.Command, args []string) error { return a.jobEncrypt(cmd, e, p, args[0]) })
+	cmd.ValidArgsFunction = completeFiles
 	e.recipientFlags.register(a, cmd, toEncrypt)
 	f := cmd.Flags()
 	f.StringVarP(&e.name, "output", "o", "", "the root of the set is `FILE` (default FILE"+containerSuffix+")")
@@ -268,70 +257,52 @@ func (f *openedFlags) do(a *app, cmd *cobra.Command, name string, plan func(cont
 
 func jobVerifyCommand(a *app) *cobra.Command {
 	f := &openedFlags{}
-	return f.register(a, &cobra.Command{
-		Use:               "verify FILE",
-		Short:             "Plan to check a file or set against the specification",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.do(a, cmd, args[0], func(ctx context.Context, p *job.Planning, in *input, ids []stream.Identity) (*job.Job, error) {
-				return p.PlanVerify(ctx, in.path, in.Blob, ids, f.parts)
-			})
-		},
-	})
+	return f.register(a, newVerb("verify FILE", "Plan to check a file or set against the specification", exactlyOne, func(cmd *cobra.Command, args []string) error {
+		return f.do(a, cmd, args[0], func(ctx context.Context, p *job.Planning, in *input, ids []stream.Identity) (*job.Job, error) {
+			return p.PlanVerify(ctx, in.path, in.Blob, ids, f.parts)
+		})
+	}))
 }
 
 func jobDecryptCommand(a *app) *cobra.Command {
 	f := &openedFlags{}
-	cmd := &cobra.Command{
-		Use:               "decrypt FILE",
-		Short:             "Plan to decrypt a file or set",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.do(a, cmd, args[0], func(ctx context.Context, p *job.Planning, in *input, ids []stream.Identity) (*job.Job, error) {
-				out, err := a.planOutput(outputPlan{outputFlags: f.output, mode: 0o600, byDefault: in.named(new(decryptFlags).plainOf)})
-				if err == nil && !out.Whole() {
-					err = usage("name a file, or an object, with -o", "%s cannot be written by many machines", out.name)
-				}
-				if err != nil {
-					return nil, err
-				}
-				return p.PlanDecrypt(ctx, in.path, in.Blob, ids, f.parts, out.Name())
-			})
-		},
-	}
+	cmd := newVerb("decrypt FILE", "Plan to decrypt a file or set", exactlyOne, func(cmd *cobra.Command, args []string) error {
+		return f.do(a, cmd, args[0], func(ctx context.Context, p *job.Planning, in *input, ids []stream.Identity) (*job.Job, error) {
+			out, err := a.planOutput(outputPlan{outputFlags: f.output, mode: 0o600, byDefault: in.named(new(decryptFlags).plainOf)})
+			if err == nil && !out.Whole() {
+				err = usage("name a file, or an object, with -o", "%s cannot be written by many machines", out.name)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return p.PlanDecrypt(ctx, in.path, in.Blob, ids, f.parts, out.Name())
+		})
+	})
 	cmd.Flags().StringVarP(&f.output.name, "output", "o", "", "write to `FILE` (default FILE without "+containerSuffix+")")
 	return f.register(a, cmd)
 }
 
 func jobScrubCommand(a *app) *cobra.Command {
 	p, parity := &planFlags{}, &parityFlag{}
-	cmd := &cobra.Command{
-		Use:               "scrub FILE",
-		Short:             "Plan to look for damage with a parity file",
-		Args:              exactlyOne,
-		ValidArgsFunction: completeContainers,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			in, err := p.open(a, cmd, args[0])
-			if err != nil {
-				return err
+	cmd := newVerb("scrub FILE", "Plan to look for damage with a parity file", exactlyOne, func(cmd *cobra.Command, args []string) error {
+		in, err := p.open(a, cmd, args[0])
+		if err != nil {
+			return err
+		}
+		par, err := a.openParityFile(parity, args[0])
+		if err != nil {
+			in.Close()
+			return err
+		}
+		defer par.Close()
+		return p.plan(a, in, nil, func(planning *job.Planning) (*job.Job, error) {
+			j, err := planning.PlanScrub(in.path, in.Blob, par.path, par.Blob, p.parts)
+			if err != nil && !errors.As(err, new(*job.Error)) {
+				err = explainParity(in, par, err)
 			}
-			par, err := a.openParityFile(parity, args[0])
-			if err != nil {
-				in.Close()
-				return err
-			}
-			defer par.Close()
-			return p.plan(a, in, nil, func(planning *job.Planning) (*job.Job, error) {
-				j, err := planning.PlanScrub(in.path, in.Blob, par.path, par.Blob, p.parts)
-				if err != nil && !errors.As(err, new(*job.Error)) {
-					err = explainParity(in, par, err)
-				}
-				return j, err
-			})
-		},
-	}
+			return j, err
+		})
+	})
 	parity.register(cmd)
 	p.register(cmd, true)
 	return cmd

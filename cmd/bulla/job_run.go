@@ -33,14 +33,18 @@ type jobRunFlags struct {
 	again bool
 }
 
+// jobVerb is a verb about a job that was planned.
+func jobVerb(use, short string, run func(cmd *cobra.Command, args []string) error) *cobra.Command {
+	cmd := newVerb(use, short, takes(1, 1, "a job", "bulla job status /shared/verify.job"), run)
+	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	return cmd
+}
+
 func jobRunCommand(a *app) *cobra.Command {
 	f := &jobRunFlags{}
-	cmd := &cobra.Command{
-		Use:   "run JOB",
-		Short: "Do one part of a job",
-		Args:  takes(1, 1, "a job", "bulla job run /shared/verify.job --part 0"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.jobRun(cmd, f, args[0]) },
-	}
+	cmd := jobVerb("run JOB", "Do one part of a job", func(cmd *cobra.Command, args []string) error { return a.jobRun(cmd, f, args[0]) })
 	cmd.Flags().IntVar(&f.part, "part", 0, "do part `K`, from 0 on (default: the number that the engine gives to the task)")
 	cmd.Flags().BoolVar(&f.again, "again", false, "try a part again that failed for good")
 	f.jobKeyFlag.register(cmd)
@@ -56,9 +60,6 @@ type ran struct {
 }
 
 func (a *app) jobRun(cmd *cobra.Command, f *jobRunFlags, name string) error {
-	if err := f.workFlags.check(cmd); err != nil {
-		return err
-	}
 	mixer, err := f.mixer(a, cmd)
 	if err != nil {
 		return err
@@ -131,22 +132,17 @@ func (a *app) jobFailed(ctx context.Context, j *job.Job, part int, err error) er
 }
 
 func jobStatusCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "status JOB",
-		Short: "Show which parts of a job are done",
-		Args:  takes(1, 1, "a job", "bulla job status /shared/verify.job"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			j, err := job.Open(a.files, args[0])
-			if err != nil {
-				return err
-			}
-			s, err := j.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return a.tellStatus(j, s)
-		},
-	}
+	return jobVerb("status JOB", "Show which parts of a job are done", func(cmd *cobra.Command, args []string) error {
+		j, err := job.Open(a.files, args[0])
+		if err != nil {
+			return err
+		}
+		s, err := j.Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return a.tellStatus(j, s)
+	})
 }
 
 // jobStatus is what job status says, in JSON as it stands.
@@ -208,12 +204,7 @@ type jobFinishFlags struct {
 
 func jobFinishCommand(a *app) *cobra.Command {
 	f := &jobFinishFlags{}
-	cmd := &cobra.Command{
-		Use:   "finish JOB",
-		Short: "Make the result of a job whose parts are done",
-		Args:  takes(1, 1, "a job", "bulla job finish /shared/verify.job"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.jobFinish(cmd, f, args[0]) },
-	}
+	cmd := jobVerb("finish JOB", "Make the result of a job whose parts are done", func(cmd *cobra.Command, args []string) error { return a.jobFinish(cmd, f, args[0]) })
 	f.jobKeyFlag.register(cmd)
 	f.entropyFlags.register(cmd)
 	return cmd
@@ -236,6 +227,9 @@ func (a *app) jobFinish(cmd *cobra.Command, f *jobFinishFlags, name string) erro
 	}
 	began := time.Now().UTC().Truncate(time.Second)
 	r, err := j.Finish(cmd.Context(), secret, mixer)
+	if errors.Is(err, storage.Exists) {
+		err = withHint(err, "move it away, and run bulla job finish again")
+	}
 	if err != nil {
 		return about(safetext.Printable(j.Source.Name), err)
 	}

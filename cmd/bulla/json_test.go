@@ -176,7 +176,8 @@ func TestJSON(t *testing.T) {
 	}
 	defer stop()
 	env := append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "none"), "TEST_NOW=2027-03-15T00:00:00Z", "SSL_CERT_FILE="+cert)
-	env = append(env, s3test.Env(s3test.Start(t).URL)...)
+	srv := s3test.Start(t)
+	env = append(env, s3test.Env(srv.URL)...)
 	run := func(exit int, object string, args ...string) {
 		t.Helper()
 		cmd := exec.Command("bulla", append(args, "--json")...)
@@ -291,17 +292,50 @@ func TestJSON(t *testing.T) {
 	run(exitBad, "scrub", "scrub", "--parity-file", "other", "kept.bulla")
 	run(0, "repair", "repair", "-o", "copy.bulla", "kept.bulla")
 	run(0, "repair", "repair", "kept.bulla")
+
+	write("plain", strings.Repeat("0123456789abcdef", 2<<20)) // 32 MiB
+	run(0, "encrypt", "encrypt", "--parity", "5", "-o", "big.bulla", "plain")
+	run(0, "job encrypt", "job", "encrypt", "--volume-size", "20M", "--into", "jobs/e", "-o", "je.bulla", "plain")
+	run(0, "job encrypt", "job", "encrypt", "--volume-size", "20M", "--into", "s3://bucket/jobs/es", "-o", "s3://bucket/je.bulla", "plain")
+	run(0, "job decrypt", "job", "decrypt", "--into", "jobs/d", "-o", "jd", "big.bulla")
+	run(0, "job decrypt", "job", "decrypt", "--into", "s3://bucket/jobs/t", "-o", "s3://bucket/jd", "big.bulla")
+	run(0, "job scrub", "job", "scrub", "--into", "jobs/s", "big.bulla")
+	damage("big.bulla", 100_000)
+	damage("big.bulla", 200)
+	run(exitNoKey, "", "job", "verify", "--into", "jobs/none", "-i", "keeper", "big.bulla")
+	run(0, "job verify", "job", "verify", "--parts", "2", "--into", "jobs/v", "big.bulla")
+	for _, part := range []string{"0", "1"} {
+		for _, job := range []string{"jobs/e", "jobs/v", "jobs/d", "s3://bucket/jobs/es"} {
+			exit := 0
+			if job == "jobs/d" { // its source has changed
+				exit = exitRefused
+			}
+			run(exit, "job run", "job", "run", job, "--part", part)
+		}
+	}
+	run(exitRefused, "", "job", "run", "jobs/s", "--part", "0")
+	for _, job := range []string{"jobs/e", "jobs/v", "jobs/d"} {
+		run(0, "job status", "job", "status", job)
+	}
+	run(exitBad, "verify", "job", "finish", "jobs/v")
+	run(exitRefused, "", "job", "finish", "jobs/d")
+	run(0, "encrypt", "job", "finish", "jobs/e")
+	run(0, "encrypt", "job", "finish", "s3://bucket/jobs/es")
+	run(0, "job scrub", "job", "scrub", "--into", "jobs/s2", "--parity-file", "big.bulla.parity", "big.bulla")
+	run(0, "job run", "job", "run", "jobs/s2", "--part", "0")
+	run(exitBad, "scrub", "job", "finish", "jobs/s2")
+	filesOfJobs(t, []string{dir, srv.Dir + "/bucket"}, func(kind string, text []byte) { lines(kind, []string{"job"}, text) })
 	run(0, "entropy", "entropy")
 	run(0, "entropy test", "entropy", "test", "os")
 	run(0, "version", "version")
 
 	everyPage(func(cmd *cobra.Command, name string) {
-		if _, ok := exitsOf[name]; ok && s[name] == nil && name != "completion" && name != "entropy read" {
+		if _, ok := exitsOf[name]; ok && s[name] == nil && name != "completion" && name != "entropy read" && name != "job finish" {
 			t.Errorf("docs/json.md does not have %s", name)
 		}
 	})
 	// Not every machine has these, nor every run.
-	rare := []string{"input_base64", "output_base64", "file_base64", "name_base64", "path_base64", "owner", "link", "tpm", "commit", "commit_time", "detail", "reason", "hint"}
+	rare := []string{"input_base64", "output_base64", "file_base64", "name_base64", "path_base64", "owner", "link", "tpm", "commit", "commit_time", "detail", "reason", "hint", "coding", "read_failed"}
 	for name, fields := range s {
 		for key := range fields {
 			if !seen[name+"."+key] && !slices.Contains(rare, key) && name != "tpm" && name != "shift" && name != "mount" && name != "serve" {

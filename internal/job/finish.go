@@ -86,6 +86,11 @@ const atOnce = 16
 //
 // secret is needed for an encrypt job.
 func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Result, error) {
+	if j.Kind == Encrypt {
+		if err := j.fits(secret); err != nil {
+			return nil, err
+		}
+	}
 	s, err := j.Status(ctx)
 	switch {
 	case err != nil:
@@ -96,11 +101,6 @@ func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Re
 		return nil, j.fails(Missing, List(s.Missing), s.Failed[0])
 	case len(s.Missing) > 0:
 		return nil, j.fails(Missing, List(s.Missing), nil)
-	}
-	if j.Kind == Encrypt {
-		if err := j.fits(secret); err != nil {
-			return nil, err
-		}
 	}
 	for _, src := range []*Source{&j.Source, j.Scrub} {
 		if src != nil {

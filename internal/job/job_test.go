@@ -385,6 +385,9 @@ func TestVerify(t *testing.T) {
 	all("compressed", ofFile, 0, 1)
 	all("set", ofSet, 20<<20, 0)
 	all("compressed set", ofSet, 20<<20, 1)
+	content = content[:40<<20] // whole segments, and then an empty chunk
+	all("segments", map[string]edit{"nothing": nothing, "a chunk": flip("", at(639)), "the last": flip("", -5000)}, 0, 0)
+	all("segments of a set", map[string]edit{"nothing": nothing, "chunks": flip(".000001", row(0, 256, 1)...)}, 16<<20, 0)
 }
 
 // The finding about frames comes after those about chunks, only if all chunks opened, and the
@@ -629,7 +632,11 @@ func TestTwice(t *testing.T) {
 func TestKilledAtEachRequest(t *testing.T) {
 	p := bucket(t)
 	for _, c := range trials(p, 3<<20) {
-		for n := int64(0); ; n++ {
+		step := int64(1)
+		if testing.Short() {
+			step = 4
+		}
+		for n := int64(0); ; n += step {
 			job := string(c.kind) + string(rune('a'+n))
 			j, s := p.planned(c.kind, c.source(), job, c.parts, 0)
 			again, kills := p.again(j), 0

@@ -60,10 +60,10 @@ func (p *Planning) begin(kind Kind, name string, src *storage.Blob) (*Job, error
 		return nil, err
 	}
 	j.ID = hex.EncodeToString(id[:])
-	switch there, err := j.has(planName); {
+	switch names, err := p.Files.List(j.Name); {
 	case err != nil:
 		return nil, err
-	case there:
+	case slices.Contains(names, planName):
 		return nil, j.fails(Taken, "", nil)
 	}
 	return j, nil
@@ -204,7 +204,7 @@ func volume(r plaintext, i int, do func(*stream.ReaderAt) error) error {
 func spans(r plaintext) (all []span, segments int64, err error) {
 	n, v := 1, int64(0)
 	if s, ok := r.(*set.ReaderAt); ok {
-		n, v = s.Volumes(), s.VolumeSize()
+		n, v = len(s.Volumes()), s.VolumeSize()
 	}
 	for i := range n {
 		err := volume(r, i, func(c *stream.ReaderAt) error {

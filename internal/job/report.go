@@ -49,7 +49,7 @@ func (p *Planning) verify(ctx context.Context, name string, src *storage.Blob, i
 	rep := &Report{Findings: []Finding{}}
 	if h, err := format.Check(src.At(), src.Size()).Newest(nil); err == nil && h.Role == format.RoleRoot {
 		r, err := set.Verify(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
-		rep.Size, rep.Keyed, rep.Generation, rep.Volumes = r.Size, r.Root.Keyed, r.Root.Generation, r.Volumes
+		rep.Size, rep.Keyed, rep.Generation, rep.Volumes = r.Size, r.Root.Keyed, r.Root.Generation, len(r.Volumes)
 		rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
 		for _, f := range r.Findings {
 			rep.Findings = append(rep.Findings, Finding{f.Suffix, f.Finding})

@@ -20,6 +20,7 @@ import (
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/job"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/epoch"
@@ -122,7 +123,7 @@ func TestNothingShows(t *testing.T) {
 	must(err)
 	live.Abort(nil)
 	defer live.Close()
-	unfinished := &set.Unfinished{Public: hpke.Recipient().Canonical(), MACKey: [32]byte(secret)}
+	unfinished := &set.Unfinished{Shape: set.Shape{Public: hpke.Recipient().Canonical()}, MACKey: [32]byte(secret)}
 
 	secrets := [][]byte{secret, w.cek, []byte(ageText[16:]), []byte(hpke.String()[18:])}
 	prk, err := hkdf.Extract(sha512.New, w.cek, container.Bytes()[:64])
@@ -135,6 +136,7 @@ func TestNothingShows(t *testing.T) {
 		keeper, keeper.Identity(&epoch.Secrets{Passphrase: passphrase}),
 		tpmkey.Options{PIN: secret}, &tpmkey.Options{PIN: secret},
 		writer, live, reader, readerAt, editor, opener, grant, unfinished, *unfinished,
+		&job.Secret{MACKey: secret}, job.Secret{Identity: hpke},
 		&stream.Edit{Add: []stream.Recipient{kek, phrase}}, &stream.NoKeyError{Identities: 1},
 		&stream.RecipientNotFoundError{Recipient: kek},
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 
 	"bulla/keyslot"
@@ -20,6 +22,9 @@ type Secret struct {
 	MACKey   []byte                // of the set that is written: for Finish alone
 	Identity *keyslot.HPKEIdentity // for those who run parts
 }
+
+// Format implements [fmt.Formatter]: no verb prints the key.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, "key of bulla job "+s.Job) }
 
 const macKeyPrefix = "bulla-mac-key-"
 

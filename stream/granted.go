@@ -362,7 +362,7 @@ type Checked struct {
 	Authentic int64            `json:"chunks_authentic"` // of the segments that are granted
 	Failed    int64            `json:"chunks_failed"`
 	Findings  []format.Finding `json:"findings"`
-	Coding    *format.Finding  `json:"coding,omitempty"` // the first frame that does not decompress, if no chunk failed
+	Frame     *format.Finding  `json:"coding,omitempty"` // the first frame that does not decompress, if no chunk failed
 }
 
 // Sound reports whether c, which may come from anywhere, is about at most so many chunks, and what
@@ -403,7 +403,7 @@ func (g *Granted) Verify(ctx context.Context) (all []Checked, err error) {
 			if pe, ok := errors.AsType[*format.ParseError](err); ok {
 				f := pe.Finding()
 				f.Offset = p.layout.OffsetOf(int64(p.Begin) + pe.Offset)
-				c.Coding = &f
+				c.Frame = &f
 			} else if err != nil {
 				return nil, &TargetError{p.Part, err}
 			}

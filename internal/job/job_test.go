@@ -400,7 +400,7 @@ func TestJoin(t *testing.T) {
 	frame := func(at int64) *format.Finding { return &format.Finding{Clause: format.ZSTD4, Offset: at} }
 	head, place := format.Finding{Clause: format.HEAD5}, format.Finding{Clause: format.SET4}
 	checked := func(coding *format.Finding, f ...format.Finding) stream.Checked {
-		return stream.Checked{HeadSize: format.PageSize, Failed: int64(len(f)), Findings: f, Coding: coding}
+		return stream.Checked{HeadSize: format.PageSize, Failed: int64(len(f)), Findings: f, Frame: coding}
 	}
 	for _, c := range []struct {
 		name  string

@@ -87,7 +87,7 @@ func (j *Job) merged(receipts []*Receipt) (*Report, error) {
 			opened += c.Authentic + c.Failed
 			rep.Authentic += c.Authentic
 			rep.Failed += c.Failed
-			if suffix := rep.suffix(&c); c.Failed > 0 || c.Coding != nil {
+			if suffix := rep.suffix(&c); c.Failed > 0 || c.Frame != nil {
 				found[suffix] = append(found[suffix], c)
 			}
 		}
@@ -145,7 +145,7 @@ func join(known []format.Finding, more []stream.Checked) (all []format.Finding) 
 	head, failed := more[0].HeadSize, len(last) > 0
 	for i := len(more) - 1; i >= 0; i-- {
 		failed = failed || more[i].Failed > 0
-		coding = cmp.Or(more[i].Coding, coding) // the first counts
+		coding = cmp.Or(more[i].Frame, coding) // the first counts
 	}
 	for _, c := range more {
 		all = stream.JoinFindings(all, c.Findings, head)

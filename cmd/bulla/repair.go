@@ -86,12 +86,9 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 
 // repairPart repairs a file; others says that it is another part of a set than the root.
 func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, name string, other bool) error {
-	if b, err := a.files.Open(name + undoSuffix); other && (r.undo || r.accept) && errors.Is(err, fs.ErrNotExist) {
-		return nil // nothing of it was repaired
-	} else if err == nil {
-		b.Close()
-	}
 	switch {
+	case other && (r.undo || r.accept) && !exists(name+undoSuffix):
+		return nil // nothing of it was repaired
 	case r.undo:
 		return a.undoRepair(name)
 	case r.accept:
@@ -99,17 +96,14 @@ func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, 
 	}
 	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
 	if r.given() {
-		var openers []*stream.ChunkOpener
+		var o *stream.ChunkOpener
 		defer func() {
-			for _, o := range openers {
+			if o != nil {
 				o.Close()
 			}
 		}()
-		opts.Open = func(head []byte) (parity.Opener, error) {
-			o, err := stream.NewChunkOpener(ctx, head, ids.all)
-			if err == nil {
-				openers = append(openers, o)
-			}
+		opts.Open = func(head []byte) (_ parity.Opener, err error) { // which is called once
+			o, err = stream.NewChunkOpener(ctx, head, ids.all)
 			return o.Opens, ids.explain(err)
 		}
 	}

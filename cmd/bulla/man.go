@@ -10,14 +10,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// manCommand writes the manual pages, one for each verb and topic, made of the same texts as
-// help: bulla-cat.1. It is for whoever packages bulla, and help does not list it.
+// manCommand is for whoever packages bulla, and help does not list it.
 func manCommand(*app) *cobra.Command {
 	return &cobra.Command{
-		Use:    "man DIR",
-		Short:  "Write the manual pages to DIR",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
+		Use:     "man DIR",
+		Short:   "Write the manual pages to DIR",
+		Long:    "Write the manual pages, one for each verb and topic, made of the same texts as\nhelp: bulla-cat.1 is that of cat.",
+		Example: "  bulla man man1",
+		Hidden:  true,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

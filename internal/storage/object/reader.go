@@ -20,7 +20,7 @@ import (
 //     connections;
 //   - in a range that was announced by ReadAhead: the same, to the end of the range at once.
 //
-// Pieces are kept while there is room: at most 48 MiB in all.
+// Pieces are kept while there is room: at most 64 MiB in all.
 type Reader struct {
 	client *Client
 	name   string
@@ -40,10 +40,11 @@ const (
 	minPiece = 64 << 10
 	endPiece = 128 << 10
 	maxPiece = 4 << 20
-	ahead    = 7       // pieces after the one that is read
+	ahead    = 11      // pieces after the one that is read, of a range that was announced
+	guessed  = 7       // the same, of another
 	maxGap   = 1 << 20 // between reads of a run
 	maxRuns  = 4
-	maxKept  = 12 // pieces
+	maxKept  = 16 // pieces
 )
 
 // A piece is a range that is being fetched, or has been.
@@ -172,7 +173,7 @@ func (r *Reader) want(off, n int64) *piece {
 	p.used = r.tick
 	in, depth := p.in, ahead
 	if !in.announced {
-		depth = min(in.issued-2, ahead) // two pieces in a row may be chance
+		depth = min(in.issued-2, guessed) // two pieces in a row may be chance
 	}
 	for in.issued-p.index-1 < depth && in.next < in.end {
 		r.begin(in, in.next, 0)

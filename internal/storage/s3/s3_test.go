@@ -44,7 +44,12 @@ type setting struct {
 }
 
 func set(t *testing.T, args ...string) *setting {
-	s := &setting{Server: s3test.Start(t, args...), t: t}
+	return around(t, s3test.Start(t, args...))
+}
+
+// around is the setting of a server that runs.
+func around(t *testing.T, server *s3test.Server) *setting {
+	s := &setting{Server: server, t: t}
 	url := s.Proxy(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if do := s.do.Load(); do != nil {
 			(*do)(w, r, next)

@@ -3,6 +3,8 @@
 package s3test
 
 import (
+	"bufio"
+	_ "embed"
 	"fmt"
 	"io"
 	"log"
@@ -14,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -60,6 +63,44 @@ func Start(t testing.TB, args ...string) *Server {
 	}
 	t.Fatal("versitygw does not answer")
 	return nil
+}
+
+//go:embed ceph.sh
+var cephScript string
+
+// StartCeph starts Ceph's radosgw, which honours fewer conditions, in memory and with an empty
+// bucket "bucket". It has no Dir. It takes a quarter of a minute and gigabytes, so that it is for
+// long forms of tests alone; it skips where the server is not installed.
+func StartCeph(t testing.TB) *Server {
+	t.Helper()
+	for _, name := range []string{"ceph-mon", "ceph-osd", "ceph-mgr", "radosgw", "ceph", "curl"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip("no radosgw: ", err)
+		}
+	}
+	args := []string{"-c", cephScript, "ceph.sh", t.TempDir()}
+	for range 3 {
+		_, port, _ := net.SplitHostPort(freeAddress(t))
+		args = append(args, port)
+	}
+	gateway := args[len(args)-1]
+	cmd := exec.Command("sh", append(args, key)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("radosgw does not start: %q, %v", line, err)
+	}
+	return &Server{URL: "http://127.0.0.1:" + gateway}
 }
 
 func freeAddress(t testing.TB) string {

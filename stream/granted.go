@@ -280,7 +280,7 @@ func (p *granted) reader(src io.ReaderAt, o *GrantOptions) *grantedAt {
 	r.makeRoom()
 	if p.Coding == format.Zstd {
 		last := int(int64(p.To) - (int64(p.From) + int64(len(p.frames)-1)*zseek.FrameContent))
-		r.z = zseek.NewReaderAtFrames(sealedPart{r}, p.frames, int64(p.From)/zseek.FrameContent, last, opening.workers)
+		r.z = zseek.NewReaderAtFrames(sealedPart{r}, p.frames, int64(p.From)/zseek.FrameContent, int64(p.Begin), last, opening.workers)
 	}
 	return r
 }
@@ -402,7 +402,7 @@ func (g *Granted) Verify(ctx context.Context) (all []Checked, err error) {
 			_, err := r.z.WriteTo(&meter{ctx, io.Discard, new(atomic.Int64)})
 			if pe, ok := errors.AsType[*format.ParseError](err); ok {
 				f := pe.Finding()
-				f.Offset = p.layout.OffsetOf(int64(p.Begin) + pe.Offset)
+				f.Offset = p.layout.OffsetOf(pe.Offset)
 				c.Frame = &f
 			} else if err != nil {
 				return nil, &TargetError{p.Part, err}

@@ -15,6 +15,7 @@ import (
 type ReaderAt struct {
 	table   *Table
 	first   int64 // the number of its first frame in the stream
+	begin   int64 // and where that begins
 	workers int
 	dec     decompressor
 	frames  chan []byte // room for those that are read now; nil where none was made yet
@@ -35,16 +36,16 @@ func NewReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 }
 
 // NewReaderAtFrames is [NewReaderAt] for frames of a stream that are known by their sizes,
-// each at most MaxFrameSize: src begins with the first, which has that number in the stream, and all but the last hold
-// FrameContent, and that one last.
-func NewReaderAtFrames(src io.ReaderAt, sizes []uint32, first int64, last, workers int) *ReaderAt {
+// each at most MaxFrameSize: src begins with the first, which has that number in the stream and begins at that
+// offset in it, and all but the last hold FrameContent, and that one last.
+func NewReaderAtFrames(src io.ReaderAt, sizes []uint32, first, begin int64, last, workers int) *ReaderAt {
 	t := &Table{src: src}
 	for _, n := range sizes {
 		t.add(int(n), FrameContent)
 	}
 	t.start, t.last = t.end, last
 	r := newReaderAt(t, workers)
-	r.first = first
+	r.first, r.begin = first, begin
 	return r
 }
 
@@ -96,7 +97,7 @@ func (r *ReaderAt) ReadFrame(buf []byte, i int64) ([]byte, error) {
 		err = violation(format.ZSTD5, format.ErrMalformed, 0, "content size", "%d bytes, and %d in the table", len(buf), f.Content)
 	}
 	if err != nil {
-		return buf, inFrame(err, r.first+i, f.Offset)
+		return buf, inFrame(err, r.first+i, r.begin+f.Offset)
 	}
 	return buf, nil
 }

@@ -13,7 +13,9 @@ import (
 
 // A pair is two command lines that do comparable work: with cp both make what
 // they write durable, with the others neither does. They run in a folder
-// with the files that prepare makes, and leave what they write in "out".
+// with the files that prepare makes, and leave what they write in "out". In m the
+// container of "in" is mounted; both are in memory, so that the goal is about what the way
+// by FUSE and the decryption cost.
 type pair struct {
 	name         string
 	ours, theirs string
@@ -40,6 +42,8 @@ func cases(place string) []pair {
 		{place + "/scrub vs cat", "bulla scrub -q --parity-file in.parity in.bulla", "cat in.bulla >/dev/null", "cat", 0, ""},
 		{place + "/set vs file, encrypt", "bulla encrypt -q --no-sync --volume-size 64M -R key.pub -o out in", "bulla encrypt -q --no-sync -R key.pub -o out in", "cat", 0.97, ""},
 		{place + "/set vs file, decrypt", "bulla decrypt -q --no-sync -i key -o out in.set", "bulla decrypt -q --no-sync -i key -o out in.bulla", "cat", 0.97, ""},
+		{place + "/mount vs cat", "cat m/in >/dev/null", "cat in >/dev/null", "fusermount3", 0.7, ""},
+		{place + "/mount vs cat, to a pipe", "cat m/in | cat >/dev/null", "cat in | cat >/dev/null", "fusermount3", 0.7, ""},
 		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
 		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
 		{place + "/decompress vs zstd -d", "bulla decrypt -q -i key -o - src.bulla >/dev/null", "zstd -q -d -c src.zst >/dev/null", "zstd", 2.0, "src.tar"},
@@ -79,6 +83,9 @@ func prepare(dir string, n int64) error {
 		"cp in.bulla hole.bulla && dd if=/dev/zero of=hole.bulla conv=notrunc bs=64K seek=100 count=50 status=none")
 	if _, err := exec.LookPath("par2"); err == nil {
 		lines = append(lines, "mkdir par2 && ln in.bulla par2/in.bulla && cd par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null && rm in.bulla")
+	}
+	if _, err := exec.LookPath("fusermount3"); err == nil {
+		lines = append(lines, "mkdir m && bulla mount --background -i key in.bulla m >/dev/null 2>&1")
 	}
 	if _, err := exec.LookPath("age"); err == nil {
 		lines = append(lines, "age -R key.pub -o in.age in")

@@ -5,6 +5,14 @@
 // It keeps nothing of the data: that is in the kernel's page cache, which gives way to
 // whatever else needs memory and is never written to a disk. The kernel reads ahead, in
 // several requests at a time, which are served in parallel.
+//
+// What limits it is the way through that cache. A file system of this kind that gives zeros
+// without any work reads, on two processors, at 0.69 of the speed that cat has on a file in
+// memory, this one at 0.42. Of the processor time for a byte, which is 4.4 times that of
+// cat, the copies into the cache and out of it are 58 %, reading the container 20 %, and
+// opening it 22 %; both processors are busy all of the time. To go past the cache
+// (FOPEN_DIRECT_IO), with as much read ahead here, gains a sixth, and each small or second
+// read would then be decrypted anew.
 package mount
 
 import (

@@ -37,6 +37,7 @@ func cases(place string) []pair {
 		{place + "/encrypt vs openssl ctr", "bulla encrypt -q --no-sync -R key.pub -o out in", "openssl enc -aes-256-ctr -pbkdf2 -pass pass:x -in in -out out", "openssl", 0, ""},
 		{place + "/verify vs sha256sum", "bulla verify -q -i key in.bulla", "sha256sum in.bulla", "sha256sum", 0, ""},
 		{place + "/encrypt --parity vs without", "bulla encrypt -q --no-sync --force --parity 5 --parity-file out.parity -R key.pub -o out in", "bulla encrypt -q --no-sync -R key.pub -o out in", "cat", map[string]float64{"disk": 0.9, "tmpfs": 0.6}[place], ""},
+		{place + "/encrypt --sign vs without", "bulla encrypt -q --no-sync --force --sign ssh -R key.pub -o out in", "bulla encrypt -q --no-sync --force -R key.pub -o out in", "ssh-keygen", map[string]float64{"tmpfs": 0.65}[place], ""},
 		{place + "/parity create vs par2", "bulla parity create -q --no-sync -o out in.bulla", "rm -f x.*par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null", "par2", 5, ""},
 		{place + "/repair vs par2", "bulla repair -q --no-sync --parity-file in.parity -o out hole.bulla", "cp hole.bulla par2/in.bulla && par2 repair -q -q par2/x.par2 >/dev/null", "par2", 5, ""},
 		{place + "/scrub vs cat", "bulla scrub -q --parity-file in.parity in.bulla", "cat in.bulla >/dev/null", "cat", 0, ""},
@@ -81,6 +82,9 @@ func prepare(dir string, n int64) error {
 		"bulla encrypt -q --volume-size 64M -R key.pub -o in.set in",
 		"bulla parity create -q --no-sync -o in.parity in.bulla",
 		"cp in.bulla hole.bulla && dd if=/dev/zero of=hole.bulla conv=notrunc bs=64K seek=100 count=50 status=none")
+	if _, err := exec.LookPath("ssh-keygen"); err == nil {
+		lines = append(lines, "ssh-keygen -q -t ed25519 -N '' -f ssh")
+	}
 	if _, err := exec.LookPath("par2"); err == nil {
 		lines = append(lines, "mkdir par2 && ln in.bulla par2/in.bulla && cd par2 && par2 create -q -q -r5 x.par2 in.bulla >/dev/null && rm in.bulla")
 	}

@@ -176,8 +176,8 @@ func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags,
 
 // keepParityHead brings the copy of the head up to date that the parity file of a file
 // has, if there is one (PAR-10): it would open for those who were removed.
-func (a *app) keepParityHead(path string, head []byte) {
-	p, err := a.files.Patch(path+paritySuffix, storage.PatchOptions{})
+func (a *app) keepParityHead(path string, head []byte, opts storage.PatchOptions) {
+	p, err := a.files.Patch(path+paritySuffix, opts)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
 	"strings"
 	"sync/atomic"
 
@@ -21,11 +22,20 @@ import (
 // undoSuffix ends the names of what a repair in place has saved.
 const undoSuffix = ".undo"
 
+// undoOf is the file with what was overwritten: of an object it lies here.
+func undoOf(name string) string {
+	if storage.Scheme(name) != "" {
+		name = path.Base(storage.Shown(name))
+	}
+	return name + undoSuffix
+}
+
 type restoreFlags struct {
 	parityFlag
 	identityFlags
 	outputFlags
 	workFlags
+	patchFlags
 	undo, accept bool
 }
 
@@ -36,7 +46,9 @@ func repairCommand(a *app) *cobra.Command {
 	r.parityFlag.register(cmd)
 	cmd.Flags().BoolVar(&r.undo, "undo", false, "bring back what a repair has overwritten")
 	cmd.Flags().BoolVar(&r.accept, "accept", false, "remove what a repair has saved")
+	r.outputFlags.allow.other = []string{unsafeStore}
 	r.outputFlags.register(cmd, "write the repaired file to `FILE`")
+	r.patchFlags.register(cmd, &r.outputFlags.allow)
 	r.identityFlags.register(a, cmd)
 	r.workFlags.register(cmd)
 	return cmd
@@ -87,12 +99,12 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 // repairPart repairs a file; others says that it is another part of a set than the root.
 func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, name string, other bool) error {
 	switch {
-	case other && (r.undo || r.accept) && !exists(name+undoSuffix):
+	case other && (r.undo || r.accept) && !exists(undoOf(name)):
 		return nil // nothing of it was repaired
 	case r.undo:
-		return a.undoRepair(name)
+		return a.undoRepair(r, name)
 	case r.accept:
-		return a.files.Remove(name + undoSuffix)
+		return a.files.Remove(undoOf(name))
 	}
 	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
 	if r.given() {
@@ -115,7 +127,7 @@ func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, 
 
 // openUndo opens what an earlier repair has saved; nil if there is nothing.
 func (a *app) openUndo(name string) (*parity.Undo, *storage.Blob, error) {
-	b, err := a.files.Open(name + undoSuffix)
+	b, err := a.files.Open(undoOf(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
 	}
@@ -125,21 +137,21 @@ func (a *app) openUndo(name string) (*parity.Undo, *storage.Blob, error) {
 	u, err := parity.ReadUndo(b.At(), b.Size())
 	if err != nil {
 		b.Close()
-		return nil, nil, withHint(about(safetext.Printable(name+undoSuffix), err), "move it away if no repair was interrupted")
+		return nil, nil, withHint(about(safetext.Printable(undoOf(name)), err), "move it away if no repair was interrupted")
 	}
 	return u, b, nil
 }
 
-func (a *app) undoRepair(name string) error {
+func (a *app) undoRepair(r *restoreFlags, name string) error {
 	u, b, err := a.openUndo(name)
 	if err != nil {
 		return err
 	}
 	if u == nil {
-		return usage("there is nothing to undo", "%s does not exist", safetext.Printable(name+undoSuffix))
+		return usage("there is nothing to undo", "%s does not exist", safetext.Printable(undoOf(name)))
 	}
 	defer b.Close()
-	p, err := a.files.Patch(name, storage.PatchOptions{})
+	p, err := a.files.Patch(name, r.options())
 	if err != nil {
 		return err
 	}
@@ -147,18 +159,16 @@ func (a *app) undoRepair(name string) error {
 	if err := u.Restore(p.InPlace()); err != nil {
 		return withHint(err, "run it again: nothing is lost")
 	}
-	return a.files.Remove(name + undoSuffix)
+	return a.files.Remove(undoOf(name))
 }
 
 func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) error {
-	p, err := a.files.Patch(name, storage.PatchOptions{})
+	p, err := a.files.Patch(name, r.options())
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	if p.InPlace() == nil {
-		return usage("write the repaired file elsewhere with -o", "an object cannot be repaired in place")
-	}
+	place := p.InPlace()
 	par, err := a.openParityFile(&r.parityFlag, name)
 	if err != nil {
 		return err
@@ -170,7 +180,7 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	}
 	opts.Undo = undo
 	opts.Save = func(write func(io.Writer) error) (u *parity.Undo, err error) {
-		out, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: name + undoSuffix}, mode: 0o600})
+		out, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: undoOf(name)}, mode: 0o600})
 		if err == nil {
 			err = a.produce(out, nil, write)
 		}
@@ -180,10 +190,10 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 		return u, err
 	}
 	in := a.newInput(p.Blob, name)
-	res, err := a.repairWith(ctx, r, in, par, p.InPlace(), opts)
+	res, err := a.repairWith(ctx, r, in, par, place, opts)
 	saved.Close()
 	if err == nil && saved != nil && opts.Open != nil {
-		err = a.files.Remove(name + undoSuffix)
+		err = a.files.Remove(undoOf(name))
 		saved = nil
 	}
 	if err != nil {
@@ -248,7 +258,7 @@ func (a *app) tellRepair(in, par *input, out *output, res *parity.Result, undo b
 		said.OutputField = out.given.AsOutput()
 	}
 	if undo {
-		said.Undo = in.given + undoSuffix
+		said.Undo = safetext.Name(undoOf(string(in.given)))
 	}
 	if h := res.Saved(); h != nil {
 		a.warn(fmt.Sprintf("both copies of the head of %s were lost: it has the one of generation %d, for %s, from the parity file", in.name, h.Generation, plural(len(h.Slots), "recipient")),

@@ -12,6 +12,7 @@ import (
 
 	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/parity"
 )
 
@@ -166,6 +167,9 @@ func (a *app) judgeScrub(in, par *input, r *parity.Report) error {
 func explainParity(in, par *input, err error) error {
 	if errors.Is(err, parity.ErrOther) {
 		return &failure{exit: exitBad, err: err, what: par.name + " belongs to another file than " + in.name, hint: "name the right one with --parity-file"}
+	}
+	if errors.Is(err, storage.NotPatchable) {
+		return withHint(err, "write the repaired file elsewhere with -o")
 	}
 	return withHint(about(par.name, err), "name the right one with --parity-file, or make it anew of an intact file: bulla parity create")
 }

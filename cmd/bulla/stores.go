@@ -103,8 +103,8 @@ func (a *app) save(src *headSource, h *stream.HeadEditor) (beside *output, err e
 	if src.in.InStore() {
 		defer a.left.Add(src.patch.Wait)() // for an upload to be aborted
 	}
-	if err = src.save(h); err == nil && !src.in.InStore() {
-		a.keepParityHead(src.in.path, h.Encoded())
+	if err = src.save(h); err == nil {
+		a.keepParityHead(src.in.path, h.Encoded(), src.patch.Options)
 	}
 	if !src.in.InStore() || !errors.Is(err, storage.Retained) && !errors.Is(err, storage.Denied) {
 		return nil, err

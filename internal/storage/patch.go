@@ -13,8 +13,8 @@ import (
 // replaces it in one step, and only what it was when it was opened.
 type Patch struct {
 	*Blob
-	opts PatchOptions
-	busy sync.Mutex // while Apply runs
+	Options PatchOptions
+	busy    sync.Mutex // while Apply runs
 
 	// Unlocked is why the file has no lock, on a file system without them; nil if it
 	// has one. Without it others may change the file; Apply notices changes before Apply.
@@ -53,7 +53,7 @@ func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
 			b.Close()
 			return nil, &Error{Kind: NotPatchable, Name: b.path}
 		}
-		return &Patch{Blob: b, opts: opts, Unlocked: errors.ErrUnsupported}, nil
+		return &Patch{Blob: b, Options: opts, Unlocked: errors.ErrUnsupported}, nil
 	}
 	path, fd, err := r.locate(name, 0)
 	switch {
@@ -92,7 +92,7 @@ func (p *Patch) Apply(changes ...Change) error {
 	p.busy.Lock()
 	defer p.busy.Unlock()
 	if p.object != nil {
-		return p.object.(Patcher).Apply(changes, p.opts)
+		return p.object.(Patcher).Apply(changes, p.Options)
 	}
 	if err := p.check(changes); err != nil {
 		return err
@@ -126,9 +126,79 @@ func (p *Patch) Wait() {
 	defer p.busy.Unlock()
 }
 
-// InPlace returns the locked file for a caller who keeps a journal of what it overwrites;
-// nil of an object, which has no places.
-func (p *Patch) InPlace() *os.File { return p.file }
+// Over puts the change into b, bytes of the file from off on, as far as it is there.
+func (c *Change) Over(b []byte, off int64) {
+	if at := c.Offset - off; at < 0 && -at < int64(len(c.New)) {
+		copy(b, c.New[-at:])
+	} else if at >= 0 && at < int64(len(b)) {
+		copy(b[at:], c.New)
+	}
+}
+
+// A Place is a file that is changed as its owner likes. An [*os.File] is one.
+type Place interface {
+	io.ReaderAt
+	io.WriterAt
+	Truncate(size int64) error
+	Sync() error
+}
+
+// InPlace returns the locked file for a caller who keeps a journal of what it overwrites.
+// Of an object it collects the changes, up to 256 MiB, and Sync applies them in one step:
+// what cannot be done so fails with an *Error of kind NotPatchable.
+func (p *Patch) InPlace() Place {
+	if p.object != nil {
+		return &collector{Patch: p}
+	}
+	return p.file
+}
+
+// A collector holds the changes of an object.
+type collector struct {
+	*Patch
+	changes []Change
+	held    int
+}
+
+const maxHeld = 256 << 20
+
+func (c *collector) ReadAt(b []byte, off int64) (int, error) {
+	n, err := c.At().ReadAt(b, off)
+	for i := range c.changes {
+		c.changes[i].Over(b[:n], off)
+	}
+	return n, err
+}
+
+func (c *collector) WriteAt(b []byte, off int64) (int, error) {
+	if c.held += len(b); c.held > maxHeld || off+int64(len(b)) > c.size {
+		return 0, c.refuse()
+	}
+	if k := len(c.changes) - 1; k >= 0 && c.changes[k].Offset+int64(len(c.changes[k].New)) == off {
+		c.changes[k].New = append(c.changes[k].New, b...)
+	} else {
+		c.changes = append(c.changes, Change{Offset: off, New: bytes.Clone(b)})
+	}
+	return len(b), nil
+}
+
+func (c *collector) Truncate(size int64) error {
+	if size == c.size {
+		return nil
+	}
+	return c.refuse()
+}
+
+func (c *collector) Sync() error {
+	if len(c.changes) == 0 {
+		return nil
+	}
+	return c.Apply(c.changes...)
+}
+
+func (c *collector) refuse() error {
+	return &Error{Kind: NotPatchable, Name: c.path, Err: errors.New("more of the object would change than can be in one step, or its size")}
+}
 
 // check refuses changes of what has changed.
 func (p *Patch) check(changes []Change) error {

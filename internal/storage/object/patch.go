@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -13,13 +14,13 @@ import (
 )
 
 // A Patchable is an object that is read and can be changed where it lies, by a
-// [storage.Patcher]'s method: a new upload whose first part has the new head, whose last
-// part has the new tail, and whose others the store copies itself.
+// [storage.Patcher]'s method: a new upload of parts that are sent, where something
+// changes, and of others, which the store copies itself.
 //
 //	old   | head |           payload            | tail |
 //	new   |  sent, 5 MiB  |  copied, 1 GiB each |  sent |
 //
-// So about 10 MiB move, whatever the size. The object is replaced in one step, on the
+// So about 10 MiB move for a new head, whatever the size. The object is replaced in one step, on the
 // condition that it is what was read.
 type Patchable struct {
 	*Reader
@@ -113,55 +114,72 @@ func (p *Patchable) holds(off int64, want []byte, r io.ReaderAt) error {
 	return nil
 }
 
-// A piece of the new object: bytes that are sent, or a range that the store copies.
+// A segment of the new object is sent, or a range that the store copies.
 type segment struct {
 	off, n int64
-	sent   []byte
+	sent   bool
 }
 
-// segments cuts the object up. Every part but the last has at least 5 MiB.
+// segments cuts the object up: each 5 MiB in which something changes are sent, and from
+// the first change in the last 5 MiB on all. Every part but the last has at least as much.
 func (p *Patchable) segments(changes []storage.Change) (all []segment, err error) {
 	size := p.info.Size
-	head, tail := int64(minPart), size
+	if size <= whole {
+		return []segment{{0, size, true}}, nil
+	}
+	end := size
 	for _, c := range changes {
-		if end := c.Offset + int64(len(c.New)); end <= minPart {
-			continue
-		}
-		tail = min(tail, c.Offset)
-	}
-	if size <= whole || tail < 2*minPart || size-tail > maxPiece {
-		head, tail = size, size
-		if size > whole {
-			return nil, failed(p.name, storage.NotPatchable, nil)
+		if c.Offset >= size-minPart {
+			end = min(end, c.Offset)
 		}
 	}
-	all = append(all, segment{0, head, nil})
-	if middle := tail - head; middle > 0 {
-		n := (middle + copyPart - 1) / copyPart
-		each := min(max((middle+n-1)/n, (middle+9_000)/9_000), maxPart)
-		for off := head; off < tail; off += each {
-			all = append(all, segment{off: off, n: min(each, tail-off)})
+	changed := make([]bool, end/minPart) // of which the last has up to 10 MiB
+	last := int64(len(changed) - 1)
+	for _, c := range changes {
+		for b := c.Offset / minPart; c.Offset < end && b <= (c.Offset+int64(len(c.New))-1)/minPart; b++ {
+			changed[min(b, last)] = true
 		}
 	}
-	if tail < size {
-		all = append(all, segment{tail, size - tail, nil})
+	for b := int64(0); b <= last; {
+		n, off := int64(slices.Index(changed[b:], true)), b*minPart
+		sent := n == 0
+		if sent {
+			n = 1
+		} else if n < 0 {
+			n = last + 1 - b
+		}
+		to := end
+		if b += n; b <= last {
+			to = b * minPart
+		}
+		each := to - off
+		if !sent {
+			pieces := (to - off + copyPart - 1) / copyPart
+			each = min(max((to-off+pieces-1)/pieces, (size+9_000)/9_000), maxPart)
+		}
+		for ; off < to; off += each {
+			all = append(all, segment{off, min(each, to-off), sent})
+		}
 	}
-	for i := range all {
-		s := &all[i]
-		if i > 0 && s.off < tail {
-			continue
-		}
-		s.sent = make([]byte, s.n)
-		if _, err := p.ReadAt(s.sent, s.off); err != nil && err != io.EOF {
-			return nil, err
-		}
-		for _, c := range changes {
-			if c.Offset >= s.off && c.Offset < s.off+s.n {
-				copy(s.sent[c.Offset-s.off:], c.New)
-			}
-		}
+	if end < size {
+		all = append(all, segment{end, size - end, true})
+	}
+	if len(all) > MaxParts {
+		return nil, failed(p.name, storage.NotPatchable, errors.New("there are too many changes"))
 	}
 	return all, nil
+}
+
+// load reads what is to be sent of a segment, with the changes.
+func (p *Patchable) load(s segment, changes []storage.Change) ([]byte, error) {
+	b := make([]byte, s.n)
+	if _, err := p.ReadAt(b, s.off); err != nil && err != io.EOF {
+		return nil, err
+	}
+	for _, c := range changes {
+		c.Over(b, s.off)
+	}
+	return b, nil
 }
 
 // replace makes the new object in the place of the old.
@@ -178,7 +196,7 @@ func (p *Patchable) replace(changes []storage.Change, as *Making) error {
 	if err != nil {
 		return err
 	}
-	etags, err := p.parts(upload, all)
+	etags, err := p.parts(upload, all, changes)
 	if err == nil {
 		err = p.client.try(p.ctx, p.name, true, func(ctx context.Context, _ func(int)) error {
 			return p.To.Complete(ctx, upload, etags, as)
@@ -204,7 +222,7 @@ func (p *Patchable) replace(changes []storage.Change, as *Making) error {
 
 // parts has all parts made, several at a time. After an error no more are begun, and those
 // under way are not cut off, so that none arrives after the upload is aborted.
-func (p *Patchable) parts(upload string, all []segment) (etags []string, err error) {
+func (p *Patchable) parts(upload string, all []segment, changes []storage.Change) (etags []string, err error) {
 	etags = make([]string, len(all))
 	var first atomic.Pointer[error]
 	var wait sync.WaitGroup
@@ -216,14 +234,21 @@ func (p *Patchable) parts(upload string, all []segment) (etags []string, err err
 		}
 		wait.Go(func() {
 			defer func() { <-now }()
-			err := p.client.try(p.ctx, p.name, s.sent == nil, func(ctx context.Context, moved func(int)) (err error) {
-				if s.sent != nil {
-					etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(s.sent), moved), s.n)
-				} else {
-					etags[i], err = p.To.Copy(ctx, upload, i+1, s.off, s.n, p.info)
-				}
-				return err
-			})
+			var sent []byte
+			var err error
+			if s.sent {
+				sent, err = p.load(s, changes)
+			}
+			if err == nil {
+				err = p.client.try(p.ctx, p.name, !s.sent, func(ctx context.Context, moved func(int)) (err error) {
+					if s.sent {
+						etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(sent), moved), s.n)
+					} else {
+						etags[i], err = p.To.Copy(ctx, upload, i+1, s.off, s.n, p.info)
+					}
+					return err
+				})
+			}
 			if err != nil {
 				first.CompareAndSwap(nil, &err)
 			}

@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
 
 	// For tests.
+	"internal/job/slurmtest":     {},
 	"internal/storage/s3/s3test": {},
 	"internal/tpmdev/swtpmtest":  {"internal/tpmdev"},
 	"internal/vectors":           {"format", "keyslot", "keyslot/agekey"},
@@ -67,7 +68,7 @@ var mayImport = map[string][]string{
 var programs = []string{"bench", "cmd/bulla", "demo"}
 
 // forTests are imported by tests alone.
-var forTests = []string{"internal/vectors", "internal/tpmdev/swtpmtest", "internal/storage/s3/s3test"}
+var forTests = []string{"internal/vectors", "internal/job/slurmtest", "internal/tpmdev/swtpmtest", "internal/storage/s3/s3test"}
 
 // Whose affair a package outside of this module is, apart from benchmarks, which
 // measure what they like. It stands for all below it.
@@ -82,7 +83,7 @@ var onlyIn = map[string][]string{
 	"github.com/google/go-tpm":         {"entropy", "internal/tpmdev", "internal/tpmdev/swtpmtest", "keyslot/tpmkey"},
 	"github.com/spf13":                 {"cmd/bulla"},
 	"github.com/hiddeco/sshsig":        {"origin"},
-	"testing":                          {"internal/storage/s3/s3test", "internal/tpmdev/swtpmtest"},
+	"testing":                          {"internal/job/slurmtest", "internal/storage/s3/s3test", "internal/tpmdev/swtpmtest"},
 	"unsafe":                           {},
 }
 

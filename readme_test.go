@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"bulla/internal/job/slurmtest"
 	"bulla/internal/storage/s3/s3test"
 	"bulla/internal/tpmdev/swtpmtest"
 )
@@ -90,6 +91,29 @@ func TestStoragePage(t *testing.T) {
 	}
 	if !bytes.Equal(read(t, filepath.Join(home, "copy.tar")), read(t, filepath.Join(home, "backup.tar"))) {
 		t.Error("what was decrypted is not what was encrypted")
+	}
+}
+
+// Every command in docs/jobs.md works, with a real Slurm and GNU parallel.
+func TestJobsPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
+	home := t.TempDir()
+	sh := newShell(t, home)
+	sh.run(".", "go install ./cmd/bulla")
+	sh.env = append(sh.env, slurmtest.Start(t).Env...)
+	lines := commands(t, "docs/jobs.md")
+	for _, line := range lines {
+		sh.run(home, line)
+		if line == "bulla keygen --default" {
+			sh.prepare()
+		}
+	}
+	for _, line := range []string{"sh sealing.sh", "sbatch --wait opening.slurm", "bulla job finish check"} {
+		if !slices.Contains(lines, line) {
+			t.Errorf("docs/jobs.md has no %q", line)
+		}
 	}
 }
 

@@ -193,6 +193,7 @@ var exitsOf = map[string][]int{
 	"job scrub":         {exitBad, exitRefused, exitUnsupported},
 	"job run":           {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
 	"job status":        {exitBad, exitUnsupported},
+	"job script":        {exitBad, exitUnsupported},
 	"job finish":        {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
 	"entropy":           {exitEntropy},
 	"entropy test":      {exitEntropy},

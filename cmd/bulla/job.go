@@ -21,7 +21,7 @@ import (
 
 func jobCommand(a *app) *cobra.Command {
 	return withVerbs("job VERB", "Share work on one archive among many machines", jobEncryptCommand(a), jobVerifyCommand(a), jobDecryptCommand(a), jobScrubCommand(a),
-		jobRunCommand(a), jobStatusCommand(a), jobFinishCommand(a))
+		jobRunCommand(a), jobStatusCommand(a), jobFinishCommand(a), jobScriptCommand(a))
 }
 
 // jobKeySuffix ends the names of files with the key of a job.

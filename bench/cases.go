@@ -45,6 +45,8 @@ func cases(place string) []pair {
 		{place + "/set vs file, decrypt", "bulla decrypt -q --no-sync -i key -o out in.set", "bulla decrypt -q --no-sync -i key -o out in.bulla", "cat", 0.97, ""},
 		{place + "/mount vs cat", "cat m/in >/dev/null", "cat in >/dev/null", "fusermount3", 0.7, ""},
 		{place + "/mount vs cat, to a pipe", "cat m/in | cat >/dev/null", "cat in | cat >/dev/null", "fusermount3", 0.7, ""},
+		{place + "/two parts vs encrypt -j 2", "rm -f enc.job/*.done enc.set.0*; " + twoParts("enc.job"), "bulla encrypt -q -j 2 --volume-size $(cat half) -R key.pub -o out in", "cat", 0.9, ""},
+		{place + "/two parts vs verify -j 2", "rm -f ver.job/*.done; " + twoParts("ver.job"), "bulla verify -q -j 2 -i key in.bulla", "cat", 0.9, ""},
 		{place + "/compress -1 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 1 -R key.pub -o out src.tar", "zstd -q -f -T2 -1 src.tar -o out", "zstd", 1.0, "src.tar"},
 		{place + "/compress -3 vs zstd -T2", "bulla encrypt -q --no-sync -z --level 3 -R key.pub -o out src.tar", "zstd -q -f -T2 -3 src.tar -o out", "zstd", 0.8, "src.tar"},
 		{place + "/decompress vs zstd -d", "bulla decrypt -q -i key -o - src.bulla >/dev/null", "zstd -q -d -c src.zst >/dev/null", "zstd", 2.0, "src.tar"},
@@ -52,13 +54,27 @@ func cases(place string) []pair {
 	}
 }
 
-// prepare builds the command into dir, makes a key and the inputs: n random
-// bytes and a tar of Go's source tree, and the containers of them.
-func prepare(dir string, n int64) error {
+// twoParts runs both parts of a job at once, on a core each.
+func twoParts(job string) string {
+	part := "bulla job run -q -j 1 " + job + " --part "
+	return part + "0 & " + part + "1 && wait $!"
+}
+
+// build builds the command into dir.
+func build(dir string) error {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bulla"), "bulla/cmd/bulla")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as the README has it
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the command: %w: %s", err, out)
+	}
+	return nil
+}
+
+// prepare builds the command into dir, makes a key and the inputs: n random
+// bytes and a tar of Go's source tree, and the containers of them.
+func prepare(dir string, n int64) error {
+	if err := build(dir); err != nil {
+		return err
 	}
 	in, err := os.Create(filepath.Join(dir, "in"))
 	if err != nil {
@@ -80,6 +96,9 @@ func prepare(dir string, n int64) error {
 	}
 	lines = append(lines,
 		"bulla encrypt -q --volume-size 64M -R key.pub -o in.set in",
+		fmt.Sprintf("echo %d >half", n/2+4<<20), // bytes of a volume: there are two
+		"bulla job encrypt -q --volume-size $(cat half) -R key.pub -o enc.set --into enc.job in",
+		"bulla job verify -q --parts 2 -i key --into ver.job in.bulla",
 		"bulla parity create -q --no-sync -o in.parity in.bulla",
 		"cp in.bulla hole.bulla && dd if=/dev/zero of=hole.bulla conv=notrunc bs=64K seek=100 count=50 status=none")
 	if _, err := exec.LookPath("ssh-keygen"); err == nil {

@@ -4,6 +4,7 @@
 //
 //	go run ./bench                 # everything, 1 GiB, 5 rounds
 //	go run ./bench -run tmpfs -size 2GiB -rounds 9
+//	go run ./bench scale           # 1 PiB: arithmetic, and a job of 20,000 volumes (docs/scale.md)
 //
 // For every case the two commands run in turn, A B A B …, so that a machine
 // whose speed drifts slows both alike. What is printed is the median of each and
@@ -37,6 +38,7 @@ var (
 	only   = flag.String("run", "", "only cases whose name matches this regular expression")
 	disk   = flag.String("disk", os.TempDir(), "a folder on a disk")
 	tmpfs  = flag.String("tmpfs", "/dev/shm", "a folder in memory")
+	many   = flag.Int("volumes", 20_000, "how many volumes the job of scale has")
 )
 
 func main() {
@@ -46,6 +48,12 @@ func main() {
 	n, ok := console.ParseSize(*size)
 	if !ok {
 		log.Fatalf("-size %s is not a number of bytes, such as 512MiB", *size)
+	}
+	if flag.Arg(0) == "scale" {
+		if err := scale(*many); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	filter, err := regexp.Compile(*only)
 	if err != nil {

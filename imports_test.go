@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/interrupt": {},
 	"internal/locked":    {},
 	"internal/once":      {},
+	"internal/parallel":  {},
 	"internal/recent":    {},
 	"internal/ring":      {"internal/fullio"},
 	"internal/safetext":  {},
@@ -31,8 +32,8 @@ var mayImport = map[string][]string{
 	"internal/salvage":   {"format", "internal/ring", "internal/seal", "internal/zseek"},
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
-	"set":                {"entropy", "format", "internal/ring", "internal/zseek", "keyslot", "stream"},
-	"parity":             {"format"},
+	"set":                {"entropy", "format", "internal/parallel", "internal/ring", "internal/zseek", "keyslot", "stream"},
+	"parity":             {"format", "internal/parallel"},
 	"internal/xwing":     {"entropy"},
 	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},
 	"keyslot/agekey":     {"entropy", "format", "internal/once", "internal/safetext", "keyslot", "slot"},
@@ -48,12 +49,12 @@ var mayImport = map[string][]string{
 	"internal/picture":  {"format"},
 	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},
 	"internal/mount":    {"internal/archive"},
-	"internal/job":      {"entropy", "format", "internal/safetext", "internal/storage", "keyslot", "parity", "set", "stream"},
+	"internal/job":      {"entropy", "format", "internal/parallel", "internal/safetext", "internal/storage", "keyslot", "parity", "set", "stream"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/fullio", "internal/safetext"},
 
 	// Stores: what links the network, and the command alone may import.
-	"internal/storage/object": {"internal/storage"},
+	"internal/storage/object": {"internal/parallel", "internal/storage"},
 	"internal/storage/s3":     {"internal/storage", "internal/storage/object"},
 	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
 

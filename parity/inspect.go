@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"bulla/internal/parallel"
 )
 
 // An Opener tells, with a key, whether sealed is chunk i of the container, which is its
@@ -107,7 +109,7 @@ const readRun = 16
 // each calls do for 0..n-1 in parallel, with room for readRun chunks, until ctx ends.
 func (c *inspector) each(n int, do func(buf []byte, i int)) error {
 	bufs := make([][]byte, c.workers)
-	return parallel(c.workers, n, func(worker, i int) error {
+	return parallel.Do(c.workers, n, func(worker, i int) error {
 		if bufs[worker] == nil {
 			bufs[worker] = make([]byte, readRun*chunkSize)
 		}

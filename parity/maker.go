@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/reedsolomon"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 )
 
 // A Maker makes the parity file of the container that is written to it, in one pass. It
@@ -117,7 +118,7 @@ func (m *Maker) write(all ...[]byte) error {
 func (m *Maker) codeRow(n int) error {
 	first := int(m.coded % m.window())
 	m.entries = append(m.entries, make([]byte, n*entrySize)...)
-	if err := parallel(m.workers, n, func(_, lane int) error {
+	if err := parallel.Do(m.workers, n, func(_, lane int) error {
 		if m.cells[lane] == nil {
 			m.cells[lane] = make([][]byte, m.m)
 			for j := range m.cells[lane] {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 )
 
 // A Place is a container that is repaired in place. An [*os.File] is one.
@@ -250,7 +251,7 @@ func (c *inspector) recover(s *survey) (got map[int][]byte, err error) {
 		for b := range shards {
 			shards[b] = make([][]byte, groupChunks+c.m)
 		}
-		if err := parallel(c.workers, len(batch), func(_, b int) error {
+		if err := parallel.Do(c.workers, len(batch), func(_, b int) error {
 			c.load(s, batch[b], shards[b], room[b*one:][:one])
 			return code.ReconstructData(shards[b])
 		}); err != nil {

@@ -6,10 +6,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"sync"
-	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 	"bulla/stream"
 )
 
@@ -65,18 +64,10 @@ func Recover(ctx context.Context, src io.ReaderAt, size int64, open Opener, iden
 func (u *Unfinished) Check(ctx context.Context, open Opener) error {
 	n := len(u.Volumes)
 	errs := make([]error, n)
-	var next atomic.Int64
-	var failed atomic.Bool
-	var running sync.WaitGroup
-	for range min(n, checksAtOnce) {
-		running.Go(func() {
-			for i := next.Add(1) - 1; i < int64(n) && !failed.Load(); i = next.Add(1) - 1 {
-				errs[i] = u.checkVolume(ctx, open, int(i))
-				failed.CompareAndSwap(false, errs[i] != nil)
-			}
-		})
-	}
-	running.Wait()
+	parallel.Do(checksAtOnce, n, func(_, i int) error {
+		errs[i] = u.checkVolume(ctx, open, i)
+		return errs[i]
+	})
 	for i, err := range errs {
 		if errors.Is(err, fs.ErrNotExist) && i == n-1 {
 			u.Volumes = u.Volumes[:i]

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 	"bulla/internal/ring"
 	"bulla/stream"
 )
@@ -145,22 +146,18 @@ func (v *verifier) volumes() {
 		v.rep.Volumes = append(v.rep.Volumes, x.Size)
 	}
 	atOnce := min(v.opts.Workers, n)
-	var next atomic.Int64
-	var running sync.WaitGroup
-	for range atOnce {
-		running.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n && v.ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				v.part(VolumeSuffix(i), (v.opts.Workers+atOnce-1)/atOnce, func(f File) error {
-					r, err := v.set.readVolume(v.ctx, f, i, 1, nil)
-					if err == nil {
-						r.Close()
-					}
-					return err
-				})
-			}
-		})
-	}
-	running.Wait()
+	parallel.Do(atOnce, n, func(_, i int) error {
+		if v.ctx.Err() == nil {
+			v.part(VolumeSuffix(i), (v.opts.Workers+atOnce-1)/atOnce, func(f File) error {
+				r, err := v.set.readVolume(v.ctx, f, i, 1, nil)
+				if err == nil {
+					r.Close()
+				}
+				return err
+			})
+		}
+		return v.ctx.Err()
+	})
 	if v.ctx.Err() != nil {
 		v.err = context.Cause(v.ctx)
 	}

@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/parallel"
 	"bulla/internal/storage"
 	"bulla/parity"
 	"bulla/set"
@@ -178,25 +177,16 @@ func (s *Scrubbed) report() *parity.Report {
 
 // receipts calls do with the receipt of each part, several at a time, in no order.
 func (j *Job) receipts(ctx context.Context, do func(part int, r *Receipt) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	var running sync.WaitGroup
-	for range min(atOnce, j.Parts) {
-		running.Go(func() {
-			for i := int(next.Add(1)) - 1; i < j.Parts && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				r, err := j.receipt(i)
-				if err == nil {
-					err = do(i, r)
-				}
-				if err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	running.Wait()
-	return context.Cause(ctx)
+	return parallel.Do(atOnce, j.Parts, func(_, i int) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		r, err := j.receipt(i)
+		if err == nil {
+			err = do(i, r)
+		}
+		return err
+	})
 }
 
 // finishSet gives the volumes their names, and writes the index from their heads.

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
-	"sync/atomic"
 
+	"bulla/internal/parallel"
 	"bulla/internal/storage"
 )
 
@@ -224,39 +223,20 @@ func (p *Patchable) replace(changes []storage.Change, as *Making) error {
 // under way are not cut off, so that none arrives after the upload is aborted.
 func (p *Patchable) parts(upload string, all []segment, changes []storage.Change) (etags []string, err error) {
 	etags = make([]string, len(all))
-	var first atomic.Pointer[error]
-	var wait sync.WaitGroup
-	now := make(chan struct{}, copies)
-	for i, s := range all {
-		now <- struct{}{}
-		if first.Load() != nil {
-			break
+	return etags, parallel.Do(copies, len(all), func(_, i int) (err error) {
+		s, sent := all[i], []byte(nil)
+		if s.sent {
+			if sent, err = p.load(s, changes); err != nil {
+				return err
+			}
 		}
-		wait.Go(func() {
-			defer func() { <-now }()
-			var sent []byte
-			var err error
+		return p.client.try(p.ctx, p.name, !s.sent, func(ctx context.Context, moved func(int)) (err error) {
 			if s.sent {
-				sent, err = p.load(s, changes)
+				etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(sent), moved), s.n)
+			} else {
+				etags[i], err = p.To.Copy(ctx, upload, i+1, s.off, s.n, p.info)
 			}
-			if err == nil {
-				err = p.client.try(p.ctx, p.name, !s.sent, func(ctx context.Context, moved func(int)) (err error) {
-					if s.sent {
-						etags[i], err = p.To.Send(ctx, upload, i+1, p.client.metered(bytes.NewReader(sent), moved), s.n)
-					} else {
-						etags[i], err = p.To.Copy(ctx, upload, i+1, s.off, s.n, p.info)
-					}
-					return err
-				})
-			}
-			if err != nil {
-				first.CompareAndSwap(nil, &err)
-			}
+			return err
 		})
-	}
-	wait.Wait()
-	if err := first.Load(); err != nil {
-		return nil, *err
-	}
-	return etags, nil
+	})
 }

@@ -48,7 +48,7 @@ type Writer struct {
 
 const (
 	inMemory = 32 << 20 // a larger part is kept in a file
-	parallel = 4        // parts in memory that are sent at a time, and half as many others
+	sends    = 4        // parts in memory that are sent at a time, and half as many others
 )
 
 var errOver = errors.New("the upload was ended")
@@ -56,7 +56,7 @@ var errOver = errors.New("the upload was ended")
 // Create plans to write an object, of size bytes or -1.
 func (c *Client) Create(ctx context.Context, name string, to Target, opts storage.Options) (*Writer, error) {
 	w := &Writer{client: c, name: name, to: to, plan: to.Plan().For(opts.Size), etags: make(map[int]string),
-		as: Making{ID: NewID(), New: !opts.Force}, sending: make(chan struct{}, parallel)}
+		as: Making{ID: NewID(), New: !opts.Force}, sending: make(chan struct{}, sends)}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	if room := w.plan.Room(); opts.Size > room {
 		return nil, failed(name, storage.TooLarge, fmt.Errorf("%d bytes, and %d parts have room for %d", opts.Size, w.plan.Parts, room))

@@ -196,6 +196,12 @@ func TestSet(t *testing.T) {
 	if _, err := Open(bytes.NewReader(append(slices.Clone(file), 0)), allow, now); !isClause(err, ORIGIN1) {
 		t.Errorf("with a byte more: %v", err)
 	}
+	full, reader := io.Pipe()
+	full.CloseWithError(io.ErrShortWrite) // nobody reads
+	part := &Part{signed.Statement, signed.roots}
+	if _, err := Sign(reader, []*Part{part}, now, "", signer(t, keys(t)["ed25519"])); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("a destination that fails: %v", err)
+	}
 	_, err = Sign(io.Discard, []*Part{{}, {}}, now, "", signer(t, keys(t)["ed25519"]))
 	if !isClause(err, ORIGIN3) {
 		t.Errorf("a set of two parts: %v", err)

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -10,10 +11,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand"
 	"net"
 	"os"
 	"os/exec"
@@ -27,6 +30,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"bulla/format"
+	"bulla/internal/vectors"
+	"bulla/stream"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
@@ -362,4 +367,113 @@ func bytesOf(hashes []Hash) (b []byte) {
 		b = append(b, h[:]...)
 	}
 	return b
+}
+
+// Of two signed containers of one size, nothing spliced together passes for either, to a
+// byte: whichever chunks, cuts and heads are taken from the one and the other.
+func TestSplicesAtRandom(t *testing.T) {
+	splices := 10_000
+	if testing.Short() {
+		splices = 500
+	}
+	key := signer(t, keys(t)["ed25519"])
+	a := allowed(t, "", key.PublicKey())
+	x, y := container(1, 3*format.ChunkSize+10), container(1, 3*format.ChunkSize+10)
+	y[70] ^= 1 // another commitment, of the same salt
+	mathrand.New(mathrand.NewSource(2)).Read(y[4096 : len(y)-4096])
+	signed, err := Open(bytes.NewReader(signedFile(t, x, key)), a, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := mathrand.New(mathrand.NewSource(3))
+	piece := make([]byte, len(x))
+	for i := range splices {
+		spliced := append(piece[:0], x...)
+		switch chunk := func() int { return 4096 + rng.Intn(3)*format.SealedChunkSize }; i % 4 {
+		case 0: // a chunk of the other, in any place
+			copy(spliced[chunk():][:format.SealedChunkSize], y[chunk():])
+		case 1: // a chunk of its own in another place
+			copy(spliced[chunk():][:format.SealedChunkSize], x[chunk():])
+		case 2: // the one up to a place, then the other
+			at := rng.Intn(len(x))
+			copy(spliced[at:], y[at:])
+		default: // some bytes
+			at := rng.Intn(len(x) - 1)
+			n := 1 + rng.Intn(min(100_000, len(x)-at))
+			copy(spliced[at:][:n], y[at:])
+		}
+		err := signed.CheckHead(spliced)
+		if err == nil {
+			r := signed.Reader(bytes.NewReader(spliced), 1)
+			_, err = io.Copy(io.Discard, r)
+			r.Close()
+		}
+		same := bytes.Equal(spliced[:96], x[:96]) && bytes.Equal(spliced[4096:len(x)-4096], x[4096:len(x)-4096])
+		if (err == nil) != same || err != nil && !errors.Is(err, format.ErrForged) {
+			t.Fatalf("splice %d: %v", i, err)
+		}
+	}
+}
+
+// Whoever has the content key seals a chunk anew, so that it opens: a signature tells. And
+// two containers of one payload, under two keys and one salt, have two statements.
+func TestSealedAnew(t *testing.T) {
+	all, err := vectors.Load("../testdata/vectors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opens := func(b []byte, v *vectors.Vector) error {
+		ids, err := v.Identities()
+		if err != nil {
+			return err
+		}
+		var all []stream.Identity
+		for _, id := range ids {
+			all = append(all, id)
+		}
+		r, err := stream.NewReader(context.Background(), bytes.NewReader(b), all, nil)
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+		}
+		return err
+	}
+	var v *vectors.Vector
+	var whole, cek []byte
+	for _, v = range all { // one of several chunks that opens
+		if v.Stream.Outcome != vectors.Success || v.Huge() || v.Value("cek") == "" {
+			continue
+		}
+		c, err := v.Container()
+		if err == nil && c.Size() > 2*format.HeadSizeOf(c.Bytes())+format.SealedChunkSize && opens(c.Bytes(), v) == nil {
+			whole = c.Bytes()
+			break
+		}
+	}
+	if cek, err = hex.DecodeString(v.Value("cek")); whole == nil || err != nil {
+		t.Fatal("no vector", err)
+	}
+	key := signer(t, keys(t)["ed25519"])
+	signed, err := Open(bytes.NewReader(signedFile(t, whole, key)), allowed(t, "", key.PublicKey()), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := int(signed.HeadSize())
+	anew := slices.Clone(whole)
+	sealed := vectors.NewSchedule(cek, anew[:64]).Seal(nil, 0, false, make([]byte, format.ChunkSize))
+	copy(anew[head:], sealed)
+	if err := opens(anew, v); err != nil {
+		t.Fatalf("it does not open: %v", err)
+	}
+	ra, err := signed.ReaderAt(bytes.NewReader(anew), int64(len(anew)), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := ra.ReadAt(make([]byte, 10), int64(head)); n != 0 || !isClause(err, ORIGIN8) {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	other := slices.Clone(whole[:head])
+	other[64] ^= 1 // its commitment
+	if err := signed.CheckHead(other); !isClause(err, ORIGIN7) {
+		t.Errorf("under another key: %v", err)
+	}
 }

@@ -277,7 +277,7 @@ func TestTrials(t *testing.T) {
 			for i := range trials/len(damages) + 1 {
 				size := 64<<10 + rand.New(rand.NewPCG(uint64(i), 7)).IntN(4<<20)
 				if long {
-					size = 4<<20 + rand.New(rand.NewPCG(uint64(i), 7)).IntN(28<<20)
+					size = 8<<20 + rand.New(rand.NewPCG(uint64(i), 7)).IntN(56<<20)
 				}
 				if i == 0 {
 					size = 64 << 10

@@ -15,6 +15,10 @@
 //	_, err = w.ReadFrom(src)
 //	err = w.Close() // fails, too, if ReadFrom did; then there is no index
 //
+// WriteRange reads and opens a volume in parallel, and opens the next meanwhile, so that to
+// read a set from its beginning is about as fast as to read a file: there is no other reader for
+// that. A program that wants an io.Reader takes an [io.SectionReader].
+//
 // # Where the parts lie
 //
 // The package knows no names of files. A part is called by what follows the name of the

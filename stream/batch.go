@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"sync"
+
 	"bulla/format"
 	"bulla/internal/seal"
 )
@@ -45,7 +47,7 @@ type batch struct {
 // plain is the plaintext to be sealed, with room for a whole batch.
 func (b *batch) plain() *[]byte {
 	if b.in == nil {
-		b.in = make([]byte, 0, batchPlain)
+		b.in = grow(nil, batchPlain)[:0:batchPlain]
 	}
 	return &b.in
 }
@@ -110,7 +112,37 @@ func (b *batch) keyOf(i int) *seal.ChunkKey {
 // grow returns b with room for n bytes, the same one if it has it already.
 func grow(b []byte, n int) []byte {
 	if cap(b) < n {
+		if p := rooms(n); p != nil {
+			if r, _ := p.Get().(*[]byte); r != nil {
+				return *r
+			}
+		}
 		return make([]byte, n)
 	}
 	return b[:n]
+}
+
+// Buffers whose stream has ended serve the next: a set has one for each volume.
+var plainRooms, sealedRooms sync.Pool // of *[]byte
+
+// rooms is where buffers of n bytes are kept.
+func rooms(n int) *sync.Pool {
+	switch n {
+	case batchPlain:
+		return &plainRooms
+	case batchSealed:
+		return &sealedRooms
+	}
+	return nil
+}
+
+// recycle gives away the buffers of a batch that is not used any more.
+func (b *batch) recycle() {
+	for _, r := range []*[]byte{&b.in, &b.out} {
+		if p := rooms(cap(*r)); p != nil {
+			kept := (*r)[:cap(*r)]
+			p.Put(&kept)
+		}
+		*r = nil
+	}
 }

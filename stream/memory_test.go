@@ -172,3 +172,32 @@ func TestReadAtDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// The buffers of a stream that has ended serve the next, as those of a set's volumes do.
+func TestBuffersServeTheNext(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector gives up some of what is kept")
+	}
+	const length, runs = 12 * batch, 20
+	v := new(vault)
+	container := encrypt(t, plaintext(length), v, stream.WriterOptions{})
+	r := newReaderAt(t, container, v, 2)
+	for name, run := range map[string]func(){
+		"Writer": func() {
+			w := newWriter(t, io.Discard, v, stream.WriterOptions{Workers: 2})
+			w.ReadFrom(io.LimitReader(neverEnding{}, length))
+			w.Close()
+		},
+		"ReaderAt.WriteTo": func() { r.WriteTo(io.Discard) },
+	} {
+		run()
+		size, _ := allocated(func() {
+			for range runs {
+				run()
+			}
+		})
+		if each := size / runs; each > 2*batch { // of at least 8 that a ring takes
+			t.Errorf("%s: %d KiB are allocated for a stream", name, each>>10)
+		}
+	}
+}

@@ -314,6 +314,7 @@ func (r *payloadAt) writeRange(ctx context.Context, dst *sink, off, n int64) (in
 			b.err = r.name(b.first + int64(i))
 		}
 	})
+	defer pull.Drain((*batch).recycle)
 	defer pull.Close()
 	var written int64
 	for b := pull.Next(); b != nil; b = pull.Next() {

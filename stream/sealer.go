@@ -63,6 +63,7 @@ func (w *sealer) Close() error {
 	}
 	w.closed = true
 	err := w.push.Close(true) // the last chunk is short, so what is left is always one (FILE-2)
+	w.push.Drain((*batch).recycle)
 	if err == nil {
 		err = w.dst.write(w.head) // TAIL-2
 	}

@@ -90,6 +90,9 @@ func (p *Puller[T]) run() {
 // Stop makes Next return nil from now on. See [Ring.Stop].
 func (p *Puller[T]) Stop(err error) error { return p.ring.Stop(err) }
 
+// Drain gives f the items, once the Puller is closed: see [Ring.Drain].
+func (p *Puller[T]) Drain(f func(*T)) { p.ring.Drain(f) }
+
 // errClosed is why a Puller stops that nobody wants anything of any more.
 var errClosed = errors.New("closed")
 

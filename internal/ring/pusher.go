@@ -171,6 +171,9 @@ func (p *Pusher[T]) Close(evenIfEmpty bool) error {
 	return err
 }
 
+// Drain gives f the items, once the Pusher is closed: see [Ring.Drain].
+func (p *Pusher[T]) Drain(f func(*T)) { p.ring.Drain(f) }
+
 // Fail makes err the final error, unless it is nil or there is one already, and
 // returns the one there is.
 func (p *Pusher[T]) Fail(err error) error { return p.ring.Stop(err) }

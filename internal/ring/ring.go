@@ -161,6 +161,19 @@ func (r *Ring[T]) stopped() bool {
 // Release gives a slot that Next returned back to the producer.
 func (r *Ring[T]) Release(s *Slot[T]) { r.free <- s }
 
+// Drain calls f with the items of all free slots, which are not used again. Nothing of the
+// ring may be running.
+func (r *Ring[T]) Drain(f func(*T)) {
+	for {
+		select {
+		case s := <-r.free:
+			f(&s.Item)
+		default:
+			return
+		}
+	}
+}
+
 // Stop ends the ring early: Get and Next return nil, and what was put and not
 // yet worked on is dropped. err is why; the first reason stays, and is returned.
 // With nil Stop ends nothing and returns the reason there is, if any. It does not

@@ -98,6 +98,11 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	}
 	if len(edit.Add)+len(edit.RemoveSlots) == 0 {
 		a.warn("nothing to change: "+c.presentText()+" can open "+src.name+" already", "")
+		if out == nil && !e.dryRun && src.detached == nil && !heads.Sound() { // it was interrupted: then this finishes it
+			if _, err = a.save(src, heads); err != nil {
+				return err
+			}
+		}
 		return a.tellChange(c, heads)
 	}
 	if err := heads.Apply(cmd.Context(), edit); err != nil {

@@ -139,6 +139,7 @@ func (m *Maker) Finish() (*Part, error) {
 	if err := m.push.Close(false); err != nil {
 		return nil, err
 	}
+	m.push = nil // whose memory whoever wrote to m need not keep
 	s := new(Part)
 	copy(s.Head[:], m.head)
 	l, err := format.NewLayout(m.size, s.HeadSize())

@@ -22,17 +22,23 @@ import (
 func (s *Signed) Opener(open set.Opener, workers int) set.Opener {
 	return func(ctx context.Context, suffix string) (set.File, error) {
 		f, r, err := s.openPart(ctx, open, suffix, workers)
-		return partFile{r, f}, err
+		return &partFile{r, f}, err
 	}
 }
 
 // A partFile is a part of which only what was signed is read.
 type partFile struct {
-	io.ReaderAt
+	*ReaderAt
 	set.File
 }
 
-func (f partFile) ReadAt(p []byte, off int64) (int, error) { return f.ReaderAt.ReadAt(p, off) }
+func (f *partFile) ReadAt(p []byte, off int64) (int, error) { return f.ReaderAt.ReadAt(p, off) }
+
+// Close also drops the segments, as whoever has read f may be in memory for longer.
+func (f *partFile) Close() error {
+	f.ReaderAt.segments = nil
+	return f.File.Close()
+}
 
 // part is what was signed of the part with that suffix.
 func (s *Signed) part(suffix string) (*Signed, error) {

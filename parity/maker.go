@@ -178,6 +178,7 @@ func (m *Maker) Close() (Strength, error) {
 	if err == nil {
 		m.err = errors.New("parity: closed")
 	}
+	m.slots, m.cells = nil, nil // which whoever wrote to m need not keep
 	return m.strength(m.m), err
 }
 

@@ -100,10 +100,7 @@ func (r *HPKERecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Pr
 // hpkeSeal is RFC 9180's KeySchedule (section 5.1) in base mode and the first
 // Seal (section 5.2) with empty associated data, whose nonce is the base nonce.
 func hpkeSeal(secret, info, plaintext []byte) ([]byte, error) {
-	key, nonce, err := hpkeSchedule(secret, info)
-	if err != nil {
-		return nil, err
-	}
+	key, nonce := hpkeSchedule(secret, info)
 	defer clear(key)
 	aead, err := chacha20poly1305.New(key)
 	if err != nil {
@@ -114,43 +111,36 @@ func hpkeSeal(secret, info, plaintext []byte) ([]byte, error) {
 
 // hpkeSchedule derives the AEAD's key and base nonce. Mode base: a zero byte,
 // an empty psk and an empty psk_id.
-func hpkeSchedule(secret, info []byte) (key, nonce []byte, err error) {
+func hpkeSchedule(secret, info []byte) (key, nonce []byte) {
 	const mode = 0
-	pskIDHash, err := hpkeExtract(nil, "psk_id_hash", nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	infoHash, err := hpkeExtract(nil, "info_hash", info)
-	if err != nil {
-		return nil, nil, err
-	}
-	context := append(append([]byte{mode}, pskIDHash...), infoHash...)
-	prk, err := hpkeExtract(secret, "secret", nil)
-	if err != nil {
-		return nil, nil, err
-	}
+	context := append(append([]byte{mode}, hpkeExtract(nil, "psk_id_hash", nil)...), hpkeExtract(nil, "info_hash", info)...)
+	prk := hpkeExtract(secret, "secret", nil)
 	defer clear(prk)
-	if key, err = hpkeExpand(prk, "key", context, chacha20poly1305.KeySize); err != nil {
-		return nil, nil, err
-	}
-	nonce, err = hpkeExpand(prk, "base_nonce", context, chacha20poly1305.NonceSize)
-	return key, nonce, err
+	return hpkeExpand(prk, "key", context, chacha20poly1305.KeySize), hpkeExpand(prk, "base_nonce", context, chacha20poly1305.NonceSize)
 }
 
 // hpkeLabel begins the input of every extraction and expansion (section 4).
 const hpkeLabel = "HPKE-v1" + hpkeSuite
 
 // hpkeExtract is RFC 9180's LabeledExtract.
-func hpkeExtract(salt []byte, label string, ikm []byte) ([]byte, error) {
+func hpkeExtract(salt []byte, label string, ikm []byte) []byte {
 	labeled := append([]byte(hpkeLabel+label), ikm...)
 	defer clear(labeled)
-	return hkdf.Extract(sha256.New, labeled, salt)
+	return derived(hkdf.Extract(sha256.New, labeled, salt))
 }
 
 // hpkeExpand is RFC 9180's LabeledExpand.
-func hpkeExpand(prk []byte, label string, info []byte, n int) ([]byte, error) {
+func hpkeExpand(prk []byte, label string, info []byte, n int) []byte {
 	labeled := binary.BigEndian.AppendUint16(nil, uint16(n))
-	return hkdf.Expand(sha256.New, prk, string(labeled)+hpkeLabel+label+string(info), n)
+	return derived(hkdf.Expand(sha256.New, prk, string(labeled)+hpkeLabel+label+string(info), n))
+}
+
+// derived is what HKDF gave, which fails for lengths alone that it does not have.
+func derived(b []byte, err error) []byte {
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	return b
 }
 
 // An HPKEIdentity is a post-quantum secret key, "AGE-SECRET-KEY-PQ-1…". It is

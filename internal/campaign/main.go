@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command campaign tries to make bulla fail: it changes, cuts and splices what bulla reads,
 // kills it, and lets system calls, disks, limits and pipes fail under it.
 //

@@ -428,9 +428,7 @@ func TestSealedAnew(t *testing.T) {
 			return err
 		}
 		var all []stream.Identity
-		for _, id := range ids {
-			all = append(all, id)
-		}
+		all = append(all, ids...)
 		r, err := stream.NewReader(context.Background(), bytes.NewReader(b), all, nil)
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)

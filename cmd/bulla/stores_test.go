@@ -137,7 +137,7 @@ func TestStoreKills(t *testing.T) {
 	storeKills(t, s3test.StartCeph(t), 2<<30, 20, 50)
 }
 
-func storeKills(t *testing.T, srv *s3test.Server, size, kills, resets int) {
+func storeKills(t *testing.T, srv *s3test.Server, size int64, kills, resets int) {
 	var mu sync.Mutex
 	rnd := rand.New(rand.NewSource(1))
 	got := make(map[string]bool) // parts that were acknowledged
@@ -177,7 +177,7 @@ func storeKills(t *testing.T, srv *s3test.Server, size, kills, resets int) {
 	if out, err := bulla(nil, "keygen", "--default").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	plain := func() io.Reader { return io.LimitReader(rand.New(rand.NewSource(2)), int64(size)) }
+	plain := func() io.Reader { return io.LimitReader(rand.New(rand.NewSource(2)), size) }
 	for i := range kills {
 		name := fmt.Sprintf("s3://bucket/killed%d.bulla", i)
 		cmd := bulla(plain(), "encrypt", "-o", name)
@@ -297,7 +297,7 @@ func TestStoreRequests(t *testing.T) {
 	// 100 GiB, of which only the chunks are there that this takes.
 	bulla(nil, "keygen", "--kek", "-o", "kek")
 	bulla(strings.NewReader("small"), "encrypt", "--kek", "kek", "-o", "small.bulla")
-	const at = 77<<30 + 12345
+	const at int64 = 77<<30 + 12345
 	layHuge(t, filepath.Join(dir, "small.bulla"), filepath.Join(dir, "kek"), filepath.Join(srv.Dir, "bucket", "huge.bulla"), 100<<30, at, at+1<<20)
 	got, a = bulla(nil, "cat", "--kek", "kek", "--range", fmt.Sprint(at, "+1M"), "s3://bucket/huge.bulla")
 	if want := hugeContent(at / format.ChunkSize)[at%format.ChunkSize:]; len(got) != 1<<20 || !bytes.HasPrefix(got, want) {

@@ -55,7 +55,7 @@ func TestSet(t *testing.T) {
 			t.Errorf("%+v: %v", c.Mark, got)
 		}
 	}
-	marks := []Mark{{Part: 1 << 40}, {Part: -1, Offset: -1}, {Part: 3, Offset: math.MaxInt64, Length: math.MaxInt64}}
+	marks := []Mark{{Part: 1 << 30}, {Part: -1, Offset: -1}, {Part: 3, Offset: math.MaxInt64, Length: math.MaxInt64}}
 	for _, volumes := range [][]int64{nil, {0}, {1 << 50, 1 << 50, 0}, make([]int64, 131072)} {
 		svg := Set(0, volumes, marks)
 		if got := boxes(t, svg); len(got) != 6 {

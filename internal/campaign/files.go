@@ -34,7 +34,7 @@ func changedFiles(c *campaign) (int, func(*trial)) {
 	}
 	return c.pick(200, 6_000), func(t *trial) {
 		r := runs[t.number%len(runs)]
-		l := t.lab("kek", "kek2", "ssh", "c", "z", "t", "s", "s.000000", "s.000001", "s.index", "damaged", "damaged.parity", "key")
+		l := t.lab("kek", "kek2", "ssh", "c", "z", "t", "s", "s.000000", "s.000001", "s.000002", "s.index", "damaged", "damaged.parity", "key")
 		defer l.close()
 		b, what := change(t.rand, t.scene[r.file], t.scene["other"])
 		t.did = r.args + ", with " + r.file + ": " + what

@@ -33,7 +33,7 @@ var verbs = []verb{
 	{args: "encrypt -q --force --kek kek -o out plain", reads: []string{"plain", "kek"}, out: "out", check: "verify -q --kek kek out"},
 	{args: "decrypt -q --kek kek -o out c", reads: []string{"c", "kek"}, out: "out"},
 	{args: "decrypt -q --resume --kek kek -o out z", reads: []string{"z", "kek"}, out: "out"},
-	{args: "cat -q --kek kek -o out s", reads: []string{"s", "s.000000", "s.000001", "s.index", "kek"}, out: "out", plain: "large"},
+	{args: "cat -q --kek kek -o out s", reads: []string{"s", "s.000000", "s.000001", "s.000002", "s.index", "kek"}, out: "out", plain: "large"},
 	{args: "extract -q --kek kek t out", reads: []string{"t", "kek"}, out: "out"},
 	{args: "salvage -q --kek kek -o out c", reads: []string{"c", "kek"}, out: "out"},
 	{args: "head export -q --kek kek -o out c", reads: []string{"c"}, out: "out", check: "inspect -q out"},

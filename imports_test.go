@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"entropy":            {"internal/storage", "internal/tpmdev"},
 	"slot":               {"entropy", "format"},
 	"set":                {"entropy", "format", "internal/parallel", "internal/ring", "internal/zseek", "keyslot", "stream"},
-	"parity":             {"format", "internal/parallel"},
+	"parity":             {"format", "internal/fullio", "internal/parallel"},
 	"internal/xwing":     {"entropy"},
 	"keyslot":            {"entropy", "format", "internal/bech32", "internal/once", "internal/xwing", "slot"},
 	"keyslot/agekey":     {"entropy", "format", "internal/once", "internal/safetext", "keyslot", "slot"},
@@ -44,17 +44,17 @@ var mayImport = map[string][]string{
 
 	// Beside the container.
 	"spec":              {},
-	"origin":            {"format", "internal/fullio", "internal/recent", "internal/ring", "set"},
+	"origin":            {"format", "internal/fullio", "internal/parallel", "internal/recent", "internal/ring", "set"},
 	"internal/archive":  {"internal/fullio"},
 	"internal/picture":  {"format"},
 	"internal/browse":   {"internal/archive", "internal/console", "internal/safetext"},
 	"internal/mount":    {"internal/archive"},
-	"internal/job":      {"entropy", "format", "internal/parallel", "internal/safetext", "internal/storage", "keyslot", "parity", "set", "stream"},
+	"internal/job":      {"entropy", "format", "internal/parallel", "internal/safetext", "internal/storage", "internal/zseek", "keyslot", "parity", "set", "stream"},
 	"internal/producer": {"internal/console", "internal/interrupt", "internal/safetext"},
 	"internal/storage":  {"internal/fullio", "internal/safetext"},
 
 	// Stores: what links the network, and the command alone may import.
-	"internal/storage/object": {"internal/parallel", "internal/storage"},
+	"internal/storage/object": {"internal/fullio", "internal/parallel", "internal/storage"},
 	"internal/storage/s3":     {"internal/storage", "internal/storage/object"},
 	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
 

@@ -31,7 +31,8 @@ type Options struct {
 }
 
 // A Mixer makes key material out of the operating system's generator and
-// whatever else the machine has. It is safe for concurrent use.
+// whatever else the machine has. It is safe for concurrent use. A nil Mixer fills as
+// [Default] does.
 type Mixer struct {
 	os   Source
 	taps []*tap // the extra sources drawn on, in the order of kinds
@@ -143,6 +144,9 @@ func (m *Mixer) Requires() []string {
 func (m *Mixer) Fill(purpose string, out []byte) error {
 	if len(out) == 0 || len(out) > MaxFill {
 		return fmt.Errorf("entropy: cannot fill %d bytes: must be 1 to %d", len(out), MaxFill)
+	}
+	if m == nil {
+		m = Default()
 	}
 	size := saltSize + len(out)
 	for _, t := range m.taps {

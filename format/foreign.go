@@ -15,6 +15,7 @@ const (
 	ForeignConverted         // a container that was converted as if it were text
 	ForeignAge               // a file of age
 	ForeignOther             // a file of another program
+	ForeignShredded          // a container whose copies of the head were destroyed on purpose
 	ForeignLost              // perhaps a container that has lost both copies of its head
 )
 
@@ -39,7 +40,7 @@ var foreign = []struct {
 	{ForeignConverted, "it is a container that was converted to ASCII as if it were text", []string{"?bulla"}, 0},
 	{ForeignConverted, "it is a container whose line ends were converted as if it were text",
 		[]string{"\x89bulla\n", "\x89bulla\r\r", "\x89bulla\r\n\x1a\r\n"}, 0},
-	{ForeignOther, "it was destroyed by bulla shred", []string{ShreddedMark}, 0},
+	{ForeignShredded, "it was destroyed by bulla shred", []string{ShreddedMark}, 0},
 	{ForeignAge, "it looks like an age file", []string{"age-encryption.org/"}, 0},
 	{ForeignAge, "it looks like an armored age file", []string{"-----BEGIN AGE ENCRYPTED FILE"}, 0},
 	{ForeignOther, "it looks like an armored OpenPGP file", []string{"-----BEGIN PGP"}, 0},

@@ -24,7 +24,7 @@ const (
 
 var (
 	errCase      = errors.New("upper and lower case are mixed")
-	errSeparator = errors.New("there is no prefix, or too little behind it")
+	errSeparator = errors.New("there is no prefix, or too little after it")
 	// ErrChecksum is a string with a typing error.
 	ErrChecksum = errors.New("the checksum does not fit: a character is wrong, missing or too many")
 	errPadding  = errors.New("the last character holds bits that belong to no byte")

@@ -77,3 +77,27 @@ func FuzzParseRange(f *testing.F) {
 		}
 	})
 }
+
+// A size is written in ASCII digits and a unit, and is never negative; one more digit does
+// not make it less.
+func FuzzParseSize(f *testing.F) {
+	for _, s := range []string{"0", "1", "64K", "1MiB", "8388607T", "8E", "7EiB", "9223372036854775807", "1KB", "K", "1k", "-1", "0x10", "1 K"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		n, ok := ParseSize(s)
+		if !ok {
+			if n != 0 {
+				t.Fatalf("%q is none, and %d", s, n)
+			}
+			return
+		}
+		digits := strings.TrimRight(s, "KMGTPEkmgtpeiIbB")
+		if n < 0 || digits == "" || strings.Trim(digits, "0123456789") != "" {
+			t.Fatalf("%q is %d", s, n)
+		}
+		if more, ok := ParseSize("1" + s); ok && more < n {
+			t.Fatalf("%q is %d, and with a digit more %d", s, n, more)
+		}
+	})
+}

@@ -1,6 +1,6 @@
 // Package fullio fills buffers from readers and empties them into writers, and
 // keeps apart what package io does not: a source that ends and one that breaks. What
-// goes by can be counted, and compared with what is there.
+// goes by can be counted, and compared with what is there, and go to the disk early.
 package fullio
 
 import (

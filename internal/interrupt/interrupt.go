@@ -78,8 +78,8 @@ func Run(ctx context.Context, f func() error) error {
 	}
 }
 
-// Leftovers is what must be undone if the program ends early: unfinished outputs,
-// a command that still runs. It is safe for concurrent use.
+// Leftovers is what must be undone if the program ends early: a command that still
+// runs, a mount. (Package storage knows of unfinished outputs.) It is safe for concurrent use.
 type Leftovers struct {
 	mu   sync.Mutex
 	undo []*func()

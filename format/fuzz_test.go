@@ -3,6 +3,7 @@ package format
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -62,5 +63,48 @@ func FuzzCheck(f *testing.F) {
 				t.Fatalf("valid: %+v", r)
 			}
 		}
+	})
+}
+
+// What parses of a slot's body is written in one way, and costs what a reader may pay; anything else
+// is refused with a clause of that type.
+func FuzzBody(f *testing.F) {
+	for _, s := range sampleSlots() {
+		f.Add(uint16(s.Type), s.Body)
+		f.Add(uint16(s.Type), s.Body[:len(s.Body)/2])
+	}
+	f.Add(uint16(SlotAge), []byte(ageIntro+"-> X25519 x\n-> scrypt x 1\n--- "+strings.Repeat("m", 60)))
+	f.Fuzz(func(t *testing.T, kind uint16, body []byte) {
+		s := &Slot{Type: SlotType(kind), Body: body}
+		if err := s.check(); err != nil {
+			pe, ok := errors.AsType[*ParseError](err)
+			if !ok || pe.Offset < 0 || pe.Offset > int64(len(body)) || pe.Reason == "" {
+				t.Fatalf("%v, %d bytes: %v", s.Type, len(body), err)
+			}
+			if of, ok := SlotTypeOf(pe.Clause); !ok || of != s.Type {
+				t.Fatalf("%v is refused by %s", s.Type, pe.Clause)
+			}
+			return
+		}
+		var again []byte
+		switch s.Type {
+		case SlotHPKE:
+			b, _ := ParseHPKEBody(body)
+			again = b.Append(nil)
+		case SlotKEK:
+			b, _ := ParseKEKBody(body)
+			again = b.Append(nil)
+		case SlotPassphrase:
+			b, _ := ParsePassphraseBody(body)
+			if again = b.Append(nil); b.KiB > MaxPassphraseKiB || b.Passes > MaxPassphrasePasses || b.Work() == 0 {
+				t.Fatalf("%d KiB, %d passes", b.KiB, b.Passes)
+			}
+		default:
+			again = body
+		}
+		if !bytes.Equal(again, body) {
+			t.Fatalf("%v: %x became %x", s.Type, body, again)
+		}
+		s.Class()
 	})
 }

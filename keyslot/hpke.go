@@ -89,24 +89,17 @@ func (r *HPKERecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *format.Pr
 		return nil, fmt.Errorf("hpke slot: %w", err)
 	}
 	defer clear(secret)
-	ct, err := hpkeSeal(secret, slotInfo(format.SlotHPKE, p), cek)
-	if err != nil {
-		return nil, fmt.Errorf("hpke slot: %w", err)
-	}
+	ct := hpkeSeal(secret, slotInfo(format.SlotHPKE, p), cek)
 	body := format.HPKEBody{Enc: [format.HPKEEncSize]byte(enc), CT: [format.WrappedSize]byte(ct)}
 	return body.Append(make([]byte, 0, format.HPKEBodySize)), nil
 }
 
 // hpkeSeal is RFC 9180's KeySchedule (section 5.1) in base mode and the first
 // Seal (section 5.2) with empty associated data, whose nonce is the base nonce.
-func hpkeSeal(secret, info, plaintext []byte) ([]byte, error) {
+func hpkeSeal(secret, info, plaintext []byte) []byte {
 	key, nonce := hpkeSchedule(secret, info)
 	defer clear(key)
-	aead, err := chacha20poly1305.New(key)
-	if err != nil {
-		return nil, err
-	}
-	return aead.Seal(nil, nonce, plaintext, nil), nil
+	return must(chacha20poly1305.New(key)).Seal(nil, nonce, plaintext, nil)
 }
 
 // hpkeSchedule derives the AEAD's key and base nonce. Mode base: a zero byte,
@@ -126,21 +119,13 @@ const hpkeLabel = "HPKE-v1" + hpkeSuite
 func hpkeExtract(salt []byte, label string, ikm []byte) []byte {
 	labeled := append([]byte(hpkeLabel+label), ikm...)
 	defer clear(labeled)
-	return derived(hkdf.Extract(sha256.New, labeled, salt))
+	return must(hkdf.Extract(sha256.New, labeled, salt))
 }
 
 // hpkeExpand is RFC 9180's LabeledExpand.
 func hpkeExpand(prk []byte, label string, info []byte, n int) []byte {
 	labeled := binary.BigEndian.AppendUint16(nil, uint16(n))
-	return derived(hkdf.Expand(sha256.New, prk, string(labeled)+hpkeLabel+label+string(info), n))
-}
-
-// derived is what HKDF gave, which fails for lengths alone that it does not have.
-func derived(b []byte, err error) []byte {
-	if err != nil {
-		panic("internal error: " + err.Error())
-	}
-	return b
+	return must(hkdf.Expand(sha256.New, prk, string(labeled)+hpkeLabel+label+string(info), n))
 }
 
 // An HPKEIdentity is a post-quantum secret key, "AGE-SECRET-KEY-PQ-1…". It is
@@ -150,7 +135,8 @@ type HPKEIdentity struct {
 	recipient *HPKERecipient
 }
 
-// GenerateIdentity makes a new identity of a seed drawn from m.
+// GenerateIdentity makes a new identity of a seed drawn from m; nil means
+// [entropy.Default].
 func GenerateIdentity(m *entropy.Mixer) (*HPKEIdentity, error) {
 	seed := make([]byte, xwing.SeedSize)
 	defer clear(seed)
@@ -166,15 +152,8 @@ func NewHPKEIdentity(seed []byte) (*HPKEIdentity, error) {
 	if len(seed) != xwing.SeedSize {
 		return nil, fmt.Errorf("post-quantum identity: a seed of %d bytes, not %d", len(seed), xwing.SeedSize)
 	}
-	key, err := hpke.MLKEM768X25519().NewPrivateKey(seed)
-	if err != nil {
-		return nil, fmt.Errorf("post-quantum identity: %w", err)
-	}
-	r, err := NewHPKERecipient(key.PublicKey().Bytes())
-	if err != nil {
-		return nil, err
-	}
-	return &HPKEIdentity{key, r}, nil
+	key := must(hpke.MLKEM768X25519().NewPrivateKey(seed))
+	return &HPKEIdentity{key, must(NewHPKERecipient(key.PublicKey().Bytes()))}, nil
 }
 
 // ParseHPKEIdentity reads an identity in text: "AGE-SECRET-KEY-PQ-1…", in
@@ -203,11 +182,7 @@ func (i HPKEIdentity) Format(f fmt.State, _ rune) {
 // String is the identity in text, as age-keygen -pq writes it: a secret. Package
 // fmt does not call it.
 func (i *HPKEIdentity) String() string {
-	seed, err := i.key.Bytes()
-	if err != nil { // only for keys that were not made of a seed
-		panic("internal error: " + err.Error())
-	}
-	return bech32.Encode(hpkeIdentityPrefix, seed)
+	return bech32.Encode(hpkeIdentityPrefix, must(i.key.Bytes())) // which was made of a seed
 }
 
 // Accepts implements [Identity].

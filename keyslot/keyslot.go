@@ -26,6 +26,14 @@ func slotInfo(t format.SlotType, p *format.Preamble) []byte {
 	return p.Append(b)
 }
 
+// must is for what fails only for lengths and keys that there are none of here.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic("internal error: " + err.Error())
+	}
+	return v
+}
+
 // checkWrap is how every Wrap begins.
 func checkWrap(ctx context.Context, cek []byte) error {
 	if len(cek) != format.CEKSize {

@@ -106,9 +106,7 @@ func (r *PassphraseRecipient) Wrap(ctx context.Context, m *entropy.Mixer, p *for
 	b := format.PassphraseBody{KiB: r.kib, Passes: uint8(r.passes), KEKBody: format.KEKBody{Salt: salt}}
 	ikm := stretch(r.passphrase, &b)
 	defer clear(ikm)
-	if err := wrapSymmetric(&b.KEKBody, ikm, slotInfo(format.SlotPassphrase, p), cek); err != nil {
-		return nil, fmt.Errorf("passphrase slot: %w", err)
-	}
+	wrapSymmetric(&b.KEKBody, ikm, slotInfo(format.SlotPassphrase, p), cek)
 	return b.Append(make([]byte, 0, format.PassphraseBodySize)), nil
 }
 

@@ -39,36 +39,25 @@ func newSalt(m *entropy.Mixer) (salt [format.SaltSize]byte, err error) {
 }
 
 // symmetricKey derives OKM: commit and the cipher of ct.
-func symmetricKey(ikm []byte, salt *[format.SaltSize]byte, info []byte) (commit []byte, aead cipher.AEAD, err error) {
-	okm, err := hkdf.Key(sha512.New, ikm, salt[:], string(info), okmSize)
-	if err != nil {
-		return nil, nil, err
-	}
+func symmetricKey(ikm []byte, salt *[format.SaltSize]byte, info []byte) (commit []byte, aead cipher.AEAD) {
+	okm := must(hkdf.Key(sha512.New, ikm, salt[:], string(info), okmSize))
 	key := okm[format.CommitSize:]
 	defer clear(key)
-	aead, err = chacha20poly1305.New(key)
-	return okm[:format.CommitSize], aead, err
+	return okm[:format.CommitSize], must(chacha20poly1305.New(key))
 }
 
 // wrapSymmetric fills in what follows from b.Salt: commit and ct.
-func wrapSymmetric(b *format.KEKBody, ikm, info, cek []byte) error {
-	commit, aead, err := symmetricKey(ikm, &b.Salt, info)
-	if err != nil {
-		return err
-	}
+func wrapSymmetric(b *format.KEKBody, ikm, info, cek []byte) {
+	commit, aead := symmetricKey(ikm, &b.Salt, info)
 	copy(b.Commit[:], commit)
 	aead.Seal(b.CT[:0], zeroNonce[:], cek, nil)
-	return nil
 }
 
 // unwrapSymmetric opens b. Its error wraps [slot.ErrIncorrectIdentity] when ikm is not
 // the one that b was made with, and [format.ErrForged] when it is and ct still
 // does not open.
 func unwrapSymmetric(b *format.KEKBody, ikm, info []byte) ([]byte, error) {
-	commit, aead, err := symmetricKey(ikm, &b.Salt, info)
-	if err != nil {
-		return nil, err
-	}
+	commit, aead := symmetricKey(ikm, &b.Salt, info)
 	// PASS-4, KEK-2: before ct, and in constant time.
 	if subtle.ConstantTimeCompare(b.Commit[:], commit) != 1 {
 		return nil, slot.ErrIncorrectIdentity

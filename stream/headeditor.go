@@ -54,6 +54,7 @@ func EditDetachedHead(ctx context.Context, encoded []byte, identities []Identity
 	if err != nil {
 		return nil, err
 	}
+	op.stored = nil // there is no container that it stands in
 	return &HeadEditor{op: op, copies: &format.Copies{}}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"testing"
 
@@ -143,11 +144,17 @@ func TestBatchesDoNotAllocate(t *testing.T) {
 				}
 			},
 		} {
-			run(many) // what the runtime allocates once is there from now on
-			_, fixed := allocated(func() { run(few) })
-			_, all := allocated(func() { run(many) })
-			if batches := int64(many-few) / batch; all-fixed > batches/2 {
-				t.Errorf("%s, %d workers: %d allocations for %d batches more", name, workers, all-fixed, batches)
+			// The least of some runs: the runtime and its collector allocate, too, whenever they like.
+			least := func(n int) int64 {
+				pieces := int64(math.MaxInt64)
+				for range 5 {
+					_, p := allocated(func() { run(n) })
+					pieces = min(pieces, p)
+				}
+				return pieces
+			}
+			if more, batches := least(many)-least(few), int64(many-few)/batch; more > batches/2 {
+				t.Errorf("%s, %d workers: %d allocations for %d batches more", name, workers, more, batches)
 			}
 		}
 	}

@@ -49,6 +49,23 @@ type WriterOptions struct {
 
 	// Part says what the container is for; the zero Part is a file of its own.
 	Part format.Part
+
+	// Observer, if not nil, sees what is sealed.
+	Observer Observer
+}
+
+// An Observer sees a container as it is made, for example to hash its chunks.
+type Observer interface {
+	// Head is called once, before anything else, with the encoded head, which must not be
+	// changed or kept.
+	Head(head []byte)
+
+	// Sealed is called by the workers, several at a time and in no order, with consecutive
+	// chunks and their tags, of which the first has that number. Each chunk comes once, before
+	// it is written, unless the Writer fails; all but the container's last are
+	// [format.SealedChunkSize] bytes long. They must not be changed or kept. An error makes
+	// the Writer fail.
+	Sealed(first int64, chunks []byte) error
 }
 
 // ReaderOptions are the options of [NewReader]. The zero value,

@@ -120,8 +120,8 @@ func TestHeadEditorTells(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if got := d.OpenedSlot(); got != 0 {
-		t.Errorf("slot %d opened it", got)
+	if got := d.OpenedSlot(); got != 0 || d.Head() == nil || d.Stored() != nil {
+		t.Errorf("slot %d opened it, and %v stands in a container", got, d.Stored())
 	}
 }
 

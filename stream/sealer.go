@@ -17,6 +17,7 @@ type sealer struct {
 	keys *seal.Keys
 	key  *seal.ChunkKey // of the last batch numbered
 	next int64          // index of the next batch's first chunk
+	seen Observer       // may be nil
 
 	workers  int
 	keepKeys bool // after Close, to read back
@@ -33,10 +34,27 @@ func (w *sealer) start(dst io.Writer, keys *seal.Keys, head []byte, workers int)
 	w.push = ring.NewPusher(workers, ringSlots(workers), ring.Stages[batch]{
 		Buffer: (*batch).plain,
 		Number: w.number,
-		Work:   (*batch).seal,
-		Commit: func(b *batch) error { return w.dst.write(b.out) },
+		Work:   w.seal,
+		Commit: w.commit,
 	})
 	return nil
+}
+
+// seal seals a batch, and shows it to the observer.
+func (w *sealer) seal(b *batch) {
+	b.seal()
+	if w.seen != nil {
+		b.err = w.seen.Sealed(b.first, b.out)
+	}
+}
+
+func (w *sealer) commit(b *batch) error {
+	if b.err != nil {
+		return b.err
+	}
+	var err error
+	b.out, err = w.dst.keep(b.out)
+	return err
 }
 
 // Write seals a copy of p.

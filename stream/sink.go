@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"io"
-	"io/fs"
 	"sync/atomic"
 	"syscall"
 
@@ -13,37 +12,47 @@ import (
 // A sink is a destination that stays written to in order.
 type sink struct {
 	w       io.Writer
-	back    writeback
-	written int64 // bytes
-	failed  bool  // w did
+	back    fullio.Writeback
+	keeper  fullio.Keeper // w, if it is one
+	written int64         // bytes
+	failed  bool          // w did
 }
 
 func newSink(w io.Writer) *sink {
 	s := &sink{w: w}
+	s.keeper, _ = w.(fullio.Keeper)
 	widenPipe(w)
-	if f, ok := w.(file); ok {
-		s.back.start(f)
-	}
+	s.back.Start(w)
 	return s
-}
-
-// A file is an [os.File], or what writes to one and leaves holes.
-type file interface {
-	io.Seeker
-	syscall.Conn
-	Stat() (fs.FileInfo, error)
 }
 
 // Write writes all of p or fails.
 func (s *sink) Write(p []byte) (int, error) {
 	n, err := fullio.WriteAll(s.w, p)
+	return n, s.wrote(n, err)
+}
+
+// keep is Write of a buffer that w may keep, and returns the one to go on with.
+func (s *sink) keep(p []byte) (instead []byte, err error) {
+	if s.keeper == nil {
+		_, err = s.Write(p)
+		return p, err
+	}
+	if instead, err = s.keeper.Keep(p); err != nil {
+		return p, s.wrote(0, err)
+	}
+	return instead, s.wrote(len(p), nil)
+}
+
+// wrote notes that w took n bytes, or failed.
+func (s *sink) wrote(n int, err error) error {
 	s.written += int64(n)
 	if err != nil {
 		s.failed = true
-		return n, err
+		return err
 	}
-	s.back.wrote(n)
-	return n, nil
+	s.back.Wrote(n)
+	return nil
 }
 
 // end returns err, with which the writing ended. A destination that can be
@@ -90,7 +99,3 @@ func widenPipe(v any) {
 
 // pipeSize is the kernel's default limit for unprivileged processes on Linux.
 const pipeSize = 1 << 20
-
-// writebackStride is how many bytes of a file are gathered before their
-// writeback is started.
-const writebackStride = 32 << 20

@@ -39,14 +39,19 @@ type filler interface {
 //
 // dst gets whole batches in order, from another goroutine if there is more than
 // one worker; it must not be used otherwise before Close returns, and is never
-// closed. If dst is an *os.File, writeback starts early and a pipe is enlarged.
+// closed. If dst is an *os.File, writeback starts early and a pipe is enlarged. If it has
+// a method Keep([]byte) ([]byte, error), that gets whole batches instead of Write: it may
+// keep the buffer, and returns one of that length to be used for it.
 func NewWriter(ctx context.Context, dst io.Writer, recipients []Recipient, opts *WriterOptions) (*Writer, error) {
 	o := opts.orDefault()
 	keys, head, err := create(ctx, recipients, &o)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{done: o.Done}
+	w := &Writer{done: o.Done, sealer: sealer{seen: o.Observer}}
+	if w.seen != nil {
+		w.seen.Head(head)
+	}
 	w.in = &w.sealer
 	if o.Level != 0 {
 		if w.z, err = zseek.NewWriter(&w.sealer, o.Level, o.Workers); err != nil {

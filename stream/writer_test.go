@@ -78,6 +78,54 @@ func TestFailingSink(t *testing.T) {
 	}
 }
 
+// A keeper keeps the buffers that it gets, until its n-th call, which fails.
+type keeper struct {
+	kept [][]byte
+	n    int
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	_, err := k.Keep(bytes.Clone(p))
+	return len(p), err
+}
+
+func (k *keeper) Keep(p []byte) ([]byte, error) {
+	if len(k.kept) == k.n {
+		return p, errBroken
+	}
+	k.kept = append(k.kept, p)
+	return make([]byte, len(p)), nil
+}
+
+// What a destination keeps does not change any more, and what it fails with sticks.
+func TestKept(t *testing.T) {
+	plain := plaintext(9*batch + 100)
+	for _, workers := range []int{1, 2, 3} {
+		for _, level := range []int{0, 1} {
+			for _, n := range []int{1, 2, 5, 1000} { // head, batches, tail
+				dst, v := &keeper{n: n}, new(vault)
+				w, err := stream.NewWriter(t.Context(), dst, to(v), &stream.WriterOptions{Workers: workers, Level: level, Entropy: osMixer()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.Write(plain)
+				err = w.Close()
+				b := bytes.Join(dst.kept, nil)
+				if n < len(dst.kept)+1 {
+					if !errors.Is(err, errBroken) || !errors.Is(w.Close(), errBroken) {
+						t.Errorf("%d workers, level %d, call %d: %v", workers, level, n, err)
+					}
+					wantUnfinished(t, b, plain, v)
+					continue
+				}
+				if got := ways[0].read(b, v, stream.ReaderOptions{}); err != nil || got.err != nil || !bytes.Equal(got.plain, plain) || w.Size() != int64(len(b)) {
+					t.Errorf("%d workers, level %d: %v, %v, %d bytes", workers, level, err, got.err, w.Size())
+				}
+			}
+		}
+	}
+}
+
 // useAfter is what every call on a Writer that is done returns.
 func useAfter(w *stream.Writer) map[string]error {
 	_, write := w.Write([]byte("x"))

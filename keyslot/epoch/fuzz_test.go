@@ -28,3 +28,28 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A date is written in one way, a period begins before it ends, and each day of it is in an
+// epoch of each kind that begins no later.
+func FuzzDate(f *testing.F) {
+	for _, s := range []string{"2027", "2027-03", "2027-03-15", "2027..2029-06", "1970-01-01", "9999-12-31", "9999", "2024-02-29", "2023-02-29", "0001", "2027-03-15..2027-03-14", ".."} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if d, err := ParseDate(s); err == nil && d.String() != s {
+			t.Fatalf("%q is %v", s, d)
+		}
+		first, last, err := ParsePeriod(s)
+		if err != nil {
+			return
+		}
+		if first < 0 || last < first {
+			t.Fatalf("%q is %v to %v", s, first, last)
+		}
+		for e := Day; e <= Quarter; e++ {
+			if e.Number(first) > e.Number(last) || e.Number(first) < 0 {
+				t.Fatalf("%q: %v %d to %d", s, e, e.Number(first), e.Number(last))
+			}
+		}
+	})
+}

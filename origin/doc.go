@@ -22,7 +22,8 @@
 // signature. The tree is over whole chunks and never over their tags alone: whoever has
 // the key can make another chunk with the same tag.
 //
-//   - A [Maker] hashes a container as it is written, and makes the statement.
+//   - A [Maker] hashes a container as it is sealed, and [NewPart] one that there is; both
+//     make the statement.
 //   - [Sign] signs it; [Open] checks a signature file with the signers that are allowed.
 //   - [Signed.Reader] and [Signed.ReaderAt] stand between a container and what decrypts it.
 //     They release no byte of a segment before it has proved to be the one that was

@@ -1,129 +1,102 @@
 package origin
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"hash"
+	"io"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 	"bulla/internal/ring"
 )
 
-// batchChunks is how many chunks are hashed at a time: 1 MiB.
-const batchChunks = 16
-
-// A batch is a part of the payload, and of what follows it.
-type batch struct {
-	sealed []byte
-	leaves [batchChunks]Hash
-	n      int // of leaves: one for each 65,552 bytes
-	sha    hash.Hash
-}
-
-func (b *batch) buffer() *[]byte {
-	if b.sealed == nil {
-		b.sealed = make([]byte, 0, batchChunks*format.SealedChunkSize)
-		b.sha = sha256.New()
-	}
-	return &b.sealed
-}
-
-func (b *batch) hash() {
-	b.n = len(b.sealed) / format.SealedChunkSize
-	for i := range b.n {
-		b.leaves[i] = leaf(b.sha, b.sealed[i*format.SealedChunkSize:][:format.SealedChunkSize])
-	}
-}
-
-// A Maker hashes a container that is written to it, several chunks at a time. Until the
-// end it cannot tell the payload from the tail: it hashes on in steps of a chunk, and
-// drops what turns out to be no chunk.
-//
-// Write and Finish are for one goroutine at a time.
+// A Maker makes the tree of a container from its chunks, which may come in any order: as a
+// [stream.Observer] it hashes them in the workers that seal them, while they are in the
+// cache. The zero Maker is ready for one container.
 type Maker struct {
-	push   *ring.Pusher[batch]
-	size   int64
-	head   []byte // bytes 0..95
-	skip   int    // bytes of the head still to come
-	last   []byte // the end of what was written: a chunk and a tail at least, if there is as much
-	keep   int    // that size
-	leaves []Hash // that are in no segment yet
-	roots  []Hash // of whole segments
+	head   [format.IdentitySize]byte
+	hashes sync.Pool // of workers that wait
+
+	mu      sync.Mutex
+	chunks  int64 // that have come, and their bytes
+	payload int64
+	roots   []Hash            // by segment
+	open    map[int64]*leaves // that are not complete: the last ones
+	spare   []*leaves
 }
 
-// NewMaker returns a Maker that hashes on workers goroutines; 0 means GOMAXPROCS.
-func NewMaker(workers int) *Maker {
-	workers = ring.Workers(workers)
-	m := &Maker{keep: format.MaxHeadSize + format.SealedChunkSize}
-	m.push = ring.NewPusher(workers, 2*workers+1, ring.Stages[batch]{
-		Buffer: (*batch).buffer,
-		Number: func(*batch, bool) error { return nil },
-		Work:   (*batch).hash,
-		Commit: m.commit,
-	})
-	return m
+// leaves are those of a segment, n of which have come.
+type leaves struct {
+	all [format.SegmentChunks]Hash
+	n   int
 }
 
-// Write takes the next bytes of the container. It fails with an *Error if they do not
-// begin one.
-func (m *Maker) Write(p []byte) (int, error) {
-	m.size += int64(len(p))
-	m.remember(p)
-	rest := p
-	if k := min(len(rest), format.IdentitySize-len(m.head)); k > 0 {
-		m.head, rest = append(m.head, rest[:k]...), rest[k:]
-		if len(m.head) == format.IdentitySize {
-			h := int(format.HeadSizeOf(m.head))
-			if h == 0 {
-				return 0, m.push.Fail(malformed(ORIGIN3, "the head is not that of a container"))
-			}
-			m.skip = h - format.IdentitySize
-			m.keep = h + format.SealedChunkSize
-		}
-	}
-	k := min(len(rest), m.skip)
-	m.skip -= k
-	if rest = rest[k:]; len(rest) > 0 {
-		if _, err := m.push.Write(rest); err != nil {
-			return 0, err
-		}
-	}
-	return len(p), nil
-}
+// Head takes the head, before any chunk.
+func (m *Maker) Head(head []byte) { copy(m.head[:], head) }
 
-// remember keeps the last bytes.
-func (m *Maker) remember(p []byte) {
-	if len(p) >= m.keep {
-		m.last = append(m.last[:0], p[len(p)-m.keep:]...)
-		return
+// Sealed hashes consecutive chunks, of which the first has that number. Each must come once; all
+// but the container's last are whole. It keeps nothing of them, and is safe for concurrent use.
+// It fails with an *Error if there are too many.
+func (m *Maker) Sealed(first int64, chunks []byte) error {
+	h, _ := m.hashes.Get().(hash.Hash)
+	if h == nil {
+		h = sha256.New()
 	}
-	m.last = append(m.last, p...)
-	if drop := len(m.last) - m.keep; drop > m.keep {
-		m.last = m.last[:copy(m.last, m.last[drop:])]
-	}
-}
-
-// commit adds a batch, and folds segments of which it is certain that they are payload:
-// a tail is shorter than maxTail chunks.
-func (m *Maker) commit(b *batch) error {
-	const maxTail = format.MaxHeadSize/format.SealedChunkSize + 1
-	m.leaves = append(m.leaves, b.leaves[:b.n]...)
-	for len(m.leaves) > format.SegmentChunks+maxTail {
-		if err := m.fold(format.SegmentChunks); err != nil {
+	defer m.hashes.Put(h)
+	for i := first; len(chunks) > 0; i++ {
+		n := min(format.SealedChunkSize, len(chunks))
+		if err := m.add(i, leaf(h, chunks[:n]), n); err != nil {
 			return err
 		}
+		chunks = chunks[n:]
 	}
 	return nil
 }
 
-// fold makes a segment of the first n leaves.
-func (m *Maker) fold(n int) error {
-	if len(m.roots) == MaxSegments {
+// add adds the leaf of chunk i, of n bytes.
+func (m *Maker) add(i int64, leaf Hash, n int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := i / format.SegmentChunks
+	if at >= MaxSegments {
 		return unsupported(ORIGIN3, "the container has more than %d segments", MaxSegments)
 	}
-	m.roots = append(m.roots, root(m.leaves[:n]))
-	m.leaves = m.leaves[:copy(m.leaves, m.leaves[n:])]
+	s := m.open[at]
+	if s == nil {
+		if k := len(m.spare); k > 0 {
+			s, m.spare = m.spare[k-1], m.spare[:k-1]
+		} else {
+			s = new(leaves)
+		}
+		if m.open == nil {
+			m.open = make(map[int64]*leaves)
+		}
+		m.open[at] = s
+	}
+	s.all[i%format.SegmentChunks] = leaf
+	s.n++
+	m.chunks++
+	m.payload += int64(n)
+	if s.n == format.SegmentChunks {
+		m.fold(at, s)
+	}
 	return nil
+}
+
+// fold makes the root of a segment.
+func (m *Maker) fold(at int64, s *leaves) {
+	for int64(len(m.roots)) <= at {
+		m.roots = append(m.roots, Hash{})
+	}
+	m.roots[at] = root(s.all[:s.n])
+	s.n = 0
+	delete(m.open, at)
+	m.spare = append(m.spare, s)
 }
 
 // A Part is a container that was hashed: what is to be signed of it, and the roots of its
@@ -133,33 +106,72 @@ type Part struct {
 	Roots     []Hash
 }
 
-// Finish returns what was hashed of the container, which has ended. It must be called once.
-// It fails with an *Error if what was written is no container, by its size and its beginning.
+// Finish returns what was hashed of the container, all of whose chunks have come. It must be
+// called once. It fails with an *Error if there can be no such container.
 func (m *Maker) Finish() (*Part, error) {
-	if err := m.push.Close(false); err != nil {
+	p := &Part{Statement: Statement{Head: m.head, Chunks: m.chunks, Payload: m.payload}}
+	if err := p.check(); err != nil {
 		return nil, err
 	}
-	m.push = nil // whose memory whoever wrote to m need not keep
-	s := new(Part)
-	copy(s.Head[:], m.head)
-	l, err := format.NewLayout(m.size, s.HeadSize())
+	for at, s := range m.open {
+		m.fold(at, s)
+	}
+	m.open, m.spare = nil, nil // which whoever has m need not keep
+	if int64(len(m.roots)) != p.Segments() {
+		return nil, malformed(ORIGIN3, "chunks of the container are missing")
+	}
+	p.Roots = m.roots
+	p.Root = root(slices.Clone(p.Roots))
+	return p, nil
+}
+
+// readChunks is how many chunks are read at once: 1 MiB.
+const readChunks = 16
+
+// NewPart hashes the container of size bytes that src holds, on workers goroutines; 0 means
+// GOMAXPROCS. done, if not nil, grows by the bytes that were read. It fails with an *Error or
+// a [*format.ParseError] if that is no container, by its size and its beginning, and with the
+// errors of src, io.ErrUnexpectedEOF if it is shorter, and the cause of ctx's end.
+func NewPart(ctx context.Context, src io.ReaderAt, size int64, workers int, done *atomic.Int64) (*Part, error) {
+	var m Maker
+	if n, err := src.ReadAt(m.head[:], 0); n < len(m.head) && err != io.EOF {
+		return nil, err
+	}
+	headSize := format.HeadSizeOf(m.head[:])
+	if headSize == 0 {
+		return nil, malformed(ORIGIN3, "the head is not that of a container")
+	}
+	l, err := format.NewLayout(size, headSize)
 	if err != nil {
 		return nil, err
 	}
-	s.Chunks, s.Payload = l.Chunks, l.TailOffset()-l.HeadSize
-
-	_, n := l.Chunk(l.Chunks - 1)
-	end := m.last[len(m.last)-int(n+l.HeadSize):]
-	m.leaves = append(m.leaves[:l.Chunks-1-int64(len(m.roots))*format.SegmentChunks], leaf(sha256.New(), end[:n]))
-	for len(m.leaves) > 0 {
-		if err := m.fold(min(format.SegmentChunks, len(m.leaves))); err != nil {
-			return nil, err
+	done = cmp.Or(done, new(atomic.Int64))
+	done.Add(2 * l.HeadSize)
+	workers = ring.Workers(workers)
+	bufs := make([][]byte, workers)
+	const run = readChunks * format.SealedChunkSize
+	payload := l.TailOffset() - l.HeadSize
+	err = parallel.Do(workers, int((payload+run-1)/run), func(worker, i int) error {
+		if bufs[worker] == nil {
+			bufs[worker] = make([]byte, min(run, payload))
 		}
-	}
-	if err := s.check(); err != nil {
+		at := int64(i) * run
+		buf := bufs[worker][:min(run, payload-at)]
+		switch n, err := src.ReadAt(buf, l.HeadSize+at); {
+		case n == len(buf):
+		case err == io.EOF:
+			return io.ErrUnexpectedEOF
+		default:
+			return err
+		}
+		done.Add(int64(len(buf)))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return m.Sealed(int64(i)*readChunks, buf)
+	})
+	if err != nil {
 		return nil, err
 	}
-	s.Roots = slices.Clone(m.roots)
-	s.Root = root(m.roots)
-	return s, nil
+	return m.Finish()
 }

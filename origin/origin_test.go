@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 )
 
 // container returns what has the sizes and the beginning of a container, and bytes that
@@ -51,24 +54,31 @@ const (
 // made is the statement of a container, and the roots.
 func made(t testing.TB, c []byte, workers, step int) (*Statement, []Hash) {
 	t.Helper()
-	m := NewMaker(workers)
-	for rest := c; len(rest) > 0; {
-		n, err := m.Write(rest[:min(step, len(rest))])
-		if err != nil {
-			t.Fatal(err)
-		}
-		rest = rest[n:]
+	head := int(format.HeadSizeOf(c))
+	m := new(Maker)
+	m.Head(c[:head])
+	run := (step + format.SealedChunkSize - 1) / format.SealedChunkSize
+	batches := slices.Collect(slices.Chunk(c[head:len(c)-head], run*format.SealedChunkSize))
+	order := rand.New(rand.NewSource(int64(len(c) + step))).Perm(len(batches))
+	if err := parallel.Do(workers, len(order), func(_, i int) error { return m.Sealed(int64(order[i]*run), batches[order[i]]) }); err != nil {
+		t.Fatal(err)
 	}
 	p, err := m.Finish()
 	if err != nil {
 		t.Fatal(err)
+	}
+	var done atomic.Int64
+	q, err := NewPart(t.Context(), bytes.NewReader(c), int64(len(c)), workers, &done)
+	if err != nil || !reflect.DeepEqual(p, q) || done.Load() != int64(len(c)) {
+		t.Fatalf("NewPart: %v, %d of %d bytes; it differs from the Maker's: %v", err, done.Load(), len(c), !reflect.DeepEqual(p, q))
 	}
 	p.Time, p.Name = time.Unix(1e9, 0).UTC(), "a name"
 	return &p.Statement, p.Roots
 }
 
 // The Maker's tree is the RFC's, for every number of chunks around a segment's and a
-// batch's, every size of head, and however it is written.
+// batch's, every size of head, and in whatever order and batches the chunks come; and so is
+// that of a container that there is.
 func TestMaker(t *testing.T) {
 	sizes := []int64{0, 1, format.ChunkSize - 1, format.ChunkSize, format.ChunkSize + 1, 5 * format.ChunkSize, 16 * format.ChunkSize, 17*format.ChunkSize - 1,
 		segment - 1, segment, segment + 1, segment + 3*format.ChunkSize + 7, 2*segment + 5}
@@ -108,18 +118,31 @@ func TestMakerRefuses(t *testing.T) {
 	other[0] = 'x'
 	for name, c := range map[string][]byte{"empty": nil, "a few bytes": whole[:50], "no tail": whole[:8192], "pages": bad, "magic": other,
 		"a chunk too short for its tag": append(container(1, format.ChunkSize-1), 0)} {
-		m := NewMaker(1)
-		_, err := m.Write(c)
-		if err == nil {
-			_, err = m.Finish()
-		}
-		if err == nil {
+		if _, err := NewPart(t.Context(), bytes.NewReader(c), int64(len(c)), 1, nil); err == nil {
 			t.Errorf("%s: there is a statement", name)
 		}
 	}
-	m := NewMaker(1)
-	m.Write(whole)
-	p, err := m.Finish()
+	const sealed = format.SegmentChunks * format.SealedChunkSize
+	for name, chunks := range map[string]map[int64]int{"none": nil, "the last is missing": {0: sealed},
+		"a segment is missing": {0: sealed, 2 * format.SegmentChunks: 100}} {
+		m := new(Maker)
+		m.Head(whole)
+		for i, n := range chunks {
+			if err := m.Sealed(i, make([]byte, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := m.Finish(); err == nil {
+			t.Errorf("chunks, %s: there is a statement", name)
+		}
+	}
+	if err := new(Maker).Sealed(MaxSegments*format.SegmentChunks, whole[:16]); !errors.Is(err, format.ErrUnsupported) {
+		t.Errorf("too many segments: %v", err)
+	}
+	if _, err := NewPart(t.Context(), bytes.NewReader(whole), int64(len(whole))+100_000, 1, nil); err != io.ErrUnexpectedEOF {
+		t.Errorf("a file that shrank: %v", err)
+	}
+	p, err := NewPart(t.Context(), bytes.NewReader(whole), int64(len(whole)), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +354,38 @@ func (f *flaky) ReadAt(p []byte, off int64) (int, error) {
 func BenchmarkMaker(b *testing.B) {
 	c := container(1, 8*segment)
 	b.SetBytes(int64(len(c)))
+	b.ReportAllocs()
 	for b.Loop() {
-		made(b, c, 0, 1<<20)
+		if _, err := NewPart(b.Context(), bytes.NewReader(c), int64(len(c)), 0, nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
+
+// What is announced is announced to the source in whole segments, which are read.
+func TestReadAhead(t *testing.T) {
+	c := container(1, segment+1000)
+	s := signedOf(t, c)
+	src := &announced{Reader: bytes.NewReader(c)}
+	r, err := s.ReaderAt(src, int64(len(c)), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, end := s.HeadSize(), s.HeadSize()+s.Payload
+	second := head + sealedSegmentSize
+	for _, a := range []struct{ off, n, from, to int64 }{
+		{0, s.Size(), head, end}, {head, s.Payload, head, end}, {head + 1, 1, head, second}, {second - 1, 2, head, end}, {end - 1, 1, second, end}, {end, 9, 0, 0}, {0, head, 0, 0},
+	} {
+		src.from, src.to = 0, 0
+		if r.ReadAhead(a.off, a.n); src.from != a.from || src.to != a.to {
+			t.Errorf("%d bytes at %d: %d to %d, not %d to %d", a.n, a.off, src.from, src.to, a.from, a.to)
+		}
+	}
+}
+
+type announced struct {
+	*bytes.Reader
+	from, to int64
+}
+
+func (a *announced) ReadAhead(off, n int64) { a.from, a.to = off, off+n }

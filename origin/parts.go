@@ -26,6 +26,17 @@ func (s *Signed) Opener(open set.Opener, workers int) set.Opener {
 	}
 }
 
+// File returns f as it was hashed: a segment that is not what was hashed is not read. It fails
+// with an *Error if f has another size. It holds what a ReaderAt holds.
+func (p *Part) File(f set.File, workers int) (set.File, error) {
+	r, err := (&Signed{Statement: p.Statement, roots: p.Roots}).ReaderAt(f, f.Size(), workers)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &partFile{r, f}, nil
+}
+
 // A partFile is a part of which only what was signed is read.
 type partFile struct {
 	*ReaderAt
@@ -111,8 +122,18 @@ func (s *Signed) verifyPart(ctx context.Context, open set.Opener, suffix string,
 	}
 	defer f.Close()
 	p, _ := s.part(suffix)
-	r := p.Reader(fullio.Counted{Src: io.NewSectionReader(f, 0, f.Size()), Done: new(atomic.Int64), Ctx: ctx}, workers)
+	return p.Verify(ctx, f, f.Size(), workers)
+}
+
+// Verify checks that the container of size bytes that src holds is the one that was signed; the
+// head is the caller's affair: see CheckHead. It fails with an *Error if it is not, with what src
+// fails with, and with the cause of ctx's end.
+func (s *Signed) Verify(ctx context.Context, src io.ReaderAt, size int64, workers int) error {
+	if _, err := s.ReaderAt(src, size, workers); err != nil { // it has another size
+		return err
+	}
+	r := s.Reader(fullio.Counted{Src: io.NewSectionReader(src, 0, size), Done: new(atomic.Int64), Ctx: ctx}, workers)
 	defer r.Close()
-	_, err = io.Copy(io.Discard, r)
+	_, err := io.Copy(io.Discard, r)
 	return err
 }

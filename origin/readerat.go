@@ -2,6 +2,7 @@ package origin
 
 import (
 	"io"
+	"sync/atomic"
 
 	"bulla/format"
 	"bulla/internal/recent"
@@ -13,6 +14,7 @@ type ReaderAt struct {
 	signed   *Signed
 	src      io.ReaderAt
 	segments *recent.Cache // that have been checked
+	until    atomic.Int64  // the end of what was announced
 }
 
 // ReaderAt returns the container that src holds, of size bytes, for a reader that seeks.
@@ -22,7 +24,8 @@ type ReaderAt struct {
 // *Error, or one of src.
 //
 // It holds workers+1 segments of 8 MiB; workers 0 means GOMAXPROCS. ReadAt may be called
-// concurrently.
+// concurrently: within what ReadAhead announced, as many segments are checked at a time as
+// there are reads under way.
 func (s *Signed) ReaderAt(src io.ReaderAt, size int64, workers int) (*ReaderAt, error) {
 	if size != s.Size() {
 		return nil, &Error{ORIGIN8, format.ErrForged, min(size, s.Size()), "the container is not as long as the one that was signed"}
@@ -45,7 +48,8 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 		case at >= end:
 			k, err = r.src.ReadAt(rest, at)
 		default:
-			k, err = r.segments.Copy(rest, (at-begin)/sealedSegmentSize, (at-begin)%sealedSegmentSize)
+			until := (min(end, r.until.Load()) - begin + sealedSegmentSize - 1) / sealedSegmentSize
+			k, err = r.segments.CopyAhead(rest, (at-begin)/sealedSegmentSize, (at-begin)%sealedSegmentSize, until)
 		}
 		n += k
 	}
@@ -53,6 +57,23 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (n int, err error) {
 		err = nil
 	}
 	return n, err
+}
+
+// ReadAhead announces that n bytes from off on are going to be read in order, as package stream
+// does, to src, too.
+func (r *ReaderAt) ReadAhead(off, n int64) {
+	src, ok := r.src.(interface{ ReadAhead(off, n int64) })
+	if !ok {
+		r.until.Store(off + n)
+		return
+	}
+	begin := r.signed.HeadSize() // a source that is far away reads ahead itself
+	from, to := max(0, off-begin), min(off+n-begin, r.signed.Payload)
+	if from < to {
+		at, _ := r.signed.segment(from / sealedSegmentSize)
+		last, length := r.signed.segment((to - 1) / sealedSegmentSize)
+		src.ReadAhead(at, last+length-at)
+	}
 }
 
 // readSegment reads a segment, and checks it.

@@ -2,9 +2,11 @@ package origin
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hiddeco/sshsig"
@@ -18,7 +20,8 @@ import (
 const Namespace = "bulla"
 
 const (
-	armorEnd = "-----END SSH SIGNATURE-----\n"
+	armorBegin = "-----BEGIN SSH SIGNATURE-----\n"
+	armorEnd   = "\n-----END SSH SIGNATURE-----\n"
 
 	// maxArmor bounds the armoured signature, in bytes: one with an RSA key of 16,384
 	// bits has 6 KiB, one with certificates may have more.
@@ -28,7 +31,7 @@ const (
 // Sign signs a container, or a set: its root, its volumes in their order, and its index. It
 // writes the signature file to w, and returns the statement in it, with the signer's time
 // and name for what was signed. RSA keys sign with SHA-512. It fails with an *Error if no
-// set can have these parts, with ErrName, and with what key and w fail with.
+// set can have these parts, with ErrName, with a *KeyError, and with what w fails with.
 func Sign(w io.Writer, parts []*Part, when time.Time, name string, key ssh.Signer) (*Statement, error) {
 	s, roots, entries := parts[0].Statement, parts[0].Roots, []byte(nil)
 	if len(parts) > 1 {
@@ -49,10 +52,16 @@ func Sign(w io.Writer, parts []*Part, when time.Time, name string, key ssh.Signe
 	return &s, s.sign(w, entries, roots, key)
 }
 
+// A KeyError is a key that does not sign: its agent does not let it, say.
+type KeyError struct{ Err error }
+
+func (e *KeyError) Error() string { return "origin: the key does not sign: " + e.Err.Error() }
+func (e *KeyError) Unwrap() error { return e.Err }
+
 func (s *Statement) sign(w io.Writer, entries []byte, roots []Hash, key ssh.Signer) error {
 	sig, err := sshsig.Sign(bytes.NewReader(s.Text()), key, sshsig.HashSHA512, Namespace)
 	if err != nil {
-		return fmt.Errorf("origin: %w", err)
+		return &KeyError{err}
 	}
 	b := append(sshsig.Armor(sig), s.Text()...)
 	b = append(b, '\n')
@@ -118,12 +127,13 @@ func Peek(r io.Reader) (s *Statement, fingerprint string, err error) {
 // read reads the armour and the statement, which must fit each other (ORIGIN-1 to
 // ORIGIN-4), and returns what it has read beyond them.
 func read(r io.Reader) (s *Statement, sig *sshsig.Signature, first []byte, err error) {
-	front, err := io.ReadAll(io.LimitReader(r, maxArmor+maxStatement))
+	front, err := io.ReadAll(io.LimitReader(r, maxArmor+maxStatement+1)) // and the empty line
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	armor, rest, ok := bytes.Cut(front, []byte(armorEnd))
-	if !ok || len(armor) > maxArmor {
+	armor, begins := bytes.CutPrefix(armor, []byte(armorBegin))
+	if !ok || !begins || len(front)-len(rest) > maxArmor {
 		return nil, nil, nil, malformed(ORIGIN1, "the file does not begin with an SSH signature")
 	}
 	text, first, ok := bytes.Cut(rest, []byte("\n\n"))
@@ -131,14 +141,34 @@ func read(r io.Reader) (s *Statement, sig *sshsig.Signature, first []byte, err e
 		return nil, nil, nil, malformed(ORIGIN1, "no statement follows the signature")
 	}
 	text = rest[:len(text)+1]
-	if sig, err = sshsig.Unarmor(front[:len(armor)+len(armorEnd)]); err != nil {
-		return nil, nil, nil, malformed(ORIGIN1, "the SSH signature cannot be read")
+	if sig, err = unarmor(armor); err != nil {
+		return nil, nil, nil, malformed(ORIGIN1, "the SSH signature cannot be read: %v", err)
 	}
 	if err := sshsig.Verify(bytes.NewReader(text), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
 		return nil, nil, nil, forged(ORIGIN4, "the signature does not fit the statement")
 	}
 	s, err = ParseStatement(text)
 	return s, sig, first, err
+}
+
+// unarmor reads what stands between the lines of the armour, with nothing else in it. As OpenSSH
+// does, it takes no signature over SHA-1.
+func unarmor(armor []byte) (*sshsig.Signature, error) {
+	blob, err := base64.StdEncoding.Strict().DecodeString(string(armor)) // which skips line ends
+	if err != nil {
+		return nil, err
+	}
+	sig, err := sshsig.ParseSignature(blob)
+	if err != nil {
+		return nil, err
+	}
+	switch s := sig.Signature; {
+	case s.Format == ssh.KeyAlgoRSA || s.Format == "ssh-dss":
+		return nil, fmt.Errorf("%s uses SHA-1", s.Format)
+	case len(s.Rest) > 0 && !strings.HasPrefix(s.Format, "sk-"): // a security key's flags and counter
+		return nil, fmt.Errorf("%d bytes follow it", len(s.Rest))
+	}
+	return sig, nil
 }
 
 // readRoots reads the roots of the segments, and nothing must follow them (ORIGIN-1,

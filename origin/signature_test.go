@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	//lint:ignore SA1019 what is refused is made with it
+	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -168,6 +170,7 @@ func TestAgent(t *testing.T) {
 type securityKey struct {
 	public  ssh.PublicKey
 	private ed25519.PrivateKey
+	flags   byte
 }
 
 func newSecurityKey(t *testing.T) *securityKey {
@@ -181,14 +184,14 @@ func newSecurityKey(t *testing.T) *securityKey {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &securityKey{key, private}
+	return &securityKey{key, private, 1} // a person was there
 }
 
 func (k *securityKey) PublicKey() ssh.PublicKey { return k.public }
 
 func (k *securityKey) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
 	app, message := sha256.Sum256([]byte("ssh:")), sha256.Sum256(data)
-	trailer := binary.BigEndian.AppendUint32([]byte{1}, 7) // a person was there; counter
+	trailer := binary.BigEndian.AppendUint32([]byte{k.flags}, 7) // counter
 	sig := ed25519.Sign(k.private, slices.Concat(app[:], trailer, message[:]))
 	return &ssh.Signature{Format: ssh.KeyAlgoSKED25519, Blob: sig, Rest: trailer}, nil
 }
@@ -245,6 +248,199 @@ func TestAllowed(t *testing.T) {
 	}
 	if s, err := Open(bytes.NewReader(file), two, now); err != nil || s.Principal != "later@example.com" {
 		t.Errorf("the key's second line: %v", err)
+	}
+}
+
+// What ssh-keygen takes of a file of allowed signers we take, and nothing that it does not take.
+func TestAllowedAsOpenSSH(t *testing.T) {
+	needs(t, "ssh-keygen")
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	key := signer(t, keys(t)["ed25519"])
+	public := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key.PublicKey())))
+	file := signedFile(t, container(1, 10), key)
+	s, _, _, err := read(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path("sig"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text string // of the file; KEY stands for the key
+		ok   bool
+		more bool // that ssh-keygen takes, and we do not: nothing is allowed that it does not allow
+	}{
+		{text: "alice KEY", ok: true},
+		{text: "alice KEY and a comment", ok: true},
+		{text: "  \talice\tKEY", ok: true},
+		{text: "# us\r\n\r\nalice KEY\r\n", ok: true},
+		{text: "alice namespaces=\"bulla\" KEY\r\n", ok: true},
+		{text: "bob,ali* KEY", ok: true},
+		{text: "*,!bob KEY", ok: true},
+		{text: "\"alice\" KEY", ok: true},
+		{text: "\"bob,alice\"\tKEY", ok: true},
+		{text: "\"alice KEY"},
+		{text: "\"\" KEY"},
+		{text: "!bob KEY"},
+		{text: "KEY"},
+		{text: "alice NAMESPACES=\"bulla\" KEY", ok: true},
+		{text: "alice namespaces=\"b?lla,x\" KEY", ok: true},
+		{text: "alice namespaces=\"a\\\"b,bulla\" KEY", ok: true},
+		{text: "alice namespaces=\"*,!bulla\" KEY"},
+		{text: "alice namespaces=\"!git\" KEY"},
+		{text: "alice namespaces=\"Bulla\" KEY"},
+		{text: "alice namespaces=\"bulla KEY"},
+		{text: "alice namespaces=bulla KEY"},
+		{text: "alice valid-after=\"20200101\" KEY", ok: true},
+		{text: "alice valid-after=\"20200101z\" KEY", ok: true},
+		{text: "alice valid-after=\"20200101UTC\" KEY", ok: true},
+		{text: "alice valid-after=\"202605011159Z\" KEY", ok: true},
+		{text: "alice valid-after=\"202605011201Z\" KEY"},
+		{text: "alice valid-after=\"20260501120000Z\" KEY", ok: true},
+		{text: "alice valid-after=\"20260503120001\" KEY"},
+		{text: "alice valid-before=\"20260501120001Z\",valid-after=\"20260429\" KEY", ok: true},
+		{text: "alice valid-before=\"202604291159\" KEY"},
+		{text: "alice valid-before=\"20260501120000Z\" KEY", more: true}, // before that, the manual says
+		{text: "alice valid-before=\"00010101Z\" KEY"},
+		{text: "alice valid-after=\"19700101Z\" KEY"},
+		{text: "alice valid-after=\"2020010100\" KEY"},
+		{text: "alice valid-after=\"202001012400Z\" KEY"},
+		{text: "alice valid-after=\"20200101 \" KEY"},
+		{text: "alice valid-after=\"20200101ZZ\" KEY"},
+		{text: "alice valid-after=\"20200101ZUTC\" KEY"},
+		{text: "alice valid-after=\"Z\" KEY"},
+		{text: "alice valid-after=\"20200230\" KEY", more: true},
+		{text: "alice cert-authority KEY"},
+		{text: "alice no-touch-required KEY"},
+		{text: "alice namespaces=\"git\" KEY\nalice KEY", ok: true},
+		{text: "bob cert-authority KEY\nalice KEY", more: true}, // which would need certificates
+	} {
+		text := strings.ReplaceAll(c.text, "KEY", public)
+		if err := os.WriteFile(path("allowed"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify := exec.Command("ssh-keygen", "-Y", "verify", "-O", "verify-time=20260501120000Z", "-n", Namespace, "-f", path("allowed"), "-I", "alice", "-s", path("sig"))
+		verify.Stdin = bytes.NewReader(s.Text())
+		out, theirs := verify.CombinedOutput()
+		a, ours := ParseAllowed([]byte(text))
+		if ours == nil {
+			_, ours = Open(bytes.NewReader(file), a, now)
+		}
+		if (ours == nil) != c.ok || (theirs == nil) != (c.ok || c.more) {
+			t.Errorf("%s: %v; ssh-keygen: %v, %s", c.text, ours, theirs, out)
+		}
+	}
+}
+
+// A signerFunc signs in a way of its own.
+type signerFunc struct {
+	key  ssh.PublicKey
+	sign func(data []byte) (*ssh.Signature, error)
+}
+
+func (k signerFunc) PublicKey() ssh.PublicKey                              { return k.key }
+func (k signerFunc) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) { return k.sign(data) }
+func (k signerFunc) SignWithAlgorithm(_ io.Reader, data []byte, _ string) (*ssh.Signature, error) {
+	return k.sign(data)
+}
+
+// Signatures that OpenSSH does not take, and others in its forms.
+func TestForms(t *testing.T) {
+	needs(t, "ssh-keygen")
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	all := keys(t)
+	ed, rsaKey := signer(t, all["ed25519"]), signer(t, all["rsa"]).(ssh.AlgorithmSigner)
+	overSHA1 := func(data []byte) (*ssh.Signature, error) {
+		return rsaKey.SignWithAlgorithm(rand.Reader, data, ssh.KeyAlgoRSA)
+	}
+	cert := &ssh.Certificate{Key: rsaKey.PublicKey(), CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}
+	if err := cert.SignCert(rand.Reader, ed); err != nil {
+		t.Fatal(err)
+	}
+	var old dsa.PrivateKey
+	if err := errors.Join(dsa.GenerateParameters(&old.Parameters, rand.Reader, dsa.L1024N160), dsa.GenerateKey(&old, rand.Reader)); err != nil {
+		t.Fatal(err)
+	}
+	dss, err := ssh.NewSignerFromKey(&old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	absent := newSecurityKey(t)
+	absent.flags = 0
+	trailing := func(data []byte) (*ssh.Signature, error) {
+		sig, err := ed.Sign(rand.Reader, data)
+		sig.Rest = []byte{0}
+		return sig, err
+	}
+	c := container(1, 10)
+	s, roots := made(t, c, 1, 1<<20)
+	tail := slices.Concat(s.Text(), []byte("\n"), bytesOf(roots))
+	good := signedFile(t, c, ed)
+	keygen := func(namespace, hash string) []byte {
+		t.Helper()
+		block, err := ssh.MarshalPrivateKey(all["ed25519"], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(path("statement.sig"))
+		if err := errors.Join(os.WriteFile(path("key"), pem.EncodeToMemory(block), 0o600), os.WriteFile(path("statement"), s.Text(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("ssh-keygen", "-Y", "sign", "-n", namespace, "-O", "hashalg="+hash, "-f", path("key"), path("statement")).CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		armor, err := os.ReadFile(path("statement.sig"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(armor, tail...)
+	}
+	lines := func(old, by string) []byte { return bytes.Replace(good, []byte(old), []byte(by), 1) }
+	for name, c := range map[string]struct {
+		file   []byte
+		key    ssh.PublicKey
+		clause format.Clause // that it breaks
+		theirs string        // with which they refuse it; "" if they need not
+	}{
+		"SHA-256":                {keygen(Namespace, "sha256"), ed.PublicKey(), "", ""},
+		"another namespace":      {keygen("file", "sha512"), ed.PublicKey(), ORIGIN4, "namespace"},
+		"RSA with SHA-1":         {signedFile(t, c, signerFunc{rsaKey.PublicKey(), overSHA1}), rsaKey.PublicKey(), ORIGIN1, "unsupported"},
+		"a certificate's SHA-1":  {signedFile(t, c, signerFunc{cert, overSHA1}), cert, ORIGIN1, "unsupported"},
+		"DSA":                    {signedFile(t, c, dss), dss.PublicKey(), ORIGIN1, ""},
+		"a byte after it":        {signedFile(t, c, signerFunc{ed.PublicKey(), trailing}), ed.PublicKey(), ORIGIN1, "unexpected bytes"},
+		"nobody at the key":      {signedFile(t, c, absent), absent.PublicKey(), ORIGIN4, ""},
+		"somebody at the key":    {signedFile(t, c, newSecurityKey(t)), nil, "", ""},
+		"a line before":          {append([]byte("x\n"), good...), ed.PublicKey(), ORIGIN1, "missing header"},
+		"a header":               {lines("-----\n", "-----\nA: b\n\n"), ed.PublicKey(), ORIGIN1, "format"},
+		"two beginnings":         {append([]byte(armorBegin+"!\n"), good...), ed.PublicKey(), ORIGIN1, "format"},
+		"no line for its end":    {lines("\n-----END", "-----END"), ed.PublicKey(), ORIGIN1, "footer"},
+		"another kind of armour": {lines("BEGIN SSH", "BEGIN PGP"), ed.PublicKey(), ORIGIN1, "missing header"},
+	} {
+		if c.key == nil {
+			_, sig, _, err := read(bytes.NewReader(c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.key = sig.PublicKey
+		}
+		_, err := Open(bytes.NewReader(c.file), allowed(t, "", c.key), now)
+		if c.clause == "" && err != nil || c.clause != "" && !isClause(err, c.clause) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.clause != "" && c.theirs == "" {
+			continue
+		}
+		line := append([]byte("alice "), ssh.MarshalAuthorizedKey(c.key)...)
+		if err := errors.Join(os.WriteFile(path("allowed"), line, 0o600), os.WriteFile(path("sig"), c.file, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		verify := exec.Command("ssh-keygen", "-Y", "verify", "-n", Namespace, "-f", path("allowed"), "-I", "alice", "-s", path("sig"))
+		verify.Stdin = bytes.NewReader(s.Text())
+		if out, err := verify.CombinedOutput(); (err == nil) != (c.theirs == "") || !strings.Contains(string(out), c.theirs) {
+			t.Errorf("%s: ssh-keygen: %v, %s", name, err, out)
+		}
 	}
 }
 
@@ -359,7 +555,27 @@ func FuzzParseAllowed(f *testing.F) {
 	key := signer(f, keys(f)["ed25519"])
 	f.Add(append([]byte(`alice namespaces="bulla",valid-after="20260501" `), ssh.MarshalAuthorizedKey(key.PublicKey())...))
 	f.Add([]byte(`"a b" x`))
-	f.Fuzz(func(t *testing.T, b []byte) { ParseAllowed(b) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		a, err := ParseAllowed(b)
+		if (a == nil) != (err != nil) || err != nil && !strings.HasPrefix(err.Error(), "origin: allowed signers, line ") {
+			t.Fatalf("%v, %v", a, err)
+		}
+		if err != nil {
+			return
+		}
+		if n := bytes.Count(b, []byte("\n")) + 1; len(a.entries) > n {
+			t.Fatalf("%d signers in %d lines", len(a.entries), n)
+		}
+		for _, e := range a.entries { // who signs as one of them is that one, or nobody
+			if s, err := a.find(e.key, now); err == nil && !slices.ContainsFunc(a.entries, func(e entry) bool { return e.principals == s.Principal }) {
+				t.Fatalf("%+v", s)
+			}
+		}
+		// A line more that is none spoils all of it.
+		if _, err := ParseAllowed(append(bytes.Clone(b), "\nx cert-authority y"...)); err == nil {
+			t.Fatal("a line that is no signer is passed over")
+		}
+	})
 }
 
 func bytesOf(hashes []Hash) (b []byte) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func parseEntry(line string) (e entry, err error) {
 	} else if i := strings.IndexAny(line, " \t"); i > 0 {
 		e.principals, rest = line[:i], line[i:]
 	}
+	if !slices.ContainsFunc(strings.Split(e.principals, ","), func(p string) bool { return p != "" && p[0] != '!' }) {
+		return e, fmt.Errorf("it allows nobody")
+	}
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(strings.TrimSpace(rest)))
 	if err != nil {
 		return e, fmt.Errorf("no public key")
@@ -88,17 +92,20 @@ func parseEntry(line string) (e entry, err error) {
 	return e, nil
 }
 
-// parseTime parses a time as ssh-keygen does: YYYYMMDD[HHMM[SS]], in UTC with a Z behind
-// it, else in the system's zone.
+// parseTime parses a time after 1970 as ssh-keygen does: YYYYMMDD[HHMM[SS]], in UTC with a Z or
+// UTC after it, else in the system's zone.
 func parseTime(s string) (time.Time, error) {
-	digits, utc := strings.CutSuffix(s, "Z")
-	zone := time.Local
-	if utc {
-		zone = time.UTC
+	upper, zone := strings.ToUpper(s), time.UTC
+	digits, ok := strings.CutSuffix(upper, "UTC")
+	if !ok {
+		digits, ok = strings.CutSuffix(upper, "Z")
+	}
+	if !ok {
+		zone = time.Local
 	}
 	layouts := map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}
 	t, err := time.ParseInLocation(layouts[len(digits)], digits, zone)
-	if err != nil || len(digits) == 0 {
+	if err != nil || t.Unix() <= 0 {
 		return t, fmt.Errorf("%q is no time", s)
 	}
 	return t, nil

@@ -30,6 +30,9 @@ const (
 	ORIGIN10 format.Clause = "ORIGIN-10" // reader: a set is signed as a set, part by part
 )
 
+// Clauses are those that a container and its signature can break.
+var Clauses = []format.Clause{ORIGIN1, ORIGIN2, ORIGIN3, ORIGIN4, ORIGIN5, ORIGIN6, ORIGIN7, ORIGIN8, ORIGIN10}
+
 // HashSize is the size of SHA-256 in bytes.
 const HashSize = 32
 

@@ -80,9 +80,7 @@ func (g *geometry) header(k kind, w int64) []byte {
 // of chunks. It enforces PAR-1 to PAR-3.
 func parseHeader(b []byte) (g *geometry, k kind, w int64, err error) {
 	var h header
-	if _, err := binary.Decode(b, binary.BigEndian, &h); err != nil {
-		return nil, 0, 0, err
-	}
+	binary.Decode(b, binary.BigEndian, &h) // whose size b has
 	switch {
 	case string(h.Magic[:]) != Magic:
 		return nil, 0, 0, refused(PAR1, format.ErrMalformed, "it is not the header of a parity file")
@@ -130,9 +128,9 @@ func (g *geometry) blockChecksum(block []byte, w int64) uint32 {
 	return crc32.Update(sum, castagnoli, block[:offChecksum])
 }
 
-// putEntry writes the entry of a chunk or cell to e.
-func putEntry(e, b []byte) {
-	binary.BigEndian.PutUint32(e, crc(b))
+// putEntry writes the entry of a chunk or cell, and its checksum, to e.
+func putEntry(e []byte, sum uint32, b []byte) {
+	binary.BigEndian.PutUint32(e, sum)
 	copy(e[4:entrySize], b[len(b)-4:])
 }
 

@@ -1,6 +1,7 @@
 package parity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -101,6 +102,17 @@ type Strength struct {
 	Parity int   `json:"chunks_per_group"` // how many may be lost of every group, parity cells counted
 	Groups int   `json:"groups"`           // that consecutive chunks are spread over
 	Hole   int64 `json:"hole_bytes"`       // any hole of so many bytes may be torn into the content
+
+	all bool // that is all of the content
+}
+
+// WeakerThan compares what two containers survive. One whose content may be lost as a whole
+// is the stronger one.
+func (s Strength) WeakerThan(t Strength) bool {
+	if s.all != t.all {
+		return t.all
+	}
+	return cmp.Or(cmp.Compare(s.Hole, t.Hole), cmp.Compare(s.Parity, t.Parity)) < 0
 }
 
 // strength is what may be lost if every group can lose k more chunks (PAR-17).
@@ -108,6 +120,7 @@ func (g *geometry) strength(k int) Strength {
 	s := Strength{Parity: k, Groups: g.groups(g.chunks)}
 	if k > 0 {
 		s.Hole = int64(k*s.Groups-1)*chunkSize + 1
+		s.all = s.Hole >= g.tailAt()-g.headSize()
 	}
 	return s
 }

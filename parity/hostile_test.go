@@ -154,6 +154,26 @@ func FuzzParityFile(f *testing.F) {
 	})
 }
 
+// zeros is a file of zeros, which counts what is read of it.
+type zeros struct {
+	parity.Place
+	read int64
+}
+
+func (z *zeros) ReadAt(b []byte, _ int64) (int, error) {
+	clear(b)
+	z.read += int64(len(b))
+	return len(b), nil
+}
+
+// What is no undo file is not searched to its end for a line, and held.
+func TestUndoEndless(t *testing.T) {
+	z := new(zeros)
+	if _, err := parity.ReadUndo(z, 1<<28); !errors.Is(err, format.ErrDamaged) || z.read > 2<<20 {
+		t.Errorf("%d bytes were read: %v", z.read, err)
+	}
+}
+
 // An undo file that is damaged, cut off, longer, or of another container is refused, and
 // nothing is written.
 func TestUndoFiles(t *testing.T) {
@@ -166,14 +186,14 @@ func TestUndoFiles(t *testing.T) {
 	}
 	torn := bytes.Clone(d.b)
 	for _, bad := range [][]byte{{}, undo[:20], undo[:len(undo)-1], append(bytes.Clone(undo), 0), undo[:len(undo)/2]} {
-		if _, err := parity.ReadUndo(bytes.NewReader(bad), int64(len(bad))); !errors.Is(err, format.ErrDamaged) {
+		if _, err := readUndo(bad); !errors.Is(err, format.ErrDamaged) {
 			t.Errorf("%d of %d bytes: %v", len(bad), len(undo), err)
 		}
 	}
 	for range 200 {
 		bad := bytes.Clone(undo)
 		bad[p.rng.IntN(len(bad))] ^= 1 << p.rng.IntN(8)
-		u, err := parity.ReadUndo(bytes.NewReader(bad), int64(len(bad)))
+		u, err := readUndo(bad)
 		if !errors.Is(err, format.ErrDamaged) {
 			t.Errorf("a flipped bit: %v, %v", u, err)
 		}
@@ -181,8 +201,15 @@ func TestUndoFiles(t *testing.T) {
 	other := newPatient(t, 6, 200<<10)
 	d.writes = -1
 	d.b = bytes.Clone(other.whole)
-	if _, err := repair(d, other.par, &undo, nil); !errors.Is(err, parity.ErrOther) || !bytes.Equal(d.b, other.whole) {
+	if _, err := repair(d, other.par, &undo, nil); !errors.Is(err, parity.ErrOtherUndo) || !bytes.Equal(d.b, other.whole) {
 		t.Errorf("the undo file of another container: %v", err)
+	}
+	u, err := readUndo(undo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Restore(d); !errors.Is(err, parity.ErrOtherUndo) || !bytes.Equal(d.b, other.whole) {
+		t.Errorf("undone in another container: %v", err)
 	}
 	d.b = torn
 	if res, err := repair(d, p.par, &undo, nil); err != nil || !bytes.Equal(d.b, p.whole) {
@@ -192,6 +219,27 @@ func TestUndoFiles(t *testing.T) {
 	again := bytes.Clone(d.b)
 	if _, err := repair(d, p.par, &undo, nil); err != nil && !bytes.Equal(d.b, again) || err == nil && !bytes.Equal(d.b, p.whole) {
 		t.Errorf("other damage: %v", err)
+	}
+}
+
+// A file that has neither a head nor a chunk of the container is left alone, with a key, too: it may
+// be anything. What was erased is made anew, if there is parity enough, and so is a copy.
+func TestRepairOther(t *testing.T) {
+	p := newPatient(t, 3, 100)
+	other := newPatient(t, 4, 1<<20)
+	for name, b := range map[string][]byte{"a text": []byte("a text of 16 byt"), "noise": other.whole[5000:300_000], "without heads": other.whole[4096 : len(other.whole)-4096]} {
+		for _, open := range []func([]byte) (parity.Opener, error){nil, p.open} {
+			d, undo := &disk{b: bytes.Clone(b), writes: -1}, []byte(nil)
+			if _, err := repair(d, p.par, &undo, open); !errors.Is(err, parity.ErrOther) || undo != nil || !bytes.Equal(d.b, b) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	for name, b := range map[string][]byte{"nothing": nil, "zeros": make([]byte, len(p.whole))} {
+		d, undo := &disk{b: b, writes: -1}, []byte(nil)
+		if res, err := repair(d, p.par, &undo, p.open); err != nil || !res.Complete() || !bytes.Equal(d.b, p.whole) {
+			t.Errorf("%s: %v, %s", name, err, told(res))
+		}
 	}
 }
 
@@ -298,5 +346,57 @@ func TestParts(t *testing.T) {
 		if n := int64(p.chunks); damaged != n || checked != n || cells != int64(p.m*p.groups) || bad != cells {
 			t.Errorf("%d parts: %d of %d chunks damaged, %d of %d cells", parts, damaged, checked, bad, cells)
 		}
+	}
+}
+
+// An undo file says that the repair has ended only if it has, and not while another, or bringing
+// back, is under way: killed before that, it is to be finished or undone, and not to be accepted.
+func TestUndoEnds(t *testing.T) {
+	p := newPatient(t, 27, 200<<10)
+	for i := range p.chunks {
+		noise(p.rng, p.chunk(p.container, i))
+	}
+	clear(p.container[:p.head])
+	d, undo := &disk{b: bytes.Clone(p.container)}, []byte(nil)
+	ended := func(want bool, when string, n int) {
+		t.Helper()
+		if u, err := readUndo(undo); err != nil || u.Ended != want {
+			t.Fatalf("%s, write %d: ended %v, %v", when, n, u != nil && u.Ended, err)
+		}
+	}
+	crashes := 0
+	for n, done := 0, false; !done; n++ {
+		d.writes = n
+		_, err := repair(d, p.par, &undo, nil)
+		if done = err == nil; !done {
+			ended(false, "killed", n)
+			crashes++
+		}
+	}
+	d.writes = -1
+	for _, what := range []string{"finished", "looked at again"} {
+		if res, err := repair(d, p.par, &undo, nil); err != nil || !bytes.Equal(d.b, p.whole) {
+			t.Fatalf("%s: %v, %s", what, err, told(res))
+		}
+		ended(true, what, 0)
+	}
+	copy(d.b, p.container) // all that was repaired is damaged again
+	d.writes = 1
+	if _, err := repair(d, p.par, &undo, nil); err != errCrash {
+		t.Fatal(err)
+	}
+	ended(false, "damaged again, and killed", 1)
+	d.writes = -1
+	if _, err := repair(d, p.par, &undo, nil); err != nil || !bytes.Equal(d.b, p.whole) {
+		t.Fatal(err)
+	}
+	d.writes = 0
+	if u, err := readUndo(undo); err != nil || u.Restore(d) != errCrash {
+		t.Fatalf("bringing back did not crash: %v", err)
+	}
+	ended(false, "half brought back", 0)
+	d.writes = -1
+	if restore(t, d, undo); !bytes.Equal(d.b, p.container) || crashes < 3 {
+		t.Errorf("after %d crashes it is not brought back", crashes)
 	}
 }

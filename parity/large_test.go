@@ -11,9 +11,10 @@ import (
 func trialsLarge(t *testing.T) {
 	p := newPatient(t, 1, 1) // and made larger
 	p.rng = rand.New(rand.NewPCG(2, 2))
-	p.whole = newContainer(t, p.rng, 2<<30+12345, 1)
+	size := int64(2<<30 + 12345) // which an int of 32 bits does not hold
+	p.whole = newContainer(t, p.rng, int(size), 1)
 	par, s := made(t, p.whole, p.m, 1<<20)
-	p.head, p.chunks, p.groups = 4096, (2<<30+12345)/L+1, s.Groups
+	p.head, p.chunks, p.groups = 4096, int(size/L)+1, s.Groups
 	names := []string{"groups", "hole", "half a percent", "head and tail", "parity file", "insertion", "deletion"}
 	for i := range 20 {
 		name := names[i%len(names)]

@@ -93,6 +93,67 @@ func TestMakerWindows(t *testing.T) {
 	}
 }
 
+// Whole chunks are kept and coded without a copy, however many come at once, and whatever else comes
+// between; the buffers that are given for them are the caller's.
+func TestMakerKeeps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 4))
+	n := 150*L + 100 // 128 chunks wait at a time
+	if !testing.Short() {
+		n = 128*16*L + 300*L + 100 // more than a window
+	}
+	for _, pages := range []int{1, 64} {
+		container := newContainer(t, rng, n, pages)
+		want, _ := madeDeep(t, container, 3, 16, 1<<20)
+		for _, batch := range []int{1, 3, 4, 200} {
+			for _, odd := range []int{0, 1, L} { // bytes that come by Write, now and then
+				if !bytes.Equal(kept(t, container, 4096*pages, batch, odd), want) {
+					t.Errorf("%d pages, by %d chunks and %d bytes: another parity file", pages, batch, odd)
+				}
+			}
+		}
+	}
+}
+
+// kept is what a Maker makes of a container of which it keeps batches of chunks.
+func kept(t *testing.T, container []byte, head, batch, odd int) []byte {
+	var out bytes.Buffer
+	m, err := parity.NewMakerDepth(&out, 3, 0, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	rest, buf := container[head:], make([]byte, batch*L)
+	_, err = m.Write(container[:head])
+	for i := 0; len(rest) >= len(buf) && err == nil; i++ {
+		copy(buf, rest)
+		before := &buf[0]
+		buf, err = m.Keep(buf)
+		if len(buf) != batch*L {
+			t.Fatalf("%d bytes instead of %d", len(buf), batch*L)
+		}
+		if &buf[0] != before {
+			taken++
+		}
+		if rest = rest[batch*L:]; i%50 == 7 && len(rest) > odd && err == nil {
+			_, err = m.Write(rest[:odd])
+			rest = rest[odd:]
+		}
+	}
+	if err == nil {
+		_, err = m.Write(rest)
+	}
+	if _, cerr := m.Close(); err != nil || cerr != nil {
+		t.Fatal(err, cerr)
+	}
+	if taken == 0 && batch < 128 {
+		t.Error("nothing was kept")
+	}
+	if again, err := m.Keep(buf); err == nil || &again[0] != &buf[0] {
+		t.Error("a closed Maker keeps")
+	}
+	return out.Bytes()
+}
+
 func TestMakerRefuses(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 3))
 	good := newContainer(t, rng, 3*L+16, 1)

@@ -32,7 +32,7 @@ type RepairOptions struct {
 	// Undo is what an earlier repair has saved, finished or not; nil if there is none.
 	Undo *Undo
 
-	// Save has write write an undo file, makes that durable, whole, and reads it.
+	// Save has write write an undo file, makes that durable, whole, and reads it with [ReadUndo].
 	Save func(write func(io.Writer) error) (*Undo, error)
 
 	// Source is the container, if it is to be repaired in a copy: that is then made of it,
@@ -44,12 +44,16 @@ type RepairOptions struct {
 // the earlier repair has to be accepted or undone first.
 var ErrUndo = errors.New("an earlier repair was neither accepted nor undone")
 
+// ErrOtherUndo is the error for what an earlier repair has saved of another container.
+var ErrOtherUndo = errors.New("what a repair has saved is of another container")
+
 // A Result is what became of a container.
 type Result struct {
 	*Report           // of what was found before
 	Repaired    int64 `json:"chunks_repaired"`     // that were written
 	Unrepaired  int64 `json:"chunks_not_repaired"` // that stay as they were
 	CopyWritten bool  `json:"head_restored"`       // head or tail were
+	CutOff      int64 `json:"bytes_cut_off"`       // from behind its end
 }
 
 // Complete reports whether nothing of the container is damaged any more.
@@ -69,9 +73,11 @@ func (r *Result) Saved() *format.Head {
 // bytes serves.
 //
 // It first saves every byte that it is going to overwrite, with opts.Save. Whenever it is
-// interrupted, the next Repair, which is given the [Undo], finishes. It never changes a
-// chunk that is good, or that opens with a key that is at hand; what it cannot repair
-// stays as it is. Its errors are those of [Scrub], of Save, and of writing.
+// interrupted, the next Repair, which is given the [Undo], finishes, and the Undo has Ended. It
+// never changes a chunk that is good, or that opens with a key that is at hand; what it cannot
+// repair stays as it is. What has neither a head nor a chunk of the container, and is not empty,
+// it refuses with [ErrOther]. Its other errors are those of [Scrub], of Save, and of writing,
+// [ErrUndo] and [ErrOtherUndo].
 func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, length int64, opts *RepairOptions) (*Result, error) {
 	buf := make([]byte, undoPiece)
 	for off := int64(0); opts.Source != nil && off < size; off += undoPiece {
@@ -87,7 +93,7 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	}
 	switch u := opts.Undo; {
 	case u != nil && !bytes.Equal(u.Identity, c.identity[:]):
-		return nil, ErrOther
+		return nil, ErrOtherUndo
 	case u != nil:
 		c.before, c.was = &past{u, place}, u.Size
 	case opts.Source != nil:
@@ -104,11 +110,13 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	}
 	var windows []int64 // where something is amiss
 	var ranges []Range  // that are going to be overwritten
+	ours := false       // a chunk of it is there
 	r, err := c.scan(0, c.chunks, false, func(s *survey) {
 		if slices.Contains(s.good, false) {
 			windows = append(windows, s.w)
 		}
 		for r, good := range s.good {
+			ours = ours || s.found(r)
 			if i := s.first + int64(r); !good && (s.found(r) || s.group(r) >= 0) {
 				ranges = appendRange(ranges, Range{c.chunkAt(i), int64(c.chunkLen(i))})
 			}
@@ -116,6 +124,9 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	})
 	if err != nil {
 		return nil, err
+	}
+	if r.alone && !ours && opts.Source == nil && opts.Undo == nil && !c.blank() { // it may be anything
+		return nil, ErrOther
 	}
 	var ends []int64 // where the head is going to be written: never over an intact copy
 	if r.head != nil && !r.Head {
@@ -128,7 +139,8 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 		ranges = append(ranges, Range{at, c.headSize()})
 	}
 	ranges = append(ranges, Range{r.Whole, c.was - r.Whole}) // cut off
-	if err := c.save(ranges, opts); err != nil {
+	undo, err := c.save(ranges, opts)
+	if err != nil {
 		return nil, err
 	}
 	res := &Result{Report: r}
@@ -160,12 +172,31 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 		if err := place.Truncate(r.Whole); err != nil {
 			return res, err
 		}
+		res.CutOff = max(0, size-r.Whole)
 	}
-	return res, place.Sync()
+	if err := place.Sync(); err != nil {
+		return res, err
+	}
+	return res, undo.note(true)
 }
 
-// save saves what stands in the ranges, and has the inspector see it from then on (PAR-19).
-func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
+// blank reports whether there is nothing but zeros, as is left of what was erased.
+func (c *inspector) blank() bool {
+	buf := make([]byte, undoPiece)
+	for off := int64(0); off < c.size; off += undoPiece {
+		part := buf[:min(undoPiece, c.size-off)]
+		clear(part)
+		readAt(c.src, part, off, blockSize)
+		if len(bytes.TrimLeft(part, "\x00")) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// save saves what stands in the ranges, and has the inspector see it from then on (PAR-19). It
+// returns where, or what was saved before; nil for nothing.
+func (c *inspector) save(ranges []Range, opts *RepairOptions) (*Undo, error) {
 	for i := range ranges { // what is after the end is not there
 		ranges[i].Length = min(ranges[i].Length, c.was-ranges[i].Offset)
 	}
@@ -173,19 +204,19 @@ func (c *inspector) save(ranges []Range, opts *RepairOptions) error {
 	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.Offset, b.Offset) })
 	switch {
 	case opts.Source != nil, len(ranges) == 0 && c.geometry.size() == c.size:
-		return nil
+		return opts.Undo, nil
 	case opts.Undo != nil:
 		if slices.ContainsFunc(ranges, func(r Range) bool { return !opts.Undo.covers(r) }) {
-			return ErrUndo
+			return nil, ErrUndo
 		}
-		return nil
+		return opts.Undo, opts.Undo.note(false)
 	}
 	saving := &Undo{Identity: c.identity[:], Size: c.was, Ranges: ranges}
 	u, err := opts.Save(func(w io.Writer) error { return saving.write(w, c.before) })
 	if err == nil {
 		c.before = &past{u, c.src}
 	}
-	return err
+	return u, err
 }
 
 // fix writes what can be repaired of a window (PAR-18).

@@ -77,6 +77,11 @@ func (d *disk) Sync() error {
 	return nil
 }
 
+// readUndo reads an undo file, in which is noted what becomes of it.
+func readUndo(b []byte) (*parity.Undo, error) {
+	return parity.ReadUndo(&disk{b: b, writes: -1}, int64(len(b)))
+}
+
 // repair repairs d in place. undo is the undo file, before and after.
 func repair(d *disk, par []byte, undo *[]byte, open func([]byte) (parity.Opener, error)) (*parity.Result, error) {
 	opts := &parity.RepairOptions{Workers: 2, Open: open, Save: func(write func(io.Writer) error) (*parity.Undo, error) {
@@ -85,10 +90,10 @@ func repair(d *disk, par []byte, undo *[]byte, open func([]byte) (parity.Opener,
 			return nil, err
 		}
 		*undo = b.Bytes()
-		return parity.ReadUndo(bytes.NewReader(*undo), int64(len(*undo)))
+		return readUndo(*undo)
 	}}
 	if *undo != nil {
-		u, err := parity.ReadUndo(bytes.NewReader(*undo), int64(len(*undo)))
+		u, err := readUndo(*undo)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +107,7 @@ func restore(t *testing.T, d *disk, undo []byte) {
 	if undo == nil {
 		return
 	}
-	u, err := parity.ReadUndo(bytes.NewReader(undo), int64(len(undo)))
+	u, err := readUndo(undo)
 	if err == nil {
 		err = u.Restore(d)
 	}

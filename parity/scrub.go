@@ -92,13 +92,14 @@ func Scrub(ctx context.Context, container io.ReaderAt, size int64, par io.Reader
 	return c.scan(low, high, opts.Windows, func(*survey) {})
 }
 
-// Windows is in how many windows a container of size bytes is looked at.
-func Windows(size int64, par io.ReaderAt, length int64) (int, error) {
+// Look returns in how many windows a container of size bytes is looked at, and what it
+// survives.
+func Look(size int64, par io.ReaderAt, length int64) (windows int, s Strength, err error) {
 	f, err := open(par, length, size)
 	if err != nil {
-		return 0, err
+		return 0, s, err
 	}
-	return int(f.windows()), nil
+	return int(f.windows()), f.strength(f.m), nil
 }
 
 // Merge makes one report of those on all parts of a container, in their order: what Scrub says of
@@ -107,28 +108,53 @@ func Merge(parts []*Report) *Report {
 	r := *parts[0]
 	r.Damages, r.Losses = slices.Clone(r.Damages), slices.Clone(r.Losses)
 	for _, p := range parts[1:] {
-		r.Checked += p.Checked
-		r.Damaged += p.Damaged
-		r.Moved += p.Moved
-		r.Lost += p.Lost
+		r.add(p)
 		for _, d := range p.Damages {
 			r.Damages = appendRange(r.Damages, d)
 		}
 		for _, l := range p.Losses {
 			r.Losses = appendRange(r.Losses, l)
 		}
-		r.Cells += p.Cells
-		r.CellsDamaged += p.CellsDamaged
-		r.Blocks += p.Blocks
-		if p.Left.Parity < r.Left.Parity {
-			r.Left = p.Left
-		}
-		if p.ReadErr != nil {
-			r.ReadErr = p.ReadErr
-		}
-		r.Head, r.Tail = r.Head && p.Head, r.Tail && p.Tail
 	}
 	return &r
+}
+
+// Total is one report on several containers, the parts of a set: how much of them is damaged,
+// and not where. Its Strength and Left are those of the weakest.
+func Total(parts []*Report) *Report {
+	r := *parts[0]
+	r.Damages, r.Losses = []Range{}, []Range{}
+	for _, p := range parts[1:] {
+		r.add(p)
+		r.Size += p.Size
+		r.Whole += p.Whole
+		r.Chunks += p.Chunks
+		r.ParitySize += p.ParitySize
+		r.CopyIntact = r.CopyIntact && p.CopyIntact
+		r.Restorable = r.Restorable && (p.Restorable || p.Head && p.Tail)
+		if p.Strength.WeakerThan(r.Strength) {
+			r.Strength = p.Strength
+		}
+	}
+	return &r
+}
+
+// add adds what was found elsewhere.
+func (r *Report) add(p *Report) {
+	r.Checked += p.Checked
+	r.Damaged += p.Damaged
+	r.Moved += p.Moved
+	r.Lost += p.Lost
+	r.Cells += p.Cells
+	r.CellsDamaged += p.CellsDamaged
+	r.Blocks += p.Blocks
+	if p.Left.WeakerThan(r.Left) {
+		r.Left = p.Left
+	}
+	if p.ReadErr != nil {
+		r.ReadErr = p.ReadErr
+	}
+	r.Head, r.Tail = r.Head && p.Head, r.Tail && p.Tail
 }
 
 // scan surveys the windows that hold the chunks low..high-1, has visit look at each
@@ -151,7 +177,7 @@ func (c *inspector) scan(low, high int64, whole bool, visit func(*survey)) (*Rep
 			return nil, err
 		}
 		r.Checked += to - from
-		r.add(c, s)
+		r.count(c, s)
 		for _, left := range s.margin {
 			margin = min(margin, left)
 		}
@@ -161,8 +187,8 @@ func (c *inspector) scan(low, high int64, whole bool, visit func(*survey)) (*Rep
 	return r, nil
 }
 
-// add adds a window to the report.
-func (r *Report) add(c *inspector, s *survey) {
+// count adds a window to the report.
+func (r *Report) count(c *inspector, s *survey) {
 	r.Cells += int64(s.high - s.low)
 	for _, good := range s.cell[s.low:s.high] {
 		if !good {

@@ -2,6 +2,7 @@ package parity
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"hash/crc32"
@@ -15,28 +16,43 @@ import (
 // what was there can be brought back, and a repair that was interrupted finds the
 // container as it was.
 //
-// An undo file is an Undo as one line of JSON, the bytes of its ranges, and the CRC-32C
-// of all that, big-endian.
+// An undo file is an Undo as one line of JSON, the bytes of its ranges, the CRC-32C of all
+// that, big-endian, and a byte that says whether the repair has ended.
 type Undo struct {
 	Identity []byte  `json:"identity"` // bytes 0..95 of the container
 	Size     int64   `json:"size"`     // of the container, as it was
 	Ranges   []Range `json:"ranges"`   // apart, in their order
 
-	src    io.ReaderAt
-	starts []int64 // where the bytes of each range stand in src
+	// Ended says that the repair wrote all that it could. Until it has, the container may be
+	// neither what it was nor repaired: the next repair finishes it.
+	Ended bool `json:"-"`
+
+	file    Place
+	starts  []int64 // where the bytes of each range stand in file
+	stateAt int64   // and its last byte
 }
 
 const undoPiece = 1 << 20
 
-// ReadUndo reads what a repair has saved, of size bytes in src, which the Undo goes on
-// reading. It fails with a [*format.ParseError] if it is not whole.
-func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
+// The last byte of an undo file. No flipped bit makes one of the other.
+const (
+	undoBegun = 0x00
+	undoEnded = 0xff
+)
+
+// ReadUndo reads what a repair has saved, of size bytes in file, which the Undo goes on
+// reading, and in which it notes that the repair has ended. It fails with a
+// [*format.ParseError] if it is not whole.
+func ReadUndo(file Place, size int64) (*Undo, error) {
 	bad := &format.ParseError{Clause: "PAR-19", Field: "undo file", Kind: format.ErrDamaged, Reason: "it is no undo file, or not whole"}
-	sum := crc32.New(castagnoli)
-	r := bufio.NewReaderSize(io.TeeReader(io.NewSectionReader(src, 0, size-crc32.Size), sum), undoPiece)
-	line, err := r.ReadBytes('\n')
-	u := &Undo{src: src}
-	if err != nil || json.Unmarshal(line, u) != nil {
+	u := &Undo{file: file, stateAt: size - 1}
+	sum, sumAt := crc32.New(castagnoli), u.stateAt-crc32.Size
+	most := min(sumAt, undoPiece+sumAt/1024) // of the line: a range is of a chunk at least, but for three
+	line, err := bufio.NewReader(io.NewSectionReader(file, 0, most)).ReadBytes('\n')
+	if err != nil || json.Unmarshal(line, u) != nil || len(u.Identity) != format.IdentitySize || u.Size < 0 {
+		return nil, bad
+	}
+	if again, _ := json.Marshal(u); !bytes.Equal(append(again, '\n'), line) { // there is one encoding of everything
 		return nil, bad
 	}
 	at, after := int64(len(line)), int64(0)
@@ -47,20 +63,37 @@ func ReadUndo(src io.ReaderAt, size int64) (*Undo, error) {
 		u.starts = append(u.starts, at)
 		at, after = at+r.Length, r.Offset+r.Length
 	}
-	last := make([]byte, crc32.Size)
-	io.Copy(io.Discard, r)
-	if n, _ := src.ReadAt(last, size-crc32.Size); n < len(last) || at != size-crc32.Size || binary.BigEndian.Uint32(last) != sum.Sum32() {
+	last := make([]byte, crc32.Size+1)
+	io.Copy(sum, io.NewSectionReader(file, 0, sumAt))
+	if n, _ := file.ReadAt(last, sumAt); n < len(last) || at != sumAt || binary.BigEndian.Uint32(last) != sum.Sum32() {
+		return nil, bad
+	}
+	state := last[crc32.Size]
+	if u.Ended = state == undoEnded; !u.Ended && state != undoBegun {
 		return nil, bad
 	}
 	return u, nil
 }
 
-// write writes an undo file of what stands in before.
-func (u *Undo) write(dst io.Writer, before io.ReaderAt) error {
-	line, err := json.Marshal(u)
-	if err != nil {
+// note notes, durably, whether the repair has ended.
+func (u *Undo) note(ended bool) error {
+	if u == nil || u.Ended == ended {
+		return nil
+	}
+	state := []byte{undoBegun}
+	if ended {
+		state[0] = undoEnded
+	}
+	if _, err := u.file.WriteAt(state, u.stateAt); err != nil {
 		return err
 	}
+	u.Ended = ended
+	return u.file.Sync()
+}
+
+// write writes an undo file of what stands in before.
+func (u *Undo) write(dst io.Writer, before io.ReaderAt) error {
+	line, _ := json.Marshal(u) // fails for none
 	sum := crc32.New(castagnoli)
 	w := io.MultiWriter(dst, sum)
 	if _, err := w.Write(append(line, '\n')); err != nil {
@@ -76,7 +109,7 @@ func (u *Undo) write(dst io.Writer, before io.ReaderAt) error {
 			}
 		}
 	}
-	_, err = dst.Write(sum.Sum(nil))
+	_, err := dst.Write(append(sum.Sum(nil), undoBegun))
 	return err
 }
 
@@ -109,7 +142,7 @@ func (p *past) ReadAt(b []byte, off int64) (n int, err error) {
 			if r := p.Ranges[i]; at < r.Offset {
 				left = min(left, r.Offset-at)
 			} else {
-				src, from, left = p.src, p.starts[i]+at-r.Offset, min(left, r.Offset+r.Length-at)
+				src, from, left = p.file, p.starts[i]+at-r.Offset, min(left, r.Offset+r.Length-at)
 			}
 		}
 		k, err := src.ReadAt(b[n:n+int(left)], from)
@@ -120,10 +153,29 @@ func (p *past) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Restore brings back what was saved, and makes it durable. It may be done again.
+// IsOf reports whether place is the container that was repaired, as far as that can be told: its head
+// is, or is damaged, or stands there as it was before the repair.
+func (u *Undo) IsOf(place io.ReaderAt) bool {
+	now, was := make([]byte, format.IdentitySize), make([]byte, format.IdentitySize)
+	n, _ := place.ReadAt(now, 0)
+	if now = now[:n]; !bytes.HasPrefix(now, []byte(format.Magic)) || bytes.Equal(now, u.Identity) {
+		return true
+	}
+	(&past{u, place}).ReadAt(was, 0)
+	return u.covers(Range{0, int64(n)}) && bytes.Equal(now, was[:n])
+}
+
+// Restore brings back what was saved, and makes it durable. It may be done again. It fails
+// with [ErrOtherUndo], and changes nothing, if place has the head of another container.
 func (u *Undo) Restore(place Place) error {
+	if !u.IsOf(place) {
+		return ErrOtherUndo
+	}
+	if err := u.note(false); err != nil { // what is brought back in part is not repaired any more
+		return err
+	}
 	for i, r := range u.Ranges {
-		if _, err := io.Copy(io.NewOffsetWriter(place, r.Offset), io.NewSectionReader(u.src, u.starts[i], r.Length)); err != nil {
+		if _, err := io.Copy(io.NewOffsetWriter(place, r.Offset), io.NewSectionReader(u.file, u.starts[i], r.Length)); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package set
 
 import (
+	"cmp"
 	"crypto/hkdf"
 	"crypto/sha512"
 	"fmt"
@@ -41,18 +42,12 @@ func (u Unfinished) Format(f fmt.State, _ rune) { io.WriteString(f, "unfinished 
 
 // keys returns the set of which r is the root, without volumes, and the set key.
 func (r *root) keys() (*Unfinished, *keyslot.HPKEIdentity, error) {
-	seed, err := hkdf.Key(sha512.New, r.Secret[:], r.ID[:], keyLabel, keySize)
-	if err != nil {
-		return nil, nil, err
-	}
+	seed, err1 := hkdf.Key(sha512.New, r.Secret[:], r.ID[:], keyLabel, keySize)
 	defer clear(seed)
-	t, err := hkdf.Key(sha512.New, r.Secret[:], r.ID[:], macLabel, keySize)
-	if err != nil {
-		return nil, nil, err
-	}
+	t, err2 := hkdf.Key(sha512.New, r.Secret[:], r.ID[:], macLabel, keySize)
 	defer clear(t)
-	key, err := keyslot.NewHPKEIdentity(seed)
-	if err != nil {
+	key, err3 := keyslot.NewHPKEIdentity(seed)
+	if err := cmp.Or(err1, err2, err3); err != nil { // for lengths alone that there are none of here
 		return nil, nil, err
 	}
 	shape := Shape{ID: r.ID, Public: key.Recipient().Canonical(), Coding: r.Coding, VolumeSize: int64(r.VolumeSize)}

@@ -22,7 +22,7 @@ type opened struct {
 
 // A Finding is something that was found about a part.
 type Finding struct {
-	Suffix string // of the part: "" is the root
+	Suffix string `json:"suffix"` // of the part: "" is the root
 	format.Finding
 }
 

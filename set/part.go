@@ -29,6 +29,20 @@ func Suffixes(n int) []string {
 	return all
 }
 
+// ParseSuffix returns the role and the number of the part of a set with that suffix; false if none
+// can have it.
+func ParseSuffix(suffix string) (p format.Part, ok bool) {
+	switch suffix {
+	case "":
+		return format.Part{Role: format.RoleRoot}, true
+	case IndexSuffix:
+		return format.Part{Role: format.RoleIndex}, true
+	}
+	p.Role = format.RoleVolume
+	n, _ := fmt.Sscanf(suffix, ".%06d", &p.Number)
+	return p, n == 1 && suffix == VolumeSuffix(int(p.Number))
+}
+
 // Parts returns the suffixes of the parts that a set has, as far as that shows without a
 // key: the size of the index says how many volumes there are. Without one, those up to the
 // first that is missing count. Its errors are open's.
@@ -130,15 +144,38 @@ type expected struct {
 
 // judge checks what shows of a head without a key (SET-2, SET-3, SET-17).
 func (x *expected) judge(h *format.Head) error {
-	switch {
-	case h.Part != x.Part:
-		return bad(format.SET2, "part", format.RoleOffset, format.ErrMalformed, fmt.Sprintf("it is %v %d of set %v, not %v %d of %v", h.Role, h.Number, h.Set, x.Role, x.Number, x.Set))
+	switch err := x.another(h); {
+	case err != nil:
+		return err
 	case h.Coding != x.coding:
 		return bad(format.SET3, "coding", codingAt, format.ErrMalformed, "its coding is not that of the set")
 	case x.listed != nil && x.listed.Identity != h.Identity():
 		return bad(format.SET17, "identity", 0, format.ErrMalformed, "it is not the volume that the index lists, but of another attempt at this set")
 	}
 	return nil
+}
+
+// another is the error for a head of another part, or of another set (SET-2).
+func (x *expected) another(h *format.Head) error {
+	if h.Part == x.Part {
+		return nil
+	}
+	return bad(format.SET2, "part", format.RoleOffset, format.ErrMalformed, fmt.Sprintf("it is %v %d of set %v, not %v %d of %v", h.Role, h.Number, h.Set, x.Role, x.Number, x.Set))
+}
+
+// CheckPart looks without a key whether a file is the part of a set with that suffix. It fails with
+// a [*PartError] with the clause SET-2 if its head says that it is another. It does not look for
+// damage.
+func CheckPart(f File, id format.SetID, suffix string) error {
+	c := format.ReadCopies(f, f.Size())
+	usable := c.Usable()
+	if len(usable) == 0 || c.Conflict(nil) != nil {
+		return nil
+	}
+	x := new(expected)
+	x.Part, _ = ParseSuffix(suffix)
+	x.Set = id
+	return inPart(suffix, x.another(usable[0].Head))
 }
 
 // check checks a part that is open, and returns err, with which that failed, if it is nothing

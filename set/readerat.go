@@ -128,9 +128,6 @@ func (r *ReaderAt) readVolume(p []byte, off int64) (int, error) {
 	}
 	defer r.release(v)
 	n, err := v.vol.ReadAt(p[:min(int64(len(p)), r.set.Volumes[i].Content-at)], at)
-	if err == io.EOF && n > 0 {
-		err = nil // of the volume
-	}
 	return n, inPart(VolumeSuffix(i), err)
 }
 

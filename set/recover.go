@@ -48,6 +48,7 @@ func Recover(ctx context.Context, src io.ReaderAt, size int64, open Opener, iden
 		}
 		if err == nil && opts.Content != nil {
 			_, err = v.WriteRange(ctx, opts.Content, 0, n)
+			err = inPart(VolumeSuffix(i), err)
 		}
 		u.Volumes = append(u.Volumes, Volume{v.Head().Identity(), v.file.Size(), n})
 		v.Close()
@@ -58,14 +59,17 @@ func Recover(ctx context.Context, src io.ReaderAt, size int64, open Opener, iden
 	return u, nil
 }
 
-// Check looks whether the volumes of u are there, as [WriterOptions.Record] had them: the
-// containers that they were, of the same size. It takes no key. The last of them may be
+// Check looks whether the root of u is there, and the volumes, as [WriterOptions.Record] had
+// them: the containers that they were, of the same size. It takes no key. The last volume may be
 // missing, if the run that recorded it was killed: it is then dropped from u.
 func (u *Unfinished) Check(ctx context.Context, open Opener) error {
+	if err := (&expected{Part: u.part(format.RoleRoot, 0)}).isAt(ctx, open, ""); err != nil {
+		return inPart("", err)
+	}
 	n := len(u.Volumes)
 	errs := make([]error, n)
 	parallel.Do(checksAtOnce, n, func(_, i int) error {
-		errs[i] = u.checkVolume(ctx, open, i)
+		errs[i] = (&expected{u.part(format.RoleVolume, i), u.Coding, &u.Volumes[i]}).isAt(ctx, open, VolumeSuffix(i))
 		return errs[i]
 	})
 	for i, err := range errs {
@@ -81,8 +85,9 @@ func (u *Unfinished) Check(ctx context.Context, open Opener) error {
 // checksAtOnce is how many volumes are looked at at a time: they may be far away.
 const checksAtOnce = 16
 
-func (u *Unfinished) checkVolume(ctx context.Context, open Opener, i int) error {
-	f, err := openPart(ctx, open, VolumeSuffix(i))
+// isAt fails if the part with that suffix is another.
+func (x *expected) isAt(ctx context.Context, open Opener, suffix string) error {
+	f, err := openPart(ctx, open, suffix)
 	if err != nil {
 		return err
 	}
@@ -92,8 +97,7 @@ func (u *Unfinished) checkVolume(ctx context.Context, open Opener, i int) error 
 	if err := c.Conflict(nil); err != nil || len(usable) == 0 {
 		return cmp.Or(err, c.HeadErr)
 	}
-	x := &expected{u.part(format.RoleVolume, i), u.Coding, &u.Volumes[i]}
-	if err := x.judge(usable[0].Head); err != nil || f.Size() == x.listed.Size {
+	if err := x.judge(usable[0].Head); err != nil || x.listed == nil || f.Size() == x.listed.Size {
 		return err
 	}
 	return bad(format.SET18, "size", 0, format.ErrMalformed, "it has not the size that it had")

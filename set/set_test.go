@@ -134,7 +134,11 @@ func (s *store) verify(t testing.TB, ids ...stream.Identity) (found []string) {
 }
 
 var identity = sync.OnceValue(func() *keyslot.HPKEIdentity {
-	id, err := keyslot.GenerateIdentity(entropy.Default())
+	m, err := entropy.New(&entropy.Options{Sources: []string{}}) // so that nothing looks for a TPM before TestSourceFails
+	if err != nil {
+		panic(err)
+	}
+	id, err := keyslot.GenerateIdentity(m)
 	if err != nil {
 		panic(err)
 	}
@@ -311,4 +315,45 @@ func again(t *testing.T, s *store, plain []byte) func(i int) []byte {
 
 func otherIdentity() (*keyslot.HPKEIdentity, error) {
 	return keyslot.GenerateIdentity(entropy.Default())
+}
+
+// Without a key a part shows whether it is the one that its name says.
+func TestCheckPart(t *testing.T) {
+	s, other := write(t, data(1, 2*VolumeUnit), small), write(t, data(1, 9), small)
+	id := func(s *store) format.SetID {
+		src, size := s.root()
+		h, err := format.Check(src, size).Newest(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Set
+	}
+	damaged := bytes.Clone(s.parts[".000000"])
+	clear(damaged[:format.PageSize])
+	clear(damaged[len(damaged)-format.PageSize:])
+	for name, c := range map[string]struct {
+		b      []byte
+		suffix string
+		want   format.Clause
+	}{
+		"a volume":            {s.parts[".000001"], ".000001", ""},
+		"the index":           {s.parts[".index"], ".index", ""},
+		"another volume":      {s.parts[".000000"], ".000001", format.SET2},
+		"a volume as index":   {s.parts[".000000"], ".index", format.SET2},
+		"an index as volume":  {s.parts[".index"], ".000000", format.SET2},
+		"of another set":      {other.parts[".000000"], ".000000", format.SET2},
+		"the root":            {s.parts[""], ".000000", format.SET2},
+		"damaged at its ends": {damaged, ".000001", ""},
+		"empty":               {nil, ".000001", ""},
+	} {
+		err := CheckPart(memFile{bytes.NewReader(c.b), s}, id(s), c.suffix)
+		if clause(err) != c.want || (err != nil) != (c.want != "") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for suffix, want := range map[string]bool{"": true, ".index": true, ".000000": true, ".131071": true, ".parity": false, ".1": false, ".0000001": false, ".-00001": false, ".00000a": false, ".000001x": false, ".index.parity": false} {
+		if _, ok := ParseSuffix(suffix); ok != want {
+			t.Errorf("%q: %v", suffix, !want)
+		}
+	}
 }

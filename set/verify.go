@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +25,8 @@ type VerifyOptions struct {
 	Slice   stream.Slice // what of every volume is authenticated; zero for all
 	Ends    bool         // of volumes that [ReaderAt.Volume] opens: see [stream.VerifyOptions]
 
-	// Opened, if not nil, is called once the size of the plaintext is known, before volumes are read.
+	// Opened, if not nil, is called once the size of the plaintext is known, before volumes are
+	// read; of what is no set with its own size.
 	Opened func(size int64)
 }
 
@@ -35,17 +35,31 @@ type Report struct {
 	Root      *stream.Report // on the root as a container
 	Volumes   []int64        // sizes of the volumes that the index lists; without a key, that were found
 	Size      int64          // of all containers that were looked at, in bytes
+	Chunks    int64          // of all parts that were looked at
 	Authentic int64          // chunks of all parts that opened
 	Failed    int64          // and that did not
 	Findings  []Finding      // the root's, the index's, then those of the volumes in their order
 
+	file       bool // it is on a file
 	compressed bool // the volumes are
 	checked    bool // everything was looked at
+}
+
+// ReportOn is a report on a container that is no set, which is its Root.
+func ReportOn(rep *stream.Report) *Report {
+	r := &Report{Root: rep, Size: rep.Size, Chunks: rep.Layout.Chunks, Authentic: rep.Authentic, Failed: rep.Failed, file: true}
+	for _, f := range rep.Findings {
+		r.Findings = append(r.Findings, Finding{"", f})
+	}
+	return r
 }
 
 // Outcomes says of each clause that a part or a set can break how it came out for all parts:
 // see [stream.Report.Outcomes].
 func (r *Report) Outcomes() (all []stream.Outcome) {
+	if r.file {
+		return r.Root.Outcomes()
+	}
 	for _, o := range r.Root.Outcomes() {
 		if o.Result == stream.NotApplicable && strings.HasPrefix(string(o.Clause), "ZSTD-") && r.compressed {
 			o.Result = stream.Passed
@@ -75,8 +89,7 @@ const maxFindings = 10000
 // not end the work. If the root is not sound enough, nothing is said of the other parts,
 // and if the index is not, nothing of the volumes.
 //
-// Without a key each part is checked as a container by itself, up to the first volume that is
-// missing; nothing shows then whether that is the last.
+// Without a key each part that [Parts] names is checked as a container by itself.
 //
 // An error means that the work could not be done, as with [stream.Verify].
 func Verify(ctx context.Context, src io.ReaderAt, size int64, open Opener, identities []stream.Identity, opts *VerifyOptions) (*Report, error) {
@@ -85,6 +98,20 @@ func Verify(ctx context.Context, src io.ReaderAt, size int64, open Opener, ident
 	err := v.verify(src, size, identities)
 	slices.SortStableFunc(v.rep.Findings, func(f, g Finding) int { return cmp.Compare(order(f.Suffix), order(g.Suffix)) })
 	return &v.rep, err
+}
+
+// VerifyAny is [Verify] for a set and [stream.VerifySlice] for any other container, of which the
+// report is as that of [ReportOn].
+func VerifyAny(ctx context.Context, src io.ReaderAt, size int64, open Opener, identities []stream.Identity, opts *VerifyOptions) (*Report, error) {
+	if h, err := format.Check(src, size).Newest(nil); err == nil && h.Role == format.RoleRoot {
+		return Verify(ctx, src, size, open, identities, opts)
+	}
+	v := &verifier{ctx: ctx, opts: *cmp.Or(opts, new(VerifyOptions))}
+	if v.opts.Opened != nil {
+		v.opts.Opened(size)
+	}
+	rep, err := v.container(src, size, identities, v.opts.Workers, v.opts.Head, v.opts.Ends)
+	return ReportOn(rep), err
 }
 
 type verifier struct {
@@ -115,11 +142,10 @@ func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Ident
 	case v.err != nil && !isNoKey:
 		return v.err
 	case isNoKey:
-		v.err = nil
-		v.part(IndexSuffix, v.opts.Workers, nil)
-		for there := true; there; {
-			var n int64
-			if n, there = v.part(VolumeSuffix(len(v.rep.Volumes)), v.opts.Workers, nil); there {
+		parts, err := Parts(v.ctx, v.open)
+		v.err = err
+		for _, suffix := range parts[min(1, len(parts)):] { // after the root
+			if n := v.part(suffix, v.opts.Workers, nil); suffix != IndexSuffix {
 				v.rep.Volumes = append(v.rep.Volumes, n)
 			}
 		}
@@ -164,14 +190,12 @@ func (v *verifier) volumes() {
 }
 
 // part verifies a part as a container, and with check as a part of the set. It returns its
-// size, if it is there.
-func (v *verifier) part(suffix string, workers int, check func(File) error) (size int64, there bool) {
+// size, 0 if it is not there.
+func (v *verifier) part(suffix string, workers int, check func(File) error) (size int64) {
 	f, err := openPart(v.ctx, v.open, suffix)
 	if err != nil {
-		if check != nil || suffix == IndexSuffix || !errors.Is(err, fs.ErrNotExist) {
-			v.add(suffix, nil, err)
-		}
-		return 0, false
+		v.add(suffix, nil, err)
+		return 0
 	}
 	defer f.Close()
 	var ids []stream.Identity
@@ -187,7 +211,7 @@ func (v *verifier) part(suffix string, workers int, check func(File) error) (siz
 		err = check(f)
 	}
 	v.add(suffix, rep, err)
-	return f.Size(), true
+	return f.Size()
 }
 
 // container verifies a part as a container by itself.
@@ -204,6 +228,7 @@ func (v *verifier) add(suffix string, rep *stream.Report, err error) {
 	if rep != nil {
 		found = rep.Findings
 		v.rep.Size += rep.Size
+		v.rep.Chunks += rep.Layout.Chunks
 		v.rep.Authentic += rep.Authentic
 		v.rep.Failed += rep.Failed
 	}

@@ -17,7 +17,7 @@ import (
 // WriterOptions are the options of [NewWriter] and [Resume].
 type WriterOptions struct {
 	// How the containers are written. Level is for the volumes, Reserve and AllowClassical are for the root;
-	// Part is the set's affair.
+	// Part is the set's affair, and Observer that of Observe.
 	stream.WriterOptions
 
 	// VolumeSize is V: the content of every volume but the last, a multiple of VolumeUnit.
@@ -32,6 +32,20 @@ type WriterOptions struct {
 	// volumes, then with one more each time. What it keeps is what [Resume] needs. Its error
 	// ends the set. It must not change u.
 	Record func(u *Unfinished) error
+
+	// Observe, if not nil, returns the observer of the part with that suffix, which has just
+	// been created; nil for none.
+	Observe func(suffix string) stream.Observer
+}
+
+// part returns the options of the part with that suffix.
+func (o *WriterOptions) part(suffix string, p format.Part) *stream.WriterOptions {
+	so := o.WriterOptions
+	so.Part, so.Observer = p, nil
+	if o.Observe != nil {
+		so.Observer = o.Observe(suffix)
+	}
+	return &so
 }
 
 // A Writer cuts what is written to it into the volumes of a set. Its memory is that of one
@@ -67,10 +81,7 @@ func NewWriter(ctx context.Context, create Creator, recipients []stream.Recipien
 	r := newRoot(opts.VolumeSize, coding(opts.Level))
 	defer clear(r.Secret[:])
 	m := cmp.Or(opts.Entropy, entropy.Default())
-	if err := m.Fill("set id", r.ID[:]); err != nil { // SET-10
-		return nil, err
-	}
-	if err := m.Fill("set secret", r.Secret[:]); err != nil {
+	if err := cmp.Or(m.Fill("set id", r.ID[:]), m.Fill("set secret", r.Secret[:])); err != nil { // SET-10
 		return nil, err
 	}
 	u, _, err := r.keys()
@@ -146,12 +157,12 @@ func (w *Writer) writeSmall(suffix string, role format.Role, to []stream.Recipie
 		return inPart(suffix, err)
 	}
 	defer part.Abort()
-	o := w.opts.WriterOptions
-	o.Part, o.Level, o.Workers, o.Done = w.set.part(role, 0), 0, 1, nil
+	o := w.opts.part(suffix, w.set.part(role, 0))
+	o.Level, o.Workers, o.Done = 0, 1, nil
 	if role != format.RoleRoot {
 		o.Reserve = 0
 	}
-	sw, err := stream.NewWriter(w.ctx, part.Writer(), to, &o)
+	sw, err := stream.NewWriter(w.ctx, part.Writer(), to, o)
 	if err == nil {
 		sw.Write(plain) // Close fails, too, if it does
 		err = sw.Close()
@@ -217,9 +228,9 @@ func (w *Writer) begin() error {
 	if err != nil {
 		return w.fail(inPart(suffix, err))
 	}
-	o := w.opts.WriterOptions
-	o.Part, o.Reserve = w.set.part(format.RoleVolume, i), 0
-	w.cur, err = stream.NewWriter(w.ctx, part.Writer(), w.to, &o)
+	o := w.opts.part(suffix, w.set.part(format.RoleVolume, i))
+	o.Reserve = 0
+	w.cur, err = stream.NewWriter(w.ctx, part.Writer(), w.to, o)
 	if err != nil {
 		part.Abort()
 		return w.fail(inPart(suffix, err))

@@ -126,6 +126,9 @@ func TestCheck(t *testing.T) {
 		".000001 SET-18": func(s *store) {
 			s.parts[VolumeSuffix(1)] = s.parts[VolumeSuffix(1)][:9000]
 		},
+		" SET-1":         func(s *store) { delete(s.parts, "") },
+		" SET-2":         func(s *store) { s.parts[""] = other.parts[""] },
+		" HEAD-1":        func(s *store) { s.parts[""] = bytes.Repeat([]byte{1}, 9000) },
 		".000000 HEAD-1": func(s *store) { s.parts[VolumeSuffix(0)] = bytes.Repeat([]byte{1}, 9000) },
 	} {
 		if got := check(harm); got != want {
@@ -368,8 +371,30 @@ func TestSalvage(t *testing.T) {
 	try("no index, the last missing", func(s *store) { noIndex(s); delete(s.parts, VolumeSuffix(4)) }, nil, 4*v, false)
 	try("no index, one damaged", func(s *store) { noIndex(s); flip(s, 0, 5000) }, []stream.Range{{Offset: 0, Length: 65536}}, whole, true)
 
+	gone := func(volumes ...int) func(*store) {
+		return func(s *store) {
+			noIndex(s)
+			for _, i := range volumes {
+				delete(s.parts, VolumeSuffix(i))
+			}
+		}
+	}
+	try("no index, one missing", gone(1), []stream.Range{{Offset: v, Length: v}}, whole, true)
+	try("no index, the first and two more missing", gone(0, 2, 3), []stream.Range{{Offset: 0, Length: v}, {Offset: 2 * v, Length: v}, {Offset: 3 * v, Length: v}}, whole, true)
+	try("no index, all but one missing", gone(0, 1, 2, 4), []stream.Range{{Offset: 0, Length: v}, {Offset: v, Length: v}, {Offset: 2 * v, Length: v}}, 4*v, false)
+	try("no index, and after what is missing only what is none of it", func(s *store) {
+		gone(2, 4)(s)
+		s.parts[VolumeSuffix(3)], s.parts[VolumeSuffix(700)] = s.parts[VolumeSuffix(1)], []byte("a text")
+	}, nil, 2*v, false)
+	s := good.clone()
+	gone(1, 4)(s)
+	src, size := s.root()
+	if got, err := Salvage(context.Background(), io.Discard, src, size, s.Open, []stream.Identity{identity()}, nil); err != nil || !slices.Equal(got.Missing, []string{".index", ".000001", ".000004"}) {
+		t.Errorf("missing: %v, %v", got.Missing, err)
+	}
+
 	reason := errors.New("full")
-	src, size := good.root()
+	src, size = good.root()
 	if _, err := Salvage(context.Background(), failingWriter{reason}, src, size, good.Open, []stream.Identity{identity()}, nil); !errors.Is(err, reason) {
 		t.Errorf("a destination that fails: %v", err)
 	}

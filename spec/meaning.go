@@ -72,7 +72,9 @@ var meanings = map[string]meaning{
 	"GRANT":    {"the grant was not written by a correct program.", "ask its maker for another one."},
 	"GRANT-11": {"the file is not the one that the grant is for, or not all of it is there.", "look for the file that was there when the grant was made."},
 
-	"PAR":    {"the parity file is damaged, or is another file's.", "make another one with bulla parity, once bulla verify finds the file itself valid."},
-	"ORIGIN": {"the signature is not one of this file as it is, or not by a signer that you allow.", "ask whoever signed the file for it, and compare with their copy."},
-	"EPOCH":  {"the calendar or the keeper is damaged, or was not written by a correct program.", "get another copy of it; without one, what only its keys open is lost."},
+	"PAR":       {"the parity file is damaged, or is another file's.", "make another one with bulla parity, once bulla verify finds the file itself valid."},
+	"ORIGIN":    {"the signature is not one of this file as it is, or not by a signer that you allow.", "ask whoever signed the file for it, and compare with their copy."},
+	"ORIGIN-5":  {"the key that signed is not one that you allow, or not for this namespace, or not at this time.", "find out whose key it is; if you trust it, put it among the allowed signers."},
+	"ORIGIN-10": {"a part of the set was not signed with it, or its root was signed alone.", "ask whoever signed the set to sign it as it is: bulla sign ROOT."},
+	"EPOCH":     {"the calendar or the keeper is damaged, or was not written by a correct program.", "get another copy of it; without one, what only its keys open is lost."},
 }

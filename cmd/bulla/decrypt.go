@@ -127,7 +127,7 @@ func (a *app) open(ctx context.Context, in *input, ids *identities, opts *stream
 		if in.grant != "" {
 			return nil, 0, usage("store it as a file first", "%s cannot be read at any place, as a grant needs", in.name)
 		}
-		r, err := stream.NewReader(ctx, in.signed.stream(in, opts.Workers), ids.all, opts)
+		r, err := stream.NewReader(ctx, in.signed.stream(in.Stream(), opts.Workers), ids.all, opts)
 		if err == nil {
 			if err = a.checkSigner(in, r.Head()); err != nil {
 				r.Close()

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +15,7 @@ import (
 	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/internal/console"
+	"bulla/internal/fullio"
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -234,7 +234,7 @@ func (a *app) feed(w sealing, in *input, from *producer.Producer, skip int64, me
 		if skip > 0 {
 			src = io.NewSectionReader(in.At(), skip, in.size-skip)
 		}
-		if n, err = w.ReadFrom(watched(src, members)); err == nil {
+		if n, err = w.ReadFrom(fullio.Tee(src, members)); err == nil {
 			err = a.unchanged(in, skip+n)
 		}
 	} else {
@@ -244,7 +244,7 @@ func (a *app) feed(w sealing, in *input, from *producer.Producer, skip int64, me
 		}
 		if err = from.Start(stdin, a.err); err == nil {
 			defer a.left.Add(from.Wait)()
-			n, err = w.ReadFrom(watched(from.Out, members))
+			n, err = w.ReadFrom(fullio.Tee(from.Out, members))
 			err = from.End(err)
 		}
 	}
@@ -275,24 +275,20 @@ type container struct {
 	par   *output // its parity file; nil: none
 	maker *parity.Maker
 	made  parityMade
-	hash  *origin.Maker // nil: it is not signed
+	hash  *origin.Maker // observes it; nil: it is not signed
 }
 
 // begin returns what to write the container to, which is created.
-func (c *container) begin(a *app, e *encryptFlags) (w io.Writer, err error) {
+func (c *container) begin(e *encryptFlags) (w io.Writer, err error) {
 	w = c.writer()
 	if c.par != nil {
-		if err := c.par.create(&a.left); err != nil {
+		if err := c.par.Begin(); err != nil {
 			return nil, err
 		}
-		if c.maker, err = parity.NewMaker(c.par.writer(), e.parity.cells, e.jobs); err != nil {
+		if c.maker, err = newMaker(c.par.writer(), e.parity.cells, e.jobs); err != nil {
 			return nil, err
 		}
-		w = io.MultiWriter(w, c.maker)
-	}
-	if e.sign != "" {
-		c.hash = origin.NewMaker(e.jobs)
-		w = io.MultiWriter(w, c.hash)
+		w = fullio.Both(w, c.maker)
 	}
 	return w, nil
 }
@@ -307,6 +303,9 @@ func (c *container) finish() (hashed *origin.Part, err error) {
 	}
 	if err == nil {
 		err = c.output.Commit()
+	}
+	if isComplete(err) && c.par != nil { // the container is there, so its parity file has a use
+		c.par.Commit()
 	}
 	return hashed, err
 }
@@ -331,16 +330,20 @@ func (c *container) Abort() {
 }
 
 func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out, par *output, sig *signatureOutput, to []stream.Recipient, opts *stream.WriterOptions, e *encryptFlags) error {
-	if err := out.create(&a.left); err != nil {
+	if err := out.Begin(); err != nil {
 		return err
 	}
 	c := &container{output: out, par: par}
 	defer c.Abort()
-	dst, err := c.begin(a, e)
+	dst, err := c.begin(e)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
+	if sig != nil {
+		c.hash = new(origin.Maker)
+		opts.Observer = c.hash
+	}
 	sw, err := stream.NewWriter(ctx, dst, to, opts)
 	if err != nil {
 		return err
@@ -466,18 +469,6 @@ func (c *compressFlags) level(cmd *cobra.Command) (int, error) {
 		return 0, usage("1 is the fastest, 19 the smallest", "there is no --level %d", c.number)
 	}
 	return c.number, nil
-}
-
-// watched returns what to read src from so that c counts its members.
-func watched(src io.Reader, c *archive.Counter) io.Reader {
-	r := io.TeeReader(src, c)
-	if conn, ok := src.(syscall.Conn); ok { // which a pipe is widened by
-		return struct {
-			io.Reader
-			syscall.Conn
-		}{r, conn}
-	}
-	return r
 }
 
 // tellEmpty warns of an input that is whole as far as can be told, and still not what

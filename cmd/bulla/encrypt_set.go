@@ -3,13 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"path"
-	"strings"
+	"io/fs"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +14,6 @@ import (
 	"bulla/format"
 	"bulla/internal/archive"
 	"bulla/internal/console"
-	"bulla/internal/fullio"
 	"bulla/internal/producer"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -78,11 +74,15 @@ type setRun struct {
 	out   *output // the root
 	root  string  // its name
 
+	to      string           // the recipients: see comeTo
 	journal *storage.Journal // nil if the source cannot be read again
+
+	made parityMade // of all parts
 
 	sig    *signatureOutput // nil if the set is not signed
 	mu     sync.Mutex
-	hashed map[string]*origin.Part // by suffix, for sig
+	making map[string]*origin.Maker // by suffix, for sig
+	hashed map[string]*origin.Part  // as they were sealed, by whichever run
 }
 
 // A setPart is a part of the set that is written.
@@ -96,13 +96,13 @@ type setPart struct {
 func (p *setPart) Writer() io.Writer { return p.to }
 
 func (p *setPart) Commit() error {
-	hashed, err := p.finish()
+	_, err := p.run.sealedPart(p.suffix)
+	if err == nil {
+		_, err = p.finish()
+	}
 	if err != nil {
 		return err
 	}
-	p.run.mu.Lock()
-	p.run.hashed[p.suffix] = hashed
-	p.run.mu.Unlock()
 	return p.settle(p.run.app)
 }
 
@@ -115,19 +115,47 @@ func (r *setRun) create(ctx context.Context, suffix string) (set.Pending, error)
 	if err != nil {
 		return nil, err
 	}
-	part := &setPart{container: container{output: &output{Pending: p, done: r.left.Add(p.Abort)}}, run: r, suffix: suffix}
+	part := &setPart{container: container{output: &output{Pending: p}}, run: r, suffix: suffix}
 	if part.par, err = r.planParity(&r.flags.parity, r.flags.outputFlags, part.output); err == nil {
-		part.to, err = part.begin(r.app, r.flags)
+		part.to, err = part.begin(r.flags)
 	}
 	if err != nil {
 		part.Abort()
 		return nil, err
 	}
+	if r.sig != nil {
+		r.mu.Lock()
+		r.making[suffix] = new(origin.Maker)
+		r.mu.Unlock()
+	}
 	return part, nil
 }
 
+// observe is who hashes a part of the set that has been created, if it is signed.
+func (r *setRun) observe(suffix string) stream.Observer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.making[suffix]; m != nil {
+		return m
+	}
+	return nil
+}
+
+// sealedPart is what was hashed of a part, all of which is sealed; nil if the set is not signed.
+func (r *setRun) sealedPart(suffix string) (p *origin.Part, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.making[suffix]; m != nil {
+		if r.hashed[suffix], err = m.Finish(); err != nil {
+			return nil, err
+		}
+		delete(r.making, suffix)
+	}
+	return r.hashed[suffix], nil
+}
+
 // finish makes the signature and the parity files that are wanted of the set, which is
-// whole. What an earlier run has written is read for that.
+// whole.
 func (r *setRun) finish(ctx context.Context) error {
 	if r.sig == nil && r.flags.parity.cells == 0 {
 		return nil
@@ -138,14 +166,13 @@ func (r *setRun) finish(ctx context.Context) error {
 	}
 	defer root.Close()
 	var parts []*origin.Part
-	err = r.eachPart(ctx, root, func(suffix string, in *input, err error) error {
-		p := r.hashed[suffix]
-		if err == nil && p == nil && r.sig != nil {
-			p, err = r.hash(ctx, in, r.flags.jobs, new(atomic.Int64))
+	err = r.eachPart(ctx, root, 1, nil, func(_ int, suffix string, in *input, err error) error {
+		parts = append(parts, r.hashed[suffix])
+		if err == nil && r.flags.parity.cells > 0 && r.probe(r.root+suffix+paritySuffix) != nil {
+			err = r.makeParity(ctx, &r.flags.parity, outputFlags{name: r.root + suffix + paritySuffix, noSync: r.flags.noSync}, &r.flags.workFlags, in, false)
 		}
-		parts = append(parts, p)
-		if err == nil && r.flags.parity.cells > 0 && !r.there(ctx, suffix+paritySuffix) {
-			err = r.makeParity(ctx, &r.flags.parity, outputFlags{noSync: r.flags.noSync}, &r.flags.workFlags, in, false)
+		if err == nil && r.flags.parity.cells > 0 {
+			err = r.made.add(r.app, in)
 		}
 		return err
 	})
@@ -160,17 +187,21 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 	if !out.Whole() {
 		return usage("name the root with -o FILE", "a set is several files, and cannot be written to %s", out.name)
 	}
-	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name(), hashed: make(map[string]*origin.Part)}
+	r := &setRun{app: a, flags: e, opts: opts, in: in, out: out, root: out.Name(), making: make(map[string]*origin.Maker), hashed: make(map[string]*origin.Part)}
 	for _, suffix := range []string{set.IndexSuffix, set.VolumeSuffix(0)} {
-		if !r.there(ctx, "") && r.there(ctx, suffix) { // or it would be found out at the end
+		if r.probe(r.root) != nil && r.probe(r.root+suffix) == nil { // or it would be found out at the end
 			return refuse("move it away, or name another set with -o", "%s exists", out.name+suffix)
 		}
 	}
 	var u *set.Unfinished
 	var err error
-	if r.sig, err = a.planSignature(ctx, e, out); err != nil {
+	if r.sig, err = a.planSignature(ctx, e, out); errors.Is(err, storage.Exists) { // --force replaces no set
+		err = withHint(err, "if the set is whole, bulla verify --signed-by checks it; else move it away")
+	}
+	if err != nil {
 		return err
 	}
+	r.to = comeTo(keys, e.passphrase.given())
 	if in.regular && from == nil {
 		u, err = r.begun(ctx, volumeSize)
 		defer func() {
@@ -189,7 +220,7 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 
 // write writes what is missing of the set.
 func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64, keys []keyslot.Recipient, from *producer.Producer) error {
-	so := &set.WriterOptions{WriterOptions: *r.opts, VolumeSize: volumeSize, Size: max(0, r.in.size), Record: r.record}
+	so := &set.WriterOptions{WriterOptions: *r.opts, VolumeSize: volumeSize, Size: max(0, r.in.size), Record: r.record, Observe: r.observe}
 	start := time.Now()
 	var w *set.Writer
 	var kept int64
@@ -206,8 +237,8 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		w, err = set.NewWriter(ctx, r.create, to, so)
 	}
 	if err != nil {
-		if r.journal != nil && !r.there(ctx, "") { // there is nothing to continue
-			r.journal.Remove()
+		if r.journal != nil && errors.Is(r.probe(r.root), fs.ErrNotExist) { // there is nothing to continue
+			r.journal.Remove(r.out.name)
 		}
 		return err
 	}
@@ -224,22 +255,27 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 	if cerr := w.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil && r.journal != nil {
-		err = r.journal.Remove()
-	}
 	bar.Finish(err)
 	if err != nil {
 		return r.unfinished(err)
 	}
+	var left error
+	if r.journal != nil {
+		left = r.journal.Remove(r.out.name)
+	}
 	volumes := int(n/volumeSize) + 1
-	if err := r.finish(ctx); err != nil {
+	if err := cmp.Or(r.finish(ctx), left); err != nil {
 		return err
 	}
 	r.note("%s: %s encrypted to %s and %s in %v, %s of it by an earlier run", r.in.name, console.Bytes(n), r.out.name, plural(volumes, "volume"), time.Since(start).Round(time.Millisecond), console.Bytes(kept))
 	if kept > 0 { // the beginning of a tar was not seen
 		members = new(archive.Counter)
 	}
-	return r.sealed(r.in, r.out, members, written{Plaintext: n, Recipients: len(to), Volumes: volumes, Epoch: epochOf(to)})
+	done := written{Plaintext: n, Recipients: len(to), Volumes: volumes, Epoch: epochOf(to)}
+	if r.made.Size > 0 {
+		done.Parity = &r.made
+	}
+	return r.sealed(r.in, r.out, members, done)
 }
 
 // unfinished adds to an error what there is of the set.
@@ -254,187 +290,4 @@ func (r *setRun) unfinished(err error) error {
 		f.hint = also(f.hint, r.out.name+" has no index and does not open; remove it and its volumes")
 	}
 	return f
-}
-
-// journalSuffix ends the name of the file that says how far a set has come.
-const journalSuffix = ".unfinished"
-
-// journalName is a local file, wherever the root lies.
-func journalName(root string) string {
-	if strings.Contains(root, "://") {
-		return path.Base(root) + journalSuffix
-	}
-	return root + journalSuffix
-}
-
-// A begunSet is the first line of a journal: what the set is, and of what. It opens nothing.
-type begunSet struct {
-	Bulla  string          `json:"bulla_version"`
-	Source safetext.Name   `json:"source"`
-	Size   int64           `json:"source_bytes"`
-	Time   time.Time       `json:"source_time"`              // of a file
-	State  storage.Version `json:"source_version,omitempty"` // of an object
-	Suite  format.Suite    `json:"suite"`
-	Set    *set.Unfinished `json:"set"`
-}
-
-// A volumeLine is about a volume that is whole, and perhaps has its name. A later line about
-// the same volume counts: the one before did not get it.
-type volumeLine struct {
-	Number int
-	set.Volume
-}
-
-// record adds what is new to the journal, before it gets its name.
-func (r *setRun) record(u *set.Unfinished) error {
-	if r.journal == nil {
-		return nil
-	}
-	begun := *u
-	begun.Volumes = nil
-	at, state := r.sourceState()
-	var line any = begunSet{buildVersion(), r.in.given, r.in.size, at, state, r.opts.Suite, &begun}
-	if n := len(u.Volumes) - 1; n >= 0 {
-		line = volumeLine{n, u.Volumes[n]}
-	}
-	return r.journal.Append([]byte(encodeJSON(line)))
-}
-
-// sourceState tells one state of the source from others, also in a later run.
-func (r *setRun) sourceState() (time.Time, storage.Version) {
-	if st := r.in.Info(); st != nil {
-		return st.ModTime().UTC(), ""
-	}
-	return time.Time{}, r.in.Version()
-}
-
-// there reports whether a part of the set is there.
-func (r *setRun) there(ctx context.Context, suffix string) bool {
-	f, err := r.parts(r.root)(ctx, suffix)
-	if err == nil {
-		f.Close()
-	}
-	return err == nil
-}
-
-// begun opens the journal, and returns how far the set has come; nil if it is to be begun.
-func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished, err error) {
-	j, lines, err := r.files.Journal(journalName(r.root))
-	if err != nil {
-		return nil, err
-	}
-	r.journal = j
-	if !r.there(ctx, "") { // whatever the journal says
-		return nil, j.Reset()
-	}
-	indexed, err := r.indexed(ctx)
-	switch {
-	case err != nil:
-	case len(lines) > 0:
-		u, err = r.read(lines, volumeSize)
-		if err == nil {
-			err = u.Check(ctx, r.parts(r.root))
-		}
-		if err == nil && indexed { // all that was left to do is to remove the journal
-			err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
-		}
-	case indexed:
-		err = errors.Join(j.Remove(), alreadyWhole(r.out.name))
-	default:
-		u, err = r.recover(ctx, volumeSize)
-	}
-	return u, about(r.out.name, err)
-}
-
-// indexed reports whether the set has its index. It fails if another file has that name.
-func (r *setRun) indexed(ctx context.Context) (bool, error) {
-	if !r.there(ctx, set.IndexSuffix) {
-		return false, nil
-	}
-	index := r.part(ctx, set.IndexSuffix)
-	if index.Role != format.RoleIndex || index.Set != r.part(ctx, "").Set {
-		return false, refuse("move it away, and run this again", "%s is in the way: it is not the index of this set, or damaged", r.out.name+set.IndexSuffix)
-	}
-	return true, nil
-}
-
-// part is what a part of the set says that it is.
-func (r *setRun) part(ctx context.Context, suffix string) (p format.Part) {
-	f, err := r.parts(r.root)(ctx, suffix)
-	if err != nil {
-		return p
-	}
-	defer f.Close()
-	if h, err := format.Check(f, f.Size()).Newest(nil); err == nil {
-		p = h.Part
-	}
-	return p
-}
-
-// alreadyWhole refuses to continue a set that is whole.
-func alreadyWhole(name string) error {
-	return refuse("bulla verify checks it", "%s is a set that is whole: there is nothing to continue", name)
-}
-
-// sameFlags refuses to continue a set with flags that make another.
-func (r *setRun) sameFlags(u *set.Unfinished, volumeSize int64) error {
-	if u.VolumeSize != volumeSize || (u.Coding == format.Zstd) != (r.opts.Level > 0) {
-		return usage("give the same --volume-size and -z as before", "%s was begun with other flags", r.out.name)
-	}
-	return nil
-}
-
-// read reads the journal, which must be of this source and these flags.
-func (r *setRun) read(lines [][]byte, volumeSize int64) (*set.Unfinished, error) {
-	var b begunSet
-	err := json.Unmarshal(lines[0], &b)
-	for _, line := range lines[1:] {
-		var v volumeLine
-		if err = cmp.Or(err, json.Unmarshal(line, &v)); err != nil || b.Set == nil || v.Number < 0 || v.Number > len(b.Set.Volumes) {
-			b.Set = nil
-			break
-		}
-		b.Set.Volumes = append(b.Set.Volumes[:v.Number], v.Volume)
-	}
-	at, state := r.sourceState()
-	switch {
-	case err != nil || b.Set == nil:
-		return nil, refuse("remove it: with a key that opens the set, --resume does without", "%s is damaged", journalName(r.out.name))
-	case b.Size != r.in.size || !b.Time.Equal(at) || b.State != state:
-		return nil, refuse("remove "+r.out.name+" and its parts, and begin again", "%s has changed since the set was begun", r.in.name)
-	}
-	r.opts.Suite = b.Suite
-	return b.Set, r.sameFlags(b.Set, volumeSize)
-}
-
-// recover does without a journal, with a key: what the volumes hold is compared with the
-// source, and the journal is written anew.
-func (r *setRun) recover(ctx context.Context, volumeSize int64) (*set.Unfinished, error) {
-	ids, err := r.flags.opener.find(true)
-	if err != nil {
-		return nil, err
-	}
-	root, err := r.openInput(r.root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	u, err := set.Recover(ctx, root.At(), root.size, r.parts(r.root), ids.all, &set.RecoverOptions{Content: &fullio.Comparer{From: r.in.At()}})
-	if errors.Is(err, fullio.ErrDiffers) {
-		err = refuse("remove the set and begin again", "the volumes do not hold what the source has")
-	}
-	if err != nil {
-		return nil, ids.explain(err)
-	}
-	if err := r.sameFlags(u, volumeSize); err != nil {
-		return nil, err
-	}
-	all := u.Volumes
-	for n := range len(all) + 1 {
-		u.Volumes = all[:n]
-		if err := r.record(u); err != nil {
-			return nil, err
-		}
-	}
-	return u, nil
 }

@@ -156,6 +156,8 @@ func explainIO(err error) *failure {
 	switch {
 	case storage.NoSpace(err):
 		f.hint = "make room, or name another place with -o"
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(f.what, " http://"):
+		f.hint = "bulla reads from web servers by https://; to a path of this name, write ./ before it"
 	case errors.Is(err, syscall.EINVAL) && strings.HasPrefix(f.what, "cannot sync "):
 		f.hint = "this file system cannot wait for the disk; --no-sync leaves that out where it is a flag, or name another place with -o"
 	case f.hint != "":
@@ -178,6 +180,7 @@ var systemHints = []struct {
 	{syscall.EROFS, "check who may read and write there, or name another place with -o"},
 	{syscall.ENOTDIR, "a part of the path is a file, not a directory"},
 	{syscall.EISDIR, "name a file, not a directory"},
+	{syscall.ELOOP, "a symbolic link in the path leads back to itself"},
 	{syscall.ENAMETOOLONG, "choose a shorter name; outputs are named with -o"},
 	{syscall.EXDEV, "its directory spans file systems, as overlays and bind mounts may; name another place with -o"},
 	{io.ErrUnexpectedEOF, "the source became shorter while it was read"},

@@ -18,6 +18,7 @@ import (
 	"bulla/internal/interrupt"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
+	"bulla/origin"
 	"bulla/stream"
 )
 
@@ -44,6 +45,9 @@ func TestExplain(t *testing.T) {
 		hint string
 	}{
 		{foreign(format.ForeignOther, "it looks like a gzip file"), 7, "x is not a bulla file: it looks like a gzip file", "bulla opens what"},
+		{foreign(format.ForeignLost, "no copy of a head"), 3, "x has no head at either end", "bulla repair repairs it if there is a parity file; else a head"},
+		{foreign(format.ForeignShredded, "it was destroyed by bulla shred"), 7, "x is not a bulla file: it was destroyed by bulla shred", "no key opens it any more"},
+		{&origin.Error{Clause: origin.ORIGIN8, Reason: "other"}, 3, "x: other [ORIGIN-8]", "do not use it; what a disk has damaged bulla repair repairs"},
 		{foreign(format.ForeignAge, "it looks like an age file"), 7, "x is not a bulla file", "age -d"},
 		{foreign(format.ForeignConverted, "it looks like text in UTF-16: a shell"), 7, "x is not a bulla file", "binary"},
 		{parse(format.ErrTruncated, format.HEAD4, "the input is empty"), 3, "x is truncated: the input is empty", "get another copy"},
@@ -52,10 +56,15 @@ func TestExplain(t *testing.T) {
 		{parse(format.ErrMalformed, format.HEAD9, "generation"), 3, "x: malformed: ", "get another copy"},
 		{parse(format.ErrForged, format.HEAD13, "MAC"), 3, "x: forged: ", "recipients repair"},
 		{parse(format.ErrUnsupported, format.HEAD2, "version"), 7, "x: unsupported: ", "newer bulla"},
-		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "get another copy of the file; bulla salvage recovers"},
+		{&stream.ChunkError{Index: 4, Offset: 10, Length: 20}, 3, "x: chunk 4 (bytes 10 to 29) failed authentication [CHUNK-1]: damaged", "bulla repair repairs it if there is a parity file; else get another copy of the file; bulla salvage recovers"},
 		{&stream.TruncatedError{Chunks: 3, Offset: 99}, 3, "x is truncated at byte 99: its end is missing, the 3 chunks before are authentic", "bulla salvage"},
 		{&stream.TrailingError{Offset: 99}, 3, "x has data after its end at byte 99", "appended"},
 		{&stream.LimitError{Clause: format.PASS5, Reason: "too much"}, 7, "x: too much [PASS-5]", "do not trust"},
+		{&stream.LimitError{Clause: format.SET24, Reason: "too many"}, 7, "x: too many [SET-24]", "larger volumes with --volume-size"},
+		{&stream.LimitError{Clause: format.SET9, Reason: "no volume"}, 7, "x: no volume [SET-9]", "--volume-size"},
+		{&stream.LimitError{Clause: format.WRAP1, Reason: "changed too often"}, 7, "x: changed too often [WRAP-1]", "encrypt it again"},
+		{path("open", syscall.ELOOP), 1, "cannot open dir/x: too many levels", "leads back to itself"},
+		{&fs.PathError{Op: "open", Path: "http://h/x", Err: fs.ErrNotExist}, 1, "cannot open http://h/x", "https://"},
 		{stream.ErrMixedLabels, 5, "a plugin's recipient must not stand beside", "alone"},
 		{stream.ErrTooManyPassphrases, 7, "x: a container has at most 8 passphrases", "--replace"},
 		{fmt.Errorf("recipient 1: age slot: %w", &agekey.PluginError{Name: "x", Said: "no device"}), 1, "x: recipient 1: age slot: age-plugin-x: no device", "the words are the plugin's"},
@@ -88,7 +97,7 @@ func TestExplain(t *testing.T) {
 		{path("write", syscall.EDQUOT), 1, "cannot write dir/x: ", "make room"},
 		{path("open", fs.ErrNotExist), 1, "cannot open dir/x: file does not exist", "check the name"},
 		{path("open", fs.ErrPermission), 1, "cannot open dir/x: permission denied", "who may read and write"},
-		{unreadable(path("open", fs.ErrPermission)), 1, "cannot open dir/x: permission denied", "check who may read it"},
+		{new(app).unreadable("dir/x", path("open", fs.ErrPermission)), 1, "cannot open dir/x: permission denied", "check who may read it"},
 		{path("open", syscall.EROFS), 1, "cannot open dir/x: ", "who may read and write"},
 		{path("open", syscall.ENOTDIR), 1, "cannot open dir/x: ", "part of the path"},
 		{path("read", syscall.EISDIR), 1, "cannot read dir/x: ", "not a directory"},

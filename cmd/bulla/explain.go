@@ -16,6 +16,7 @@ import (
 	"bulla/keyslot/epoch"
 	"bulla/keyslot/keyfile"
 	"bulla/origin"
+	"bulla/set"
 	"bulla/stream"
 )
 
@@ -24,22 +25,58 @@ const (
 	hintReport        = "if this looks like a bug in bulla, please report it"
 	hintKeys          = "bulla help keys shows what keys look like"
 	hintCopy          = "get another copy of the file"
+	hintAppended      = "something was appended to it: cut it off there, which bulla repair does if there is a parity file; or " + hintCopy
 	hintAgain         = hintCopy + "; bulla verify lists everything that is wrong with it"
 	hintNewer         = "a newer bulla may know it; bulla version says which this is"
-	hintParts         = "put all parts beside the root; a set without an index is unfinished: bulla encrypt --resume continues it"
+	hintVolume        = "put all parts beside the root, or " + hintCopy + "; bulla repair makes a short one anew from its parity file"
+	hintIndex         = "put all parts beside the root; an unfinished set has no index: bulla encrypt --resume continues it; bulla repair makes a lost one anew from its parity file"
+	hintExchanged     = "put the right one in its place; it or the root belongs elsewhere; or move it away: bulla repair makes a short part anew from its parity file"
 	hintNotSigned     = "it is not what was signed, or not by whom you allow: do not use it"
+	hintNotAsSigned   = hintNotSigned + "; what a disk has damaged bulla repair repairs, if there is a parity file"
+	hintRestore       = "bulla head restore puts a detached head back"
+	hintParityAnew    = "bulla parity create --force makes it anew, if bulla verify finds the file valid"
 	hintFileItself    = "name the file itself, as a path"
 	hintKeyPassphrase = "that was the passphrase of the key, not of the file; try again"
 	hintPassphrase    = "check the keyboard layout and try again; bulla verify --no-key says whether the head is damaged"
 )
 
-// orSalvage goes on with a hint about a file that is damaged or cut. What came
-// through a pipe is gone.
+// hintMissing is what to do about a part of a set that is missing.
+func hintMissing(part string) string {
+	if strings.HasSuffix(part, set.IndexSuffix) {
+		return hintIndex
+	}
+	return hintVolume
+}
+
+// orSalvage makes a hint about a file that is damaged or cut of one for a file that has no
+// parity file. What came through a pipe is gone.
 func orSalvage(hint, name string) string {
 	if name == stdinName {
 		return hint
 	}
-	return hint + "; bulla salvage recovers what is still authentic"
+	return orRepair(hint) + "; bulla salvage recovers what is still authentic"
+}
+
+// orRepair makes a hint about damage of one for a file that has no parity file.
+func orRepair(hint string) string {
+	return "bulla repair repairs it if there is a parity file; else " + hint
+}
+
+// hintSigned is what to do about a file that is not as its signature says.
+func hintSigned(broken format.Clause) string {
+	if broken == origin.ORIGIN8 {
+		return hintNotAsSigned
+	}
+	return hintNotSigned
+}
+
+// unread is why no copy of the head can be read, if that is no damage: it is no container, or
+// of another version.
+func unread(c *format.Copies) error {
+	if err := c.HeadErr; c.Head == nil && c.Tail == nil && (errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla)) {
+		return err
+	}
+	return nil
 }
 
 // roleHints say what to do with a container that is not read as a file.
@@ -51,6 +88,13 @@ var roleHints = map[format.Role]string{
 	format.RoleGrant:  "name it beside the file that it is on: bulla cat -g GRANT FILE",
 }
 
+// limitHints are for limits that a writer meets.
+var limitHints = map[format.Clause]string{
+	format.SET9:  "choose another size of the volumes with --volume-size",
+	format.SET24: "choose larger volumes with --volume-size",
+	format.WRAP1: "decrypt the file and encrypt it again",
+}
+
 // explainContainer explains what is wrong with a container, or with the keys
 // for it.
 func explainContainer(name string, err error) *failure {
@@ -58,7 +102,7 @@ func explainContainer(name string, err error) *failure {
 		return explainNoKey(name, e)
 	}
 	if e, ok := errors.AsType[*stream.LimitError](err); ok {
-		return &failure{what: name + ": " + e.Error(), hint: "the file was made to waste the time of its readers; do not trust its source", exit: exitUnsupported}
+		return &failure{what: name + ": " + e.Error(), hint: orElse(limitHints[e.Clause], "the file was made to waste the time of its readers; do not trust its source"), exit: exitUnsupported}
 	}
 	if e, ok := errors.AsType[*stream.TruncatedError](err); ok {
 		f := &failure{what: fmt.Sprintf("%s is truncated at byte %d: its end is missing, the %d chunks before are authentic", name, e.Offset, e.Chunks), hint: hintCopy, exit: exitBad}
@@ -71,7 +115,7 @@ func explainContainer(name string, err error) *failure {
 		return &failure{what: name + ": " + e.Error() + ": damaged or changed", hint: orSalvage(hintCopy, name), exit: exitBad}
 	}
 	if e, ok := errors.AsType[*stream.TrailingError](err); ok {
-		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: "something was appended to it; cut it off there, or " + hintAgain, exit: exitBad}
+		return &failure{what: fmt.Sprintf("%s has data after its end at byte %d", name, e.Offset), hint: hintAppended, exit: exitBad}
 	}
 	if e, ok := errors.AsType[*stream.NotGrantedError](err); ok {
 		return &failure{what: name + ": " + e.Error(), hint: "bulla cat -g GRANT FILE writes all that is granted; ask the maker of the grant for more", exit: exitNoKey}
@@ -83,7 +127,7 @@ func explainContainer(name string, err error) *failure {
 		return explainParse(name, e)
 	}
 	if e, ok := errors.AsType[*origin.Error](err); ok {
-		f := &failure{what: fmt.Sprintf("%s: %s [%s]", name, e.Reason, e.Clause), hint: hintNotSigned, exit: exitBad}
+		f := &failure{what: fmt.Sprintf("%s: %s [%s]", name, e.Reason, e.Clause), hint: hintSigned(e.Clause), exit: exitBad}
 		if errors.Is(e, format.ErrUnsupported) {
 			f.hint, f.exit = hintNewer, exitUnsupported
 		}
@@ -136,7 +180,9 @@ func explainForeign(name string, e *format.ParseError, seems format.Foreign) *fa
 		f.hint = "age -d opens it"
 	case format.ForeignLost:
 		return &failure{what: name + " has no head at either end: both copies are lost, or it never was a bulla file [" + string(e.Clause) + "]", exit: exitBad,
-			hint: "a head that bulla head export has kept opens it: --head FILE, which bulla head restore puts back; bulla salvage looks for one in all of the file"}
+			hint: orRepair("a head that bulla head export has kept opens it: --head FILE, which bulla head restore puts back; bulla salvage looks for one in all of the file")}
+	case format.ForeignShredded:
+		f.hint = "no key opens it any more; " + hintCopy + ", if one was kept"
 	case format.ForeignConverted:
 		f.hint = "transfer it again as binary; in PowerShell name the output with -o, not with >"
 	}
@@ -161,7 +207,7 @@ func explainParse(name string, e *format.ParseError) *failure {
 	}
 	if e.Clause == format.SET1 {
 		return &failure{what: name + " is missing: it is a part of a set", exit: exitBad,
-			hint: hintParts}
+			hint: hintMissing(name)}
 	}
 	switch e.Kind {
 	case format.ErrTruncated:
@@ -177,12 +223,14 @@ func explainParse(name string, e *format.ParseError) *failure {
 		case name == stdinName:
 			f.hint = "if it came through a pipe, open it as a file: the copy of the head at its end may serve"
 		default: // and so is the one at its end
-			f.hint = "a head that bulla head export has kept opens it: --head FILE; or " + hintCopy
+			f.hint = orRepair("a head that bulla head export has kept opens it: --head FILE; or " + hintCopy)
 		}
 	case format.ErrUnsupported:
 		f.exit, f.hint = exitUnsupported, hintNewer
 	case format.ErrMalformed:
-		switch e.Clause { // of both copies
+		switch e.Clause { // of both copies, or of a part
+		case format.SET2, format.SET17:
+			f.hint = hintExchanged
 		case format.HEAD16:
 			f.hint = "if it is a detached head, which may be larger than those in its file, name the file, and the head with --head; or " + hintAgain
 		case format.HEAD3:
@@ -290,6 +338,10 @@ func explainKeys(err error) *failure {
 	if e, ok := errors.AsType[*entropy.UnknownSourceError](err); ok {
 		return &failure{what: fmt.Sprintf("no entropy source is called %q", e.Name), exit: exitUsage,
 			hint: orElse(didYouMean(e.Name, entropy.Names()), "there are: "+strings.Join(entropy.Names(), ", "))}
+	}
+	if e, ok := errors.AsType[*origin.KeyError](err); ok {
+		return &failure{what: "the SSH key does not sign: " + e.Err.Error(), exit: exitNoKey,
+			hint: "see that its agent has it, and confirm there; what is encrypted already, bulla sign signs"}
 	}
 	if m, ok := errors.AsType[*agekey.PluginMissingError](err); ok {
 		return &failure{what: m.Error(), exit: exitUnsupported, hint: "install it, and see that it is on the PATH"}

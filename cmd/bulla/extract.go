@@ -291,7 +291,6 @@ func (e *extraction) make(m *archive.Selected, path string) error {
 	if err != nil {
 		return e.about(path, err)
 	}
-	defer e.app.left.Add(out.Abort)()
 	defer out.Abort()
 	n, err := from.write(out.Sparse(), 0, from.size)
 	if err == nil {

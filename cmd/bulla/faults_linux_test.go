@@ -122,9 +122,9 @@ func failCall(t *testing.T, dir string, v faultyVerb, plain, call string, n int)
 }
 
 // runFaulty runs the program in dir with calls failing that have to do with the
-// file of that name, its unfinished name or its directory, and reports whether one
+// file of that name, its unfinished name or its directory, and reports how many
 // did.
-func runFaulty(t *testing.T, dir, name string, args []string, inject ...string) (code int, said string, failed bool) {
+func runFaulty(t *testing.T, dir, name string, args []string, inject ...string) (code int, said string, failed int) {
 	t.Helper()
 	bulla, err := exec.LookPath("bulla")
 	if err != nil {
@@ -147,20 +147,24 @@ func runFaulty(t *testing.T, dir, name string, args []string, inject ...string) 
 	}
 	code = c.code()
 	trace, _ := os.ReadFile(log)
-	return code, c.errs.String(), strings.Contains(string(trace), "(INJECTED)")
+	return code, c.errs.String(), strings.Count(string(trace), "(INJECTED)")
 }
 
 // runFaultyNth is runFaulty with the nth of some calls failing, each time after
 // fresh. Strace counts the calls of every thread by itself, and the runtime may
-// move on to another thread between two of them: that none failed is believed
-// only after some tries.
+// move on to another thread between two of them: that none failed, or more than one
+// did, is believed only after some tries.
 func runFaultyNth(t *testing.T, fresh func(), dir, name string, args []string, call string, n int) (code int, said string, failed bool) {
 	t.Helper()
-	for range 3 {
+	for tries, none := 0, 0; tries < 10 && none < 5; tries++ {
 		fresh()
-		code, said, failed = runFaulty(t, dir, name, args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
-		if failed || code != 0 {
+		var times int
+		code, said, times = runFaulty(t, dir, name, args, fmt.Sprintf("%s:error=EIO:when=%d", call, n))
+		if failed = times > 0; times == 1 || !failed && code != 0 {
 			break
+		}
+		if !failed {
+			none++
 		}
 	}
 	return code, said, failed
@@ -177,7 +181,7 @@ func TestFailsTwice(t *testing.T) {
 	}
 	// A disk that fails, and does not remove what was written either.
 	code, said, failed := runFaulty(t, dir, "out", []string{"encrypt", "-o", "out", "plain"}, "fsync:error=EIO", "unlinkat:error=EIO")
-	if !failed {
+	if failed == 0 {
 		t.Skip("strace does not work here")
 	}
 	if code != exitIO || !strings.Contains(said, "could not be removed: .out.partial") || names(t, dir) != ".out.partial plain" {
@@ -273,5 +277,128 @@ func TestEveryPatchCallFails(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// injected runs bulla in dir, where all calls of a kind on the file or folder at fail.
+func injected(t *testing.T, dir, at, call string, args ...string) (string, error) {
+	t.Helper()
+	if missing(t, "strace") {
+		t.Skip("no strace")
+	}
+	if err := exec.Command("strace", "-o", os.DevNull, "true").Run(); err != nil {
+		t.Skip("strace does not work here: ", err)
+	}
+	cmd := exec.Command("strace", append([]string{"-f", "-qq", "-o", os.DevNull, "-P", at, "-e", "inject=" + call + ":error=EIO", "bulla"}, args...)...)
+	cmd.Dir = dir
+	said, err := cmd.CombinedOutput()
+	return string(said), err
+}
+
+// TestParityOfUndurable has the folder not reach the disk: the container is there all the same,
+// and so is its parity file.
+func TestParityOfUndurable(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), strings.Repeat("plaintext.", 20_000))
+	write(t, filepath.Join(dir, "kek"), strings.Repeat("\x80", 32))
+	said, err := injected(t, dir, dir, "fsync", "encrypt", "-q", "--kek", "kek", "--parity", "20%", "-o", "out", "plain")
+	if err == nil || !strings.Contains(said, "out is complete") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if c := start(t, dir, nil, "scrub", "-q", "out"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+}
+
+// A container that is given to what makes its parity file, too, is a file and a pipe to package
+// stream all the same: it goes to the disk early, as its parity file does, and the pipe is widened.
+func TestParityIsFile(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), strings.Repeat("plaintext.", 7_000_000))
+	write(t, filepath.Join(dir, "kek"), strings.Repeat("\x80", 32))
+	traced := func(call, line string) string {
+		t.Helper()
+		if missing(t, "strace") || exec.Command("strace", "-o", os.DevNull, "true").Run() != nil {
+			t.Skip("no strace, or it does not work here")
+		}
+		cmd := exec.Command("sh", "-c", "strace -f -qq -o trace -e signal=none -e trace="+call+" bulla "+line)
+		cmd.Dir = dir
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		trace, err := os.ReadFile(filepath.Join(dir, "trace"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(trace)
+	}
+	if calls := traced("sync_file_range", "encrypt -q --kek kek --parity 5 -o out plain"); strings.Count(calls, "SYNC_FILE_RANGE_WRITE") != 3 {
+		t.Errorf("70 MB, and its parity file: %s", calls)
+	}
+	if calls := traced("fcntl", "encrypt -q --kek kek --parity 5 --parity-file p -o - plain | cat >/dev/null"); !strings.Contains(calls, "F_SETPIPE_SZ, 1048576") {
+		t.Errorf("the pipe is not widened: %s", calls)
+	}
+}
+
+// jobToFinish is a folder with a job j, of which the only part is done, and that makes out.
+func jobToFinish(t *testing.T) string {
+	t.Helper()
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), strings.Repeat("plaintext.", 20_000))
+	write(t, filepath.Join(dir, "kek"), strings.Repeat("\x80", 32))
+	for _, args := range []string{"encrypt -q --kek kek -o c plain", "job decrypt -q --kek kek --into j -o out c", "job run -q j --part 0"} {
+		if c := start(t, dir, nil, strings.Fields(args)...); c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+	}
+	return dir
+}
+
+// What a job made has its name also if the folder does not reach the disk, and that is said.
+func TestUndurableJob(t *testing.T) {
+	dir := jobToFinish(t)
+	said, err := injected(t, dir, dir, "fsync", "job", "finish", "-q", "j")
+	if err == nil || !strings.Contains(said, "out is complete") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if c := start(t, dir, nil, "job", "finish", "-q", "j"); c.code() != 0 {
+		t.Error(c.errs.String())
+	}
+}
+
+// A job whose plan is there and may not be durable can be done: its key is kept.
+func TestUndurablePlan(t *testing.T) {
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), strings.Repeat("plaintext.", 20_000))
+	write(t, filepath.Join(dir, "kek"), strings.Repeat("\x80", 32))
+	if err := os.Mkdir(filepath.Join(dir, "j"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	said, err := injected(t, dir, filepath.Join(dir, "j"), "fsync", "job", "encrypt", "-q", "--kek", "kek", "--volume-size", "3M", "-o", "s", "--into", "j", "plain")
+	if err == nil || !strings.Contains(said, "plan.json is complete") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	for _, args := range []string{"job run -q j --part 0", "job finish -q j", "verify -q --kek kek s"} {
+		if c := start(t, dir, nil, strings.Fields(args)...); c.code() != 0 {
+			t.Error(c.errs.String())
+		}
+	}
+}
+
+// A job whose output is there and that cannot be swept says so, and is swept by the next run.
+func TestUnendedJob(t *testing.T) {
+	dir := jobToFinish(t)
+	left := filepath.Join(dir, "j", ".finished.X.held") // which cannot be swept
+	if err := os.MkdirAll(filepath.Join(left, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, dir, nil, "job", "finish", "-q", "j")
+	if code := c.code(); code != exitIO || !strings.Contains(c.errs.String(), "out is complete, but the job in j could not be ended: cannot remove") {
+		t.Errorf("exit code %d: %s", code, c.errs.String())
+	}
+	os.Remove(filepath.Join(left, "full"))
+	c = start(t, dir, nil, "job", "finish", "-q", "j")
+	if code := c.code(); code != exitRefused || !strings.Contains(c.errs.String(), "finished already") || exists(left) {
+		t.Errorf("exit code %d, it is left: %v: %s", code, exists(left), c.errs.String())
 	}
 }

@@ -193,7 +193,7 @@ func (a *app) openGranted(ctx context.Context, in *input, ids *identities, opts 
 	g, err := stream.OpenGrant(ctx, b.At(), b.Size(), ids.all, func(p format.Part) (stream.Target, error) {
 		switch {
 		case p.Role == format.RoleFile:
-			return part{in.At(), in, in.size}, nil
+			return in.Blob, nil
 		case parts == nil:
 			return nil, usage("name the file, as a path", "the volumes of %s are found by its name", in.name)
 		}

@@ -14,8 +14,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"bulla/internal/storage"
 )
@@ -227,7 +229,7 @@ func TestFailsSaysWhatIsLeft(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.create(&a.left); err != nil {
+		if err := o.Begin(); err != nil {
 			t.Fatal(err)
 		}
 		if f := explain(o.fails(full)); !strings.HasPrefix(f.hint, "make room") || !strings.HasSuffix(f.hint, want) {
@@ -236,5 +238,29 @@ func TestFailsSaysWhatIsLeft(t *testing.T) {
 	}
 	if got := names(t, dir); got != "stdout" {
 		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// What changes while it is hashed is not signed: that was a mixture, perhaps.
+func TestSignChanged(t *testing.T) {
+	dir := workDir(t)
+	name := filepath.Join(dir, "c")
+	if code, _, errs := runIn(t, dir, "encrypt", "-o", name, os.Args[0]); code != 0 {
+		t.Fatal(errs)
+	}
+	a := newApp(stdio{os.Stdin, os.Stdout, os.Stderr})
+	in, err := a.openInput(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if _, err := a.hash(t.Context(), in, 1, new(atomic.Int64)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(name, time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.hash(t.Context(), in, 1, new(atomic.Int64)); err == nil || explain(err).exit != exitChanged {
+		t.Errorf("%v", err)
 	}
 }

@@ -62,12 +62,17 @@ func (a *app) openForChange(file, detached string, opts storage.PatchOptions) (*
 		return nil, withHint(err, "make a detached head instead, with -o HEAD: see bulla help head")
 	}
 	if err != nil {
-		return nil, err
+		return nil, a.remake(file, err)
 	}
 	in := a.newInput(p.Blob, file)
 	if r := in.role(); r == format.RoleVolume || r == format.RoleIndex {
+		err = usage(roleHints[r], "%s is a %v: it has no recipients of its own", in.name, r)
+	} else {
+		err = a.accepted(in)
+	}
+	if err != nil {
 		p.Close()
-		return nil, usage(roleHints[r], "%s is a %v: it has no recipients of its own", in.name, r)
+		return nil, err
 	}
 	s := &headSource{name: in.name, given: in.given, in: in, patch: p, whole: true}
 	if s.in.isDetachedHead() {

@@ -18,16 +18,21 @@ import (
 const helpWidth = 80
 
 // What there is to read about each verb and topic, by its words: head-export.txt. A text ends
-// with its examples, after a line that says so.
+// with its examples, after a line that says so, and of a verb with its exit codes.
 //
 //go:embed help/*.txt
 var helpTexts embed.FS
+
+// exitStatusMark is what stands before the exit codes of a verb in its text.
+const exitStatusMark = "\n\nExit status: "
 
 // giveTexts gives cmd and all below it their texts, after what was made of what the
 // program knows.
 func giveTexts(cmd *cobra.Command) {
 	if text, err := helpTexts.ReadFile("help/" + strings.ReplaceAll(words(cmd), " ", "-") + ".txt"); err == nil {
-		cmd.Long, cmd.Example, _ = strings.Cut(cmd.Long+strings.TrimSuffix(string(text), "\n"), "\n\nExamples:\n")
+		long, codes, _ := strings.Cut(cmd.Long+strings.TrimSuffix(string(text), "\n"), exitStatusMark)
+		cmd.Long, cmd.Example, _ = strings.Cut(long, "\n\nExamples:\n")
+		cmd.Annotations = map[string]string{exitStatusMark: codes}
 	}
 	for _, c := range cmd.Commands() {
 		giveTexts(c)
@@ -156,69 +161,15 @@ var exitCodes = []struct {
 	{exitSignal, "stopped by signal N: 130 Ctrl-C, 143 kill, 141 the reader went away"},
 }
 
-// exitsOf is with which of these a verb may end, besides those of every verb.
-var exitsOf = map[string][]int{
-	"encrypt":           {exitNoKey, exitRefused, exitUnsupported, exitSource, exitEntropy},
-	"decrypt":           {exitBad, exitNoKey, exitRefused, exitUnsupported},
-	"sign":              {exitBad, exitNoKey, exitRefused, exitUnsupported},
-	"verify":            {exitBad, exitNoKey, exitUnsupported},
-	"cat":               {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
-	"ls":                {exitBad, exitNoKey, exitLoss, exitUnsupported},
-	"extract":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
-	"diff":              {exitBad, exitNoKey, exitUnsupported, exitDiffers},
-	"serve":             {exitBad, exitNoKey, exitUnsupported},
-	"mount":             {exitBad, exitNoKey, exitRefused, exitUnsupported},
-	"salvage":           {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported},
-	"parity create":     {exitBad, exitRefused, exitUnsupported},
-	"scrub":             {exitBad, exitUnsupported},
-	"repair":            {exitBad, exitNoKey, exitRefused, exitUnsupported},
-	"inspect":           {exitBad, exitRefused, exitUnsupported},
-	"recipients list":   {exitBad, exitNoKey, exitUnsupported},
-	"recipients add":    {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy, exitChanged},
-	"recipients remove": {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
-	"recipients repair": {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
-	"head export":       {exitBad, exitNoKey, exitRefused, exitUnsupported},
-	"head restore":      {exitBad, exitNoKey, exitRefused, exitUnsupported, exitChanged},
-	"grant":             {exitBad, exitNoKey, exitRefused, exitLoss, exitUnsupported, exitEntropy},
-	"shred":             {exitBad, exitRefused, exitUnsupported, exitChanged},
-	"epoch create":      {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"epoch extend":      {exitNoKey, exitRefused, exitUnsupported, exitChanged},
-	"epoch advance":     {exitNoKey, exitRefused, exitUnsupported, exitChanged},
-	"epoch show":        {exitNoKey, exitUnsupported, exitDiffers},
-	"keygen":            {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"storage uploads":   {},
-	"job encrypt":       {exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"job verify":        {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"job decrypt":       {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"job scrub":         {exitBad, exitRefused, exitUnsupported},
-	"job run":           {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"job status":        {exitBad, exitUnsupported},
-	"job script":        {exitBad, exitUnsupported},
-	"job finish":        {exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy},
-	"entropy":           {exitEntropy},
-	"entropy test":      {exitEntropy},
-	"entropy read":      {exitRefused, exitEntropy},
-	"completion":        {},
-	"version":           {},
-}
-
-// exitStatus is with what a verb may end, a line each; all there is if cmd is nil,
-// nothing of what is no verb.
+// exitStatus is with what a verb may end, a line each, as its text says; all there is if cmd
+// is nil.
 func exitStatus(cmd *cobra.Command) string {
-	var own []int
-	if cmd != nil {
-		var is bool
-		if own, is = exitsOf[words(cmd)]; !is {
-			return ""
-		}
-	}
 	var b strings.Builder
 	for _, c := range exitCodes {
-		always := c.code == exitOK || c.code == exitIO || c.code == exitUsage || c.code == exitSignal
-		if cmd != nil && !always && !slices.Contains(own, c.code) {
+		code := strconv.Itoa(c.code)
+		if cmd != nil && !slices.Contains(endsOf(cmd), code) {
 			continue
 		}
-		code := strconv.Itoa(c.code)
 		if c.code == exitSignal {
 			code += "+N"
 		}
@@ -226,6 +177,9 @@ func exitStatus(cmd *cobra.Command) string {
 	}
 	return b.String()
 }
+
+// endsOf is the exit codes that the text of cmd names; none of what is no verb.
+func endsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[exitStatusMark]) }
 
 // topics are the pages of help that belong to no verb.
 func topics() []*cobra.Command {

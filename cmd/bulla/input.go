@@ -45,7 +45,7 @@ func (a *app) readsStdin(name string) bool {
 func (a *app) openInput(name string) (*input, error) {
 	b, err := a.files.Open(orElse(name, "-"))
 	if err != nil {
-		return nil, unreadable(err)
+		return nil, a.unreadable(name, err)
 	}
 	if name == "" && b.Terminal() {
 		return nil, usage("name a file, or - for what you type", "standard input is a terminal")
@@ -55,9 +55,17 @@ func (a *app) openInput(name string) (*input, error) {
 
 // unreadable adds a hint to an error of opening an input, for which no output is
 // the way out.
-func unreadable(err error) error {
+func (a *app) unreadable(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return withHint(err, "check who may read it, and search the directories that lead to it")
+	}
+	return a.remake(name, err)
+}
+
+// remake adds a hint to an error of opening a file that is lost, if its parity file is there.
+func (a *app) remake(name string, err error) error {
+	if a.lost(&parityFlag{}, name, err) {
+		return withHint(err, "its parity file is there: bulla repair "+safetext.Shell(name)+" makes it anew, if that has enough; or "+hintCopy)
 	}
 	return err
 }
@@ -87,6 +95,16 @@ func (in *input) named(name func(path string) (string, error)) func() (string, e
 		}
 	}
 	return func() (string, error) { return name(in.path) }
+}
+
+// beside is the default name of an output that is no plaintext, for a plan: it lies beside the
+// input, in a store, too.
+func (in *input) beside(suffix string) func() (string, error) {
+	name := func(path string) (string, error) { return path + suffix, nil }
+	if in.InStore() {
+		return func() (string, error) { return name(in.path) }
+	}
+	return in.named(name)
 }
 
 // unchanged looks whether an input that was read to its end is what it was when

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -356,5 +359,49 @@ func TestBlockedOpen(t *testing.T) {
 	}
 	if got := names(t, dir); got != "fifo" {
 		t.Errorf("the directory holds %s", got)
+	}
+}
+
+// What a server sends without being asked, libraries log: nobody sees it but as bulla's own words.
+func TestLibrariesAreQuiet(t *testing.T) {
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		for {
+			c, err := server.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for r := bufio.NewReader(c); ; {
+					if req, err := http.ReadRequest(r); err != nil {
+						return
+					} else if req.Method == "HEAD" { // which has no answer with a body
+						io.WriteString(c, "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 20\r\n\r\nI AM NOT ASKED FOR IT")
+					} else {
+						io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+					}
+				}
+			}()
+		}
+	}()
+	for k, v := range map[string]string{"AWS_ENDPOINT_URL": "http://" + server.Addr().String(), "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key"} {
+		t.Setenv(k, v)
+	}
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "kek"), strings.Repeat("\x80", 32))
+	c := start(t, dir, strings.NewReader("text"), "encrypt", "--kek", "kek", "-o", "s3://b/k")
+	code := c.code()
+	for line := range strings.Lines(c.errs.String()) {
+		if !strings.HasPrefix(line, "bulla: ") {
+			t.Errorf("exit code %d, and a library says: %s", code, line)
+		}
+	}
+	if code == 0 {
+		t.Error("exit code 0")
 	}
 }

@@ -98,7 +98,7 @@ func (p *planFlags) open(a *app, cmd *cobra.Command, name string) (*input, error
 	return in, err
 }
 
-// plan has do plan a job, with a file for its key, which stays if that succeeds.
+// plan has do plan a job, with a file for its key, which stays if there is a job then.
 func (p *planFlags) plan(a *app, in *input, mixer *entropy.Mixer, do func(*job.Planning) (*job.Job, error)) error {
 	defer in.Close()
 	var kept *output
@@ -126,7 +126,7 @@ func (p *planFlags) plan(a *app, in *input, mixer *entropy.Mixer, do func(*job.P
 	j, err := do(planning)
 	bar.Finish(err)
 	if err != nil {
-		if kept != nil {
+		if kept != nil && j == nil {
 			os.Remove(kept.Name())
 		}
 		return about(in.name, err)

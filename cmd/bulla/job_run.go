@@ -73,7 +73,7 @@ func (a *app) jobRun(cmd *cobra.Command, f *jobRunFlags, name string) error {
 			return usage("--part K names it", "which part of %s to do: %v", safetext.Printable(name), err)
 		}
 	}
-	opts := &job.RunOptions{Workers: f.jobs, Done: new(atomic.Int64), Entropy: mixer, Again: f.again, Begun: a.left.Add}
+	opts := &job.RunOptions{Workers: f.jobs, Done: new(atomic.Int64), Entropy: mixer, Again: f.again}
 	if j.NeedsKey() {
 		if opts.Secret, err = f.jobKeyFlag.read(a, name); err != nil {
 			return err
@@ -104,7 +104,7 @@ func (a *app) jobRun(cmd *cobra.Command, f *jobRunFlags, name string) error {
 func (a *app) persist(ctx context.Context, do func() error) error {
 	for try, wait := 1, pause; ; try, wait = try+1, 3*wait {
 		err := do()
-		if err == nil || ctx.Err() != nil || try == attempts || explain(err).exit != exitIO {
+		if err == nil || ctx.Err() != nil || try == attempts || explain(err).exit != exitIO || isComplete(err) {
 			return err
 		}
 		a.warn(explain(err).what, fmt.Sprintf("attempt %d of %d follows in %v", try+1, attempts, wait))
@@ -243,7 +243,7 @@ func (a *app) jobFinish(cmd *cobra.Command, f *jobFinishFlags, name string) erro
 		}
 		defer in.Close()
 		defer par.Close()
-		return a.judgeScrub(in, par, r.Scrub)
+		return a.judgeScrub(scrubbedOf(in, par, r.Scrub))
 	}
 	done := written{InputField: safetext.Name(storage.Shown(j.Source.Name)).AsInput(), Plaintext: r.Size, Volumes: r.Volumes}
 	done.OutputField = safetext.Name(storage.Shown(r.Output)).AsOutput()
@@ -262,12 +262,10 @@ func (a *app) finishedVerify(j *job.Job, r *job.Report, began time.Time) error {
 	}
 	defer in.Close()
 	d := &verdict{FileField: in.given.AsFile(), Bulla: buildVersion(), Time: began, Command: a.commandLine(), Size: r.Size, Keyed: r.Keyed,
-		Generation: r.Generation, Authentic: r.Authentic, Failed: r.Failed, Volumes: r.Volumes, Findings: []found{}, Checks: r.Checks,
-		report: &stream.Report{Report: format.Check(in.At(), in.size)}, Structure: true}
-	for _, f := range r.Findings {
-		d.add(in, f.Suffix, f.Finding)
-	}
-	d.Detached, d.Valid = d.report.IsDetachedHead(), d.Keyed && d.Structure
+		Generation: r.Generation, Authentic: r.Authentic, Failed: r.Failed, Volumes: r.Volumes, Checks: r.Checks,
+		Signature: new(verifyFlags).signatureOf(a, in, nil), report: &stream.Report{Report: format.Check(in.At(), in.size)}}
+	d.found(in, r.Findings)
+	d.Detached = d.report.IsDetachedHead()
 	return a.judge(&verifyFlags{}, &identities{}, in, d, nil)
 }
 
@@ -285,6 +283,7 @@ var jobHints = map[job.Problem]struct {
 	job.OtherKey: {exitNoKey, "--job-key names the file that was made with the job"},
 	job.Missing:  {exitRefused, "bulla job run JOB --part K does part K"},
 	job.Finished: {exitRefused, "there is nothing left to do"},
+	job.Unended:  {exitIO, "bulla job finish JOB ends it"},
 }
 
 // explainJob explains a problem with a job; nil if err is none.
@@ -292,6 +291,9 @@ func explainJob(err error) *failure {
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		t := jobHints[e.Problem]
 		f := &failure{exit: t.exit, what: e.Error(), hint: t.hint}
+		if e.Problem == job.Unended {
+			f.what += ": " + explain(e.Err).what
+		}
 		if p, ok := e.Err.(*job.Failure); ok {
 			f.what += fmt.Sprintf("; part %d failed: %s", p.Part, safetext.Printable(p.What))
 			f.hint = "bulla job run --again JOB --part K tries part K again, once this is solved"

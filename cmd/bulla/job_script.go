@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 
 	"github.com/spf13/cobra"
 
@@ -19,13 +19,31 @@ import (
 	"bulla/internal/storage"
 )
 
-// The scripts of all engines: see script.fill.
+// The templates of the scripts of all engines, which are filled in with a script.
 //
 //go:embed script
 var scripts embed.FS
 
-// engines is the name of the script of each.
-var engines = map[string]string{"slurm": "slurm.sh", "kubernetes": "kubernetes.yaml", "parallel": "parallel.sh"}
+// engines has the template of each, and how a name is quoted there.
+var engines = map[string]struct {
+	file  string
+	quote func(string) string
+}{"slurm": {"slurm.sh", quoteShell}, "kubernetes": {"kubernetes.yaml", quoteYAML}, "parallel": {"parallel.sh", quoteShell}}
+
+// A script is what is filled in. An empty string or 0 leaves out what is about it.
+type script struct {
+	ID          string
+	Parts, Last int
+	AtOnce      string
+	Job, Key    string // their names
+
+	// For kubernetes alone:
+	Image, Claim, Folder string
+	Secret               bool // something is, the key or credentials
+	Region, Endpoint     string
+	Most                 int    // parts that may fail
+	ForGood              string // exit codes of failures that stay
+}
 
 type scriptFlags struct {
 	jobKeyFlag
@@ -56,8 +74,9 @@ func jobScriptCommand(a *app) *cobra.Command {
 }
 
 func (a *app) jobScript(s *scriptFlags, engine, name string) error {
+	is, known := engines[engine]
 	switch {
-	case engines[engine] == "":
+	case !known:
 		return usage("slurm, kubernetes and parallel have one", "there is no script for %s", safetext.Printable(engine))
 	case s.atOnce < 0:
 		return usage("give a number from 1 on", "invalid --at-once %d", s.atOnce)
@@ -71,37 +90,35 @@ func (a *app) jobScript(s *scriptFlags, engine, name string) error {
 	if _, err := hex.DecodeString(j.ID); err != nil { // it stands where nothing can be quoted
 		return &job.Error{Problem: job.Damaged, Job: j.Name, What: "plan.json"}
 	}
-	script := &script{names: map[string]string{"JOB": j.Name}, quote: quoteShell,
-		plain: map[string]string{"ID": j.ID, "PARTS": strconv.Itoa(j.Parts), "LAST": strconv.Itoa(j.Parts - 1), "AT_ONCE": "16"}}
-	switch {
-	case s.atOnce > 0:
-		script.plain["AT_ONCE"] = strconv.Itoa(s.atOnce)
-	case engine == "parallel":
-		script.plain["AT_ONCE"] = "100%"
+	script := &script{ID: j.ID, Parts: j.Parts, Last: j.Parts - 1, AtOnce: strconv.Itoa(cmp.Or(s.atOnce, 16))}
+	if engine == "parallel" && s.atOnce == 0 {
+		script.AtOnce = "100%"
 	}
-	if j.NeedsKey() {
-		script.names["KEY"] = s.name(name)
+	if script.Job, err = onAnyMachine(j.Name); err == nil && j.NeedsKey() {
+		script.Key, err = onAnyMachine(s.name(name))
 	}
-	for is, n := range script.names { // wherever a task runs
-		if storage.Scheme(n) == "" {
-			if script.names[is], err = filepath.Abs(n); err != nil {
-				return err
-			}
-		}
-		if !new(safetext.Filter).Accept([]byte(script.names[is])) {
-			return usage("rename it", "no script can have the name %s", safetext.Printable(n))
-		}
+	if err == nil && engine == "kubernetes" {
+		err = s.kubernetes(j, script)
 	}
-	if engine == "kubernetes" {
-		if err := s.kubernetes(j, script); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	text, err := scripts.ReadFile("script/" + engines[engine])
+	t, err := template.New(is.file).Funcs(template.FuncMap{"quote": is.quote}).ParseFS(scripts, "script/"+is.file)
 	if err == nil {
-		a.printf("%s", script.fill(string(text)))
+		err = t.Execute(results{a}, script)
 	}
-	return cmp.Or(err, a.outErr)
+	return cmp.Or(a.outErr, err)
+}
+
+// onAnyMachine is a name that means the same wherever a task runs, and that a script can have.
+func onAnyMachine(name string) (abs string, err error) {
+	if abs = name; storage.Scheme(name) == "" {
+		abs, err = filepath.Abs(name)
+	}
+	if err == nil && !new(safetext.Filter).Accept([]byte(abs)) {
+		err = usage("rename it", "no script can have the name %s", safetext.Printable(name))
+	}
+	return abs, err
 }
 
 // kubernetes adds what a manifest has besides.
@@ -113,10 +130,8 @@ func (s *scriptFlags) kubernetes(j *job.Job, to *script) error {
 	case s.mount != "" && (claim == "" || !filepath.IsAbs(folder)):
 		return usage("for example --mount archive:/data", "invalid --mount %s", safetext.Printable(s.mount))
 	}
-	to.quote = quoteYAML
-	to.names["IMAGE"], to.names["CLAIM"], to.names["FOLDER"] = s.image, claim, folder
-	to.plain["SECRET"] = to.names["KEY"]
-	files := []string{j.Source.Name, to.names["JOB"]}
+	to.Image, to.Claim, to.Folder, to.Secret = s.image, claim, folder, to.Key != ""
+	files := []string{j.Source.Name, to.Job}
 	switch j.Kind {
 	case job.Encrypt:
 		files = append(files, j.Encrypt.Root)
@@ -129,54 +144,22 @@ func (s *scriptFlags) kubernetes(j *job.Job, to *script) error {
 		below, err := filepath.Rel(folder, name)
 		switch {
 		case storage.Scheme(name) != "":
-			to.plain["SECRET"] = name
+			to.Secret = true
 		case s.mount == "" || err != nil || !filepath.IsLocal(below):
 			return usage("--mount CLAIM:FOLDER says which persistent volume claim has it", "no pod has %s", safetext.Printable(name))
 		}
 	}
-	if to.plain["SECRET"] != "" {
-		to.names["AWS_REGION"], to.names["AWS_ENDPOINT_URL"] = os.Getenv("AWS_REGION"), os.Getenv("AWS_ENDPOINT_URL")
+	if to.Secret {
+		to.Region, to.Endpoint = os.Getenv("AWS_REGION"), os.Getenv("AWS_ENDPOINT_URL")
 	}
 	if j.Parts > 100_000 { // Kubernetes then wants bounds
-		to.plain["MANY"], to.plain["AT_ONCE"] = "10000", strconv.Itoa(min(10_000, cmp.Or(s.atOnce, 16)))
+		to.Most, to.AtOnce = 10_000, strconv.Itoa(min(10_000, cmp.Or(s.atOnce, 16)))
 	}
-	forGood, err := json.Marshal([]int{exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy, exitUsage})
-	to.plain["FOR_GOOD"] = string(forGood)
-	return err
-}
-
-// A script is what is put into one: @NAME@ is a value. A line that begins with ?NAME is there,
-// without that, if the value is not "", and one with ?!NAME if it is.
-type script struct {
-	plain map[string]string
-	names map[string]string // to be quoted
-	quote func(string) string
+	to.ForGood = encodeJSON([]int{exitBad, exitNoKey, exitRefused, exitUnsupported, exitEntropy, exitUsage})
+	return nil
 }
 
 func quoteShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // quoteYAML quotes a string in which Kubernetes, too, finds nothing to replace.
 func quoteYAML(s string) string { return strconv.QuoteToASCII(strings.ReplaceAll(s, "$", "$$")) }
-
-func (s *script) fill(text string) string {
-	var pairs []string
-	for name, value := range s.plain {
-		pairs = append(pairs, "@"+name+"@", value)
-	}
-	for name, value := range s.names {
-		pairs = append(pairs, "@"+name+"@", s.quote(value))
-	}
-	put := strings.NewReplacer(pairs...)
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		if when, rest, _ := strings.Cut(line, " "); strings.HasPrefix(when, "?") {
-			name, not := strings.CutPrefix(when[1:], "!")
-			if (s.plain[name]+s.names[name] == "") != not {
-				continue
-			}
-			line = rest
-		}
-		put.WriteString(&b, line)
-	}
-	return b.String()
-}

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -5,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -85,9 +86,6 @@ func TestKubernetesManifest(t *testing.T) {
 
 // What a script has of names is what a shell makes of it again, whatever they are.
 func TestScriptQuotes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("it has no sh, and not these names")
-	}
 	dir := t.TempDir()
 	fake := filepath.Join(dir, "bin")
 	os.Mkdir(fake, 0o755)

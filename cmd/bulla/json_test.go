@@ -247,6 +247,12 @@ func TestJSON(t *testing.T) {
 	run(0, "inspect", "inspect", "p.bulla")
 	sshKey(t, filepath.Join(dir, "ssh"))
 	run(0, "sign", "sign", "--key", "ssh", "--label", "a letter", "letter.bulla")
+	run(0, "verify", "verify", "letter.bulla")
+	write("nobody", "")
+	write("allowed", "alice "+sshKey(t, filepath.Join(dir, "ssh2")))
+	run(exitBad, "verify", "verify", "--signed-by", "nobody", "letter.bulla")
+	run(0, "sign", "sign", "--key", "ssh2", "--force", "--label", "a letter", "letter.bulla")
+	run(0, "verify", "verify", "--signed-by", "allowed", "letter.bulla")
 	run(0, "inspect", "inspect", "letter.bulla")
 	run(0, "inspect", "inspect", "age.bulla")
 	ofRole(t, dir, "volume", format.Part{Role: format.RoleVolume})
@@ -292,6 +298,20 @@ func TestJSON(t *testing.T) {
 	run(exitBad, "scrub", "scrub", "--parity-file", "other", "kept.bulla")
 	run(0, "repair", "repair", "-o", "copy.bulla", "kept.bulla")
 	run(0, "repair", "repair", "kept.bulla")
+	write("pieces", strings.Repeat("0123456789abcdef", 300_000))
+	run(0, "encrypt", "encrypt", "--volume-size", "3M", "--parity", "5", "-o", "pieces.bulla", "pieces")
+	run(0, "scrub", "scrub", "pieces.bulla")
+	damage("pieces.bulla.000001", 100_000)
+	run(exitBad, "scrub", "scrub", "pieces.bulla")
+	run(0, "repair", "repair", "pieces.bulla")
+	for _, name := range []string{"pieces.bulla.000001.parity", "pieces.bulla.000001"} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		run(exitIO, "scrub", "scrub", "pieces.bulla")
+		run(exitIO, "repair", "repair", "pieces.bulla")
+	}
+	run(exitLoss, "salvage", "salvage", "-o", "rest", "pieces.bulla")
 
 	write("plain", strings.Repeat("0123456789abcdef", 2<<20)) // 32 MiB
 	run(0, "encrypt", "encrypt", "--parity", "5", "-o", "big.bulla", "plain")
@@ -330,7 +350,7 @@ func TestJSON(t *testing.T) {
 	run(0, "version", "version")
 
 	everyPage(func(cmd *cobra.Command, name string) {
-		if _, ok := exitsOf[name]; ok && s[name] == nil && name != "completion" && name != "entropy read" && name != "job script" && name != "job finish" {
+		if exitStatus(cmd) != "" && s[name] == nil && name != "completion" && name != "entropy read" && name != "job script" && name != "job finish" {
 			t.Errorf("docs/json.md does not have %s", name)
 		}
 	})
@@ -365,10 +385,10 @@ func TestSchemaIsStrict(t *testing.T) {
 	}
 }
 
-// sshKey makes a private key, as ssh-keygen does.
-func sshKey(t *testing.T, path string) {
+// sshKey makes a private key, as ssh-keygen does, and returns the public one as a line.
+func sshKey(t *testing.T, path string) string {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(nil)
+	public, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -379,4 +399,9 @@ func sshKey(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	line, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(line))
 }

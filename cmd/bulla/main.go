@@ -16,7 +16,7 @@
 //	help.go        how help is laid out, and what belongs to no verb; what exit codes mean
 //
 // A new verb is a file with a function that makes its cobra.Command, and a line
-// in the list in root.go; with what it may end stands in help.go.
+// in the list in root.go; what there is to say of it, with its exit codes, is a text in help.
 package main
 
 import (

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/internal/console"
-	"bulla/internal/interrupt"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
@@ -86,7 +85,6 @@ type output struct {
 	name  string // as shown
 	given safetext.Name
 	plan  outputPlan
-	done  func() // tells that there is nothing left to remove
 }
 
 // planOutput checks that p can be carried out, and creates nothing yet.
@@ -166,16 +164,6 @@ func (o *output) fails(err error) error {
 
 func also(hint, more string) string { return strings.TrimPrefix(hint+"; "+more, "; ") }
 
-func (o *output) create(left *interrupt.Leftovers) error {
-	if err := o.Begin(); err != nil {
-		return err
-	}
-	if o.Whole() {
-		o.done = left.Add(o.Abort)
-	}
-	return nil
-}
-
 // writer is what to write the output to, once it is created. Of plaintext a terminal
 // gets text alone, and zeros become holes in a file.
 func (o *output) writer() io.Writer {
@@ -188,20 +176,10 @@ func (o *output) writer() io.Writer {
 	return o.Writer() // as it is: package stream treats files and pipes well
 }
 
-// Commit makes the output durable and gives it its name. If it fails, the output
-// is aborted.
-func (o *output) Commit() error {
-	err := o.Pending.Commit()
-	if err == nil && o.done != nil {
-		o.done()
-	}
-	return err
-}
-
 // produce creates an output, has it written, and gives it its name, while progress is
 // shown if there is any. An error says what there is of the output.
 func (a *app) produce(out *output, show func() *console.Progress, write func(w io.Writer) error) error {
-	if err := out.create(&a.left); err != nil {
+	if err := out.Begin(); err != nil {
 		return err
 	}
 	defer out.Abort()
@@ -260,9 +238,10 @@ var storageErrors = map[storage.Kind]struct {
 	storage.Locked:       {exitRefused, "another run is changing NAME", "wait for it, and try again"},
 	storage.NotPatchable: {exitUsage, "", "name a regular file"},
 	storage.InTheWay:     {exitRefused, "", "name another output with -o, or remove it if it is not needed"},
+	storage.Damaged:      {exitRefused, "", "remove it: with --resume-key KEYS, or the --kek that the set is for, --resume does without"},
 	storage.Lost: {exitRefused, "NAME was not written: its unfinished file was removed, or replaced by another run",
 		"run it again, and no other with the same output meanwhile"},
-	storage.Undurable:     {exitIO, "NAME is complete, but a power failure now may lose it: CAUSE", "check the disk; --no-sync leaves this step out"},
+	storage.Undurable:     {exitIO, "NAME is complete, but a power failure now may lose it: CAUSE", "check the disk; --no-sync leaves this step out where it is a flag"},
 	storage.Leftover:      {exitIO, "NAME is complete, but PARTIAL could not be removed: CAUSE", "remove PARTIAL yourself"},
 	storage.Changed:       {exitChanged, "", "run it again"},
 	storage.Shrunk:        {exitIO, "", "run it again when nothing writes to it, or on a snapshot of it"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -61,6 +63,9 @@ func (p *parityFlags) check(flag string) (err error) {
 	if p.percent == "" && p.file == "" {
 		return nil
 	}
+	if p.percent == "" {
+		return usage("say how much parity: "+flag+" 5", "--parity-file is for a parity file, and none is made")
+	}
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(p.percent, "%"), 64)
 	if err == nil {
 		p.cells, err = parity.Cells(percent)
@@ -103,6 +108,37 @@ func (p *parityMade) close(m *parity.Maker, out *output) (err error) {
 	return err
 }
 
+// newMaker returns what makes a parity file. It holds tens of MiB, to which gcPercent would
+// add four times as much before that is collected.
+func newMaker(dst io.Writer, cells, workers int) (*parity.Maker, error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	return parity.NewMaker(dst, cells, workers)
+}
+
+// add adds the parity file of another part of a set: p has the first one's name, the size of
+// all, and the strength of the weakest.
+func (p *parityMade) add(a *app, in *input) error {
+	par, err := a.openParityFile(&parityFlag{}, in.path)
+	if err != nil {
+		return err
+	}
+	defer par.Close()
+	_, s, err := parity.Look(in.size, par.At(), par.size)
+	if err != nil {
+		return about(par.name, err)
+	}
+	if p.Size == 0 {
+		p.File = par.given
+	}
+	if p.Size == 0 || s.WeakerThan(p.Strength) {
+		p.Strength = s
+	}
+	p.Size += par.size
+	return nil
+}
+
 func (a *app) noteParity(p *parityMade) {
 	a.note("%s: %s of parity: %v may be lost", p.File, console.Bytes(p.Size), strength(p.Strength))
 }
@@ -129,34 +165,55 @@ func (a *app) createParity(ctx context.Context, p *parityFlags, flags outputFlag
 	if in.isRoot() && flags.name != "" {
 		return usage("leave it out: each part has its own, beside it", "-o is for one parity file, and %s is a set", in.name)
 	}
-	return a.eachPart(ctx, in, func(_ string, in *input, err error) error {
+	made, there := 0, 0
+	err = a.eachPart(ctx, in, 1, nil, func(_ int, suffix string, part *input, err error) error {
+		if err == nil && in.isRoot() && !flags.force && a.probe(part.path+paritySuffix) == nil { // of what there is, scrub says whether it is good
+			there++
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		return a.makeParity(ctx, p, flags, w, in, true)
+		made++
+		to := flags
+		if in.isRoot() { // where -o - does not go
+			to.name = part.path + paritySuffix
+		}
+		return a.makeParity(ctx, p, to, w, part, true)
 	})
+	if err == nil && made == 0 && there > 0 {
+		err = refuse("bulla scrub checks them", "every part of %s has a parity file", in.name)
+	}
+	return err
 }
 
 // makeParity makes the parity file of a container, and says so if it is the result.
 func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags, w *workFlags, in *input, result bool) error {
 	if in.regular {
-		if r := format.Check(in.At(), in.size); !r.Valid() {
+		r := format.Check(in.At(), in.size)
+		if err := unread(r.Copies); err != nil {
+			return about(in.name, err)
+		}
+		if !r.Valid() {
 			return &failure{exit: exitBad, what: in.name + " is invalid: " + r.Findings[0].Message, hint: "repair it before you make a parity file: bulla verify --no-key says what is wrong"}
 		}
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true,
-		byDefault: in.named(func(path string) (string, error) { return path + paritySuffix, nil })})
+	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true, byDefault: in.beside(paritySuffix)})
+	if err == nil && result {
+		err = a.undamaged(ctx, w.jobs, in)
+	}
 	if err != nil {
 		return err
 	}
 	done, made := new(atomic.Int64), parityMade{}
 	show := func() *console.Progress { return a.startProgress(w, in.name, in.size, done, out) }
 	err = a.produce(out, show, func(dst io.Writer) error {
-		maker, err := parity.NewMaker(dst, p.cells, w.jobs)
-		if err == nil {
-			err = a.copyTo(ctx, maker, in, done)
+		maker, err := newMaker(dst, p.cells, w.jobs)
+		if err != nil {
+			return err
 		}
-		if err == nil {
+		defer maker.Abort()
+		if err = a.copyTo(ctx, maker, in, done); err == nil {
 			err = made.close(maker, out)
 		}
 		return about(in.name, err)

@@ -6,9 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"bulla/format"
+	"bulla/internal/parallel"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/set"
 	"bulla/stream"
 )
@@ -73,17 +76,17 @@ func isRoot(err error) bool {
 	return ok && e.Role == format.RoleRoot
 }
 
-// role is what in is for, as far as that shows without a key.
-func (in *input) role() format.Role {
-	if !in.regular {
-		return format.RoleFile
+// preamble is what in says that it is, without a key: zero, as of a file, if that does not show.
+func (in *input) preamble() (p format.Preamble) {
+	if in.regular {
+		if h, err := format.Check(in.At(), in.size).Newest(nil); err == nil {
+			p = h.Preamble
+		}
 	}
-	h, err := format.Check(in.At(), in.size).Newest(nil)
-	if err != nil {
-		return format.RoleFile
-	}
-	return h.Role
+	return p
 }
+
+func (in *input) role() format.Role { return in.preamble().Role }
 
 func (in *input) isRoot() bool { return in.role() == format.RoleRoot }
 
@@ -96,10 +99,11 @@ func (a *app) partsOf(in *input) (set.Opener, error) {
 }
 
 // eachPart calls do for the input, and if that is the root of a set for all its other
-// parts, too, as far as they show without a key: with what keeps one from being opened,
-// if something does. An error of do ends it.
-func (a *app) eachPart(ctx context.Context, in *input, do func(suffix string, in *input, err error) error) error {
-	if err := do("", in, nil); err != nil || !in.isRoot() {
+// parts, too, as far as they show without a key, several at a time: with what keeps one from
+// being opened, if something does. An error of do ends it. Part 0 is the input. What begin
+// is told, after that, is how many others there are, and how many bytes all have; it may be nil.
+func (a *app) eachPart(ctx context.Context, in *input, workers int, begin func(others int, total int64), do func(i int, suffix string, in *input, err error) error) error {
+	if err := do(0, "", in, nil); err != nil || !in.isRoot() {
 		return err
 	}
 	open, err := a.partsOf(in)
@@ -110,27 +114,48 @@ func (a *app) eachPart(ctx context.Context, in *input, do func(suffix string, in
 	if err != nil {
 		return err
 	}
-	for _, suffix := range suffixes[1:] {
-		f, err := open(ctx, suffix)
-		var part *input
-		if err == nil {
-			f.Close()
-			part, err = a.openInput(in.path + suffix)
-		}
-		if err != nil {
-			err = withHint(err, hintParts)
-		}
-		if err = do(suffix, part, err); err == nil {
-			err = context.Cause(ctx)
-		}
-		if part != nil {
-			part.Close()
-		}
-		if err != nil {
+	if begin != nil {
+		var total atomic.Int64
+		total.Store(in.size)
+		if err := parallel.Do(workers, len(suffixes)-1, func(_, i int) error {
+			if f, err := open(ctx, suffixes[i+1]); err == nil {
+				total.Add(f.Size())
+				f.Close()
+			}
+			return context.Cause(ctx)
+		}); err != nil {
 			return err
 		}
+		begin(len(suffixes)-1, total.Load())
 	}
-	return nil
+	id := in.preamble().Set
+	return parallel.Do(workers, len(suffixes)-1, func(_, i int) error {
+		there, err := a.openPart(ctx, id, in.path, suffixes[i+1])
+		if err == nil {
+			defer there.Close()
+		}
+		if err = do(i+1, suffixes[i+1], there, err); err == nil {
+			err = context.Cause(ctx)
+		}
+		return err
+	})
+}
+
+// openPart opens a part of a set, which lies beside path. It refuses one of another set, or that
+// is another part.
+func (a *app) openPart(ctx context.Context, id format.SetID, path, suffix string) (*input, error) {
+	f, err := a.parts(path)(ctx, suffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = withHint(err, hintMissing(suffix))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := set.CheckPart(f, id, suffix); err != nil {
+		f.Close()
+		return nil, about(safetext.Printable(path), err)
+	}
+	return a.newInput(f.(*storage.Blob), path+suffix), nil
 }
 
 func (a *app) parts(root string) set.Opener {
@@ -146,8 +171,18 @@ func (a *app) parts(root string) set.Opener {
 			b.Close()
 			return nil, &fs.PathError{Op: "open", Path: root + suffix, Err: errors.New("it cannot be read at any place")}
 		}
-		return part{b.At(), b, b.Size()}, nil
+		return b, nil
 	}
+}
+
+// probe looks whether a file or an object of that name is there, to be read at any place. Only an
+// error that is fs.ErrNotExist says that it is not: a store may be out of reach.
+func (a *app) probe(name string) error {
+	f, err := a.parts(name)(context.Background(), "")
+	if err == nil {
+		f.Close()
+	}
+	return err
 }
 
 // isPipe reports whether a file that nobody named is a named pipe: to open it could
@@ -156,15 +191,6 @@ func isPipe(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && st.Mode()&fs.ModeNamedPipe != 0
 }
-
-// A part is a file of a set.
-type part struct {
-	io.ReaderAt
-	io.Closer
-	size int64
-}
-
-func (p part) Size() int64 { return p.size }
 
 // A setPlaintext is a set that reads like a file.
 type setPlaintext struct{ *set.ReaderAt }

@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
+	"bulla/set"
 	"bulla/stream"
 )
 
@@ -32,7 +34,7 @@ func (in *input) hashed(ctx context.Context) (src io.Reader, end func() (*string
 	}
 	if !in.regular {
 		done <- nil
-		return io.TeeReader(in.Stream(), sum), end
+		return fullio.Tee(in.Stream(), sum), end
 	}
 	go func() {
 		n, err := io.CopyBuffer(sum, io.NewSectionReader(in.At(), 0, in.size), make([]byte, 1<<20))
@@ -75,18 +77,23 @@ func (s *sampleFlag) register(cmd *cobra.Command) {
 	before(cmd, s.parse)
 }
 
-func (s *sampleFlag) parse(cmd *cobra.Command) error {
-	if !cmd.Flags().Changed("sample") {
-		return nil
+func (s *sampleFlag) parse(cmd *cobra.Command) (err error) {
+	if cmd.Flags().Changed("sample") {
+		s.slice, err = parseSample(s.text)
 	}
-	n, of, _ := strings.Cut(s.text, "/")
-	var err, errOf error
-	s.slice.N, err = strconv.Atoi(n)
-	s.slice.Of, errOf = strconv.Atoi(of)
-	if err != nil || errOf != nil || s.slice.N < 1 || s.slice.N > s.slice.Of {
-		return usage("for example 3/30, the third of thirty parts", "invalid --sample %s: N/OF counts from 1/OF to OF/OF", safetext.Printable(s.text))
+	return err
+}
+
+func parseSample(text string) (s stream.Slice, err error) {
+	n, of, _ := strings.Cut(text, "/")
+	s.N, err = strconv.Atoi(n)
+	if err == nil {
+		s.Of, err = strconv.Atoi(of)
 	}
-	return nil
+	if err != nil || s.N < 1 || s.N > s.Of {
+		return stream.Slice{}, usage("for example 3/30, the third of thirty parts", "invalid --sample %s: N/OF counts from 1/OF to OF/OF", safetext.Printable(text))
+	}
+	return s, nil
 }
 
 func (s *sampleFlag) wanted() bool { return s.slice != stream.Slice{} }
@@ -107,11 +114,11 @@ type sample struct {
 	Chunks  int64 `json:"chunks"`
 }
 
-func (s *sampleFlag) of(d *stream.Report) *sample {
-	if !s.wanted() || !d.Keyed {
+func (s *sampleFlag) of(d *set.Report) *sample {
+	if !s.wanted() || !d.Root.Keyed {
 		return nil
 	}
-	return &sample{s.slice.N, s.slice.Of, d.Authentic + d.Failed, d.Layout.Chunks}
+	return &sample{s.slice.N, s.slice.Of, d.Authentic + d.Failed, d.Chunks}
 }
 
 // share is about how much of that many bytes a slice is.

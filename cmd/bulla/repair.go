@@ -6,29 +6,20 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path"
+	"math"
 	"strings"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
+	"bulla/format"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
 	"bulla/set"
 	"bulla/stream"
 )
-
-// undoSuffix ends the names of what a repair in place has saved.
-const undoSuffix = ".undo"
-
-// undoOf is the file with what was overwritten: of an object it lies here.
-func undoOf(name string) string {
-	if storage.Scheme(name) != "" {
-		name = path.Base(storage.Shown(name))
-	}
-	return name + undoSuffix
-}
 
 type restoreFlags struct {
 	parityFlag
@@ -58,6 +49,12 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 	if r.undo && r.accept || r.name != "" && (r.undo || r.accept) {
 		return usage("leave out one of them", "--undo, --accept and -o contradict each other")
 	}
+	if r.undo || r.accept {
+		return a.settle(r, name)
+	}
+	if err := a.claimBoth(&r.parityFlag, name); err != nil {
+		return err
+	}
 	ids := &identities{}
 	if r.given() {
 		var err error
@@ -65,47 +62,78 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 			return err
 		}
 	}
-	in, err := a.openAnywhere(name)
+	in, err := a.openRest(&r.parityFlag, name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if in.isRoot() && (r.file != "" || strings.HasSuffix(r.name, "/")) {
+	alone := r.file != "" || r.name == "-" || strings.HasSuffix(r.name, "/")
+	if alone && in.isRoot() {
 		return usage("name the root of the repaired set with -o, and leave out --parity-file", "%s is a set", in.name)
 	}
-	var errs []error
-	keyed := false
-	err = a.eachPart(cmd.Context(), in, func(suffix string, _ *input, err error) error {
+	res, err := a.repairPart(cmd.Context(), r, ids, name)
+	errs := []error{err}
+	root := in // as it is now: it may have become one
+	if err == nil && !alone {
+		if now, err := a.openAnywhere(orElse(r.name, name)); err == nil {
+			defer now.Close()
+			root = now
+		}
+	}
+	if !alone && root.isRoot() {
+		others, more := a.repairOthers(cmd.Context(), r, ids, root, name)
+		if errs = append(errs, more...); res != nil {
+			res = restoredSet(append([]*restored{res}, others...))
+		}
+	}
+	if res != nil {
+		errs = append(errs, a.tellRepair(res))
+	}
+	return a.worst(errs)
+}
+
+// repairOthers repairs the other parts of the set of that name, whose root is sound: the index
+// first, which says how many volumes there are. Of what could not be repaired at all there is nil.
+func (a *app) repairOthers(ctx context.Context, r *restoreFlags, ids *identities, root *input, name string) (parts []*restored, errs []error) {
+	if r.given() { // the root has the key of the others
+		key, err := set.Key(ctx, root.At(), root.size, ids.all)
+		if err != nil {
+			return nil, []error{about(root.name, ids.explain(err))}
+		}
+		ids = &identities{all: []stream.Identity{key}}
+	}
+	id := root.preamble().Set
+	one := func(suffix string) {
 		part := *r
 		if r.name != "" {
 			part.name += suffix
 		}
-		if suffix != "" && r.given() && !keyed { // the root is repaired, and has the key of the others
-			key, err := set.Key(cmd.Context(), in.At(), in.size, ids.all)
-			if err != nil {
-				return ids.explain(err)
-			}
-			ids, keyed = &identities{all: []stream.Identity{key}}, true
-		}
+		var res *restored
+		in, err := a.openPart(ctx, id, name, suffix)
 		if err == nil {
-			err = a.repairPart(cmd.Context(), &part, ids, name+suffix, suffix != "")
+			in.Close()
 		}
-		errs = append(errs, err)
-		return nil
+		if err == nil || a.lost(&r.parityFlag, name+suffix, err) {
+			res, err = a.repairPart(ctx, &part, ids, name+suffix)
+		}
+		parts, errs = append(parts, res), append(errs, err)
+	}
+	one(set.IndexSuffix)
+	suffixes, err := set.Parts(ctx, func(ctx context.Context, suffix string) (set.File, error) {
+		if f, err := a.parts(orElse(r.name, name))(ctx, suffix); err == nil {
+			return f, nil
+		}
+		return a.parts(name)(ctx, suffix)
 	})
-	return a.worst(append(errs, err))
+	for i := 1; i < len(suffixes)-1 && err == nil; i++ {
+		one(suffixes[i])
+		err = context.Cause(ctx)
+	}
+	return parts, append(errs, err)
 }
 
-// repairPart repairs a file; others says that it is another part of a set than the root.
-func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, name string, other bool) error {
-	switch {
-	case other && (r.undo || r.accept) && !exists(undoOf(name)):
-		return nil // nothing of it was repaired
-	case r.undo:
-		return a.undoRepair(r, name)
-	case r.accept:
-		return a.files.Remove(undoOf(name))
-	}
+// repairPart repairs a file, which may be a part of a set.
+func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, name string) (*restored, error) {
 	opts := &parity.RepairOptions{Workers: r.jobs, Done: new(atomic.Int64)}
 	if r.given() {
 		var o *stream.ChunkOpener
@@ -116,70 +144,56 @@ func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, 
 		}()
 		opts.Open = func(head []byte) (_ parity.Opener, err error) { // which is called once
 			o, err = stream.NewChunkOpener(ctx, head, ids.all)
-			return o.Opens, ids.explain(err)
+			return o.Opens, about(safetext.Printable(storage.Shown(name)), ids.explain(err))
 		}
 	}
-	if r.name != "" {
-		return a.repairCopy(ctx, r, name, opts)
+	if r.name == "" {
+		res, err := a.repairInPlace(ctx, r, name, opts)
+		if !a.lost(&r.parityFlag, name, err) {
+			return res, err
+		}
+		anew := *r
+		anew.name, r = name, &anew
 	}
-	return a.repairInPlace(ctx, r, name, opts)
+	return a.repairCopy(ctx, r, name, opts)
 }
 
-// openUndo opens what an earlier repair has saved; nil if there is nothing.
-func (a *app) openUndo(name string) (*parity.Undo, *storage.Blob, error) {
-	b, err := a.files.Open(undoOf(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	u, err := parity.ReadUndo(b.At(), b.Size())
-	if err != nil {
-		b.Close()
-		return nil, nil, withHint(about(safetext.Printable(undoOf(name)), err), "move it away if no repair was interrupted")
-	}
-	return u, b, nil
+// lost reports whether a file did not open because it is missing, and its parity file is there.
+func (a *app) lost(p *parityFlag, name string, err error) bool {
+	return errors.Is(err, fs.ErrNotExist) && a.probe(orElse(p.file, name+paritySuffix)) == nil
 }
 
-func (a *app) undoRepair(r *restoreFlags, name string) error {
-	u, b, err := a.openUndo(name)
-	if err != nil {
-		return err
+// openRest opens what is left of a file: nothing, if it is lost.
+func (a *app) openRest(p *parityFlag, name string) (*input, error) {
+	in, err := a.openAnywhere(name)
+	if a.lost(p, name, err) {
+		in, err = a.newInput(new(storage.Blob), name), nil
+		in.path = name
 	}
-	if u == nil {
-		return usage("there is nothing to undo", "%s does not exist", safetext.Printable(undoOf(name)))
-	}
-	defer b.Close()
+	return in, err
+}
+
+func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) (*restored, error) {
 	p, err := a.files.Patch(name, r.options())
 	if err != nil {
-		return err
-	}
-	defer p.Close()
-	if err := u.Restore(p.InPlace()); err != nil {
-		return withHint(err, "run it again: nothing is lost")
-	}
-	return a.files.Remove(undoOf(name))
-}
-
-func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) error {
-	p, err := a.files.Patch(name, r.options())
-	if err != nil {
-		return err
+		return nil, err
 	}
 	defer p.Close()
 	place := p.InPlace()
 	par, err := a.openParityFile(&r.parityFlag, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer par.Close()
 	undo, saved, err := a.openUndo(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opts.Undo = undo
 	opts.Save = func(write func(io.Writer) error) (u *parity.Undo, err error) {
+		if err := p.Allowed(); err != nil { // before as much is saved as is in the object
+			return nil, err
+		}
 		out, err := a.planOutput(outputPlan{outputFlags: outputFlags{name: undoOf(name)}, mode: 0o600})
 		if err == nil {
 			err = a.produce(out, nil, write)
@@ -191,49 +205,78 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	}
 	in := a.newInput(p.Blob, name)
 	res, err := a.repairWith(ctx, r, in, par, place, opts)
-	saved.Close()
-	if err == nil && saved != nil && opts.Open != nil {
-		err = a.files.Remove(undoOf(name))
-		saved = nil
+	if saved != nil {
+		saved.Close()
+		if err == nil && opts.Open != nil {
+			err = a.files.Remove(undoOf(name))
+			saved = nil
+		}
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.tellRepair(in, par, nil, res, saved != nil)
+	said := &restored{FileField: in.given.AsFile(), Result: res, head: res.Saved()}
+	if saved != nil {
+		said.Undo = safetext.Name(undoOf(string(in.given)))
+	}
+	return said, nil
 }
 
-// repairCopy repairs what it copies first.
-func (a *app) repairCopy(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) error {
-	in, par, err := a.openParity(&r.parityFlag, name)
+// repairCopy repairs what it copies first. A file that is lost is made anew as a whole or not at all.
+func (a *app) repairCopy(ctx context.Context, r *restoreFlags, name string, opts *parity.RepairOptions) (*restored, error) {
+	in, err := a.openRest(&r.parityFlag, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer in.Close()
+	par, err := a.openParityFile(&r.parityFlag, name)
+	if err != nil {
+		return nil, err
+	}
 	defer par.Close()
 	out, err := a.planOutput(outputPlan{outputFlags: r.outputFlags, mode: 0o666, binary: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opts.Source = in.At()
 	var res *parity.Result
-	err = a.produce(out, nil, func(io.Writer) (err error) {
-		place := out.InPlace()
-		if place == nil {
-			return usage("name a file with -o", "%s cannot be written at any place", out.name)
-		}
+	repair := func(place parity.Place) (err error) {
 		res, err = a.repairWith(ctx, r, in, par, place, opts)
+		if err == nil && in.size == 0 && !res.Complete() {
+			err = &failure{exit: exitBad, what: "the parity of " + in.name + " is not enough to make it anew", hint: hintCopy}
+		}
+		return err
+	}
+	err = a.produce(out, nil, func(w io.Writer) (err error) {
+		if place := out.InPlace(); place != nil {
+			return repair(place)
+		}
+		place, err := storage.NewScratch() // which can be written at any place
+		if err != nil {
+			return err
+		}
+		defer place.Close()
+		if err = repair(place); err == nil {
+			_, err = io.Copy(w, io.NewSectionReader(place, 0, math.MaxInt64))
+		}
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.tellRepair(in, par, out, res, false)
+	return &restored{FileField: in.given.AsFile(), OutputField: out.given.AsOutput(), Result: res, head: res.Saved(), silent: out.IsStandardOutput()}, nil
 }
 
 func (a *app) repairWith(ctx context.Context, r *restoreFlags, in, par *input, place parity.Place, opts *parity.RepairOptions) (*parity.Result, error) {
 	bar := a.startProgress(&r.workFlags, in.name, in.size, opts.Done, nil)
 	res, err := parity.Repair(ctx, place, in.size, par.At(), par.size, opts)
 	bar.Finish(err)
+	if err == parity.ErrOtherUndo {
+		return nil, otherUndo(in.name)
+	}
+	if err == parity.ErrUndo && !opts.Undo.Ended {
+		return nil, refuse("bulla repair --undo brings back what was there; then repair it again", "a repair of %s was interrupted, and other places of it are damaged now", in.name)
+	}
 	if err == parity.ErrUndo {
 		return nil, refuse("check the file with bulla verify; then bulla repair --accept, or --undo", "%s was repaired before, and that was neither accepted nor undone", in.name)
 	}
@@ -249,50 +292,96 @@ type restored struct {
 	safetext.OutputField
 	Undo safetext.Name `json:"undo_file,omitempty"`
 	*parity.Result
+	ofSet[restored]
+
+	head    *format.Head // that came from the parity file
+	silent  bool         // the file went where that would be said
+	partial bool         // of a set: a part is not complete
 }
 
-// tellRepair says what became of a file.
-func (a *app) tellRepair(in, par *input, out *output, res *parity.Result, undo bool) error {
-	said := restored{FileField: in.given.AsFile(), Result: res}
-	if out != nil {
-		said.OutputField = out.given.AsOutput()
+// restoredSet sums up the parts of a set; of those that could not be repaired at all there
+// is nil.
+func restoredSet(parts []*restored) *restored {
+	root := parts[0]
+	s := &restored{FileField: root.FileField, OutputField: root.OutputField, Result: &parity.Result{}}
+	s.Volumes = max(0, len(parts)-2)
+	var all []*parity.Report
+	for _, p := range parts {
+		if p == nil {
+			s.Missing++
+			continue
+		}
+		all = append(all, p.Report)
+		s.Repaired += p.Repaired
+		s.Unrepaired += p.Unrepaired
+		s.CutOff += p.CutOff
+		s.CopyWritten = s.CopyWritten || p.CopyWritten
+		s.partial = s.partial || !p.Complete()
+		if s.Undo == "" {
+			s.Undo = p.Undo
+		}
+		if p.wrote() || !p.Complete() || p.Undo != "" {
+			s.Parts = append(s.Parts, p)
+		}
 	}
-	if undo {
-		said.Undo = safetext.Name(undoOf(string(in.given)))
+	s.Report = parity.Total(all)
+	return s
+}
+
+func (r *restored) wrote() bool { return r.Repaired > 0 || r.CopyWritten || r.CutOff > 0 }
+
+// String is what was done.
+func (r *restored) String() string {
+	var what []string
+	if r.Repaired > 0 {
+		what = append(what, plural(int(r.Repaired), "chunk")+" of 64 KiB")
 	}
-	if h := res.Saved(); h != nil {
-		a.warn(fmt.Sprintf("both copies of the head of %s were lost: it has the one of generation %d, for %s, from the parity file", in.name, h.Generation, plural(len(h.Slots), "recipient")),
-			"recipients that were removed since can open it again: bulla recipients list shows who can")
+	if r.CopyWritten {
+		what = append(what, "its head")
+	}
+	if r.CutOff > 0 {
+		what = append(what, "its end, after which "+console.Bytes(r.CutOff)+" were cut off")
 	}
 	switch {
-	case a.json:
-		a.printJSON(said)
-	case a.quiet:
-	case res.Repaired == 0 && !res.CopyWritten && res.Complete():
-		a.printf("%s: nothing to repair\n", in.given)
+	case what == nil && (r.partial || r.Missing > 0 || r.Volumes == 0 && !r.Complete()):
+		return "repaired: nothing"
+	case what == nil:
+		return "nothing to repair"
+	}
+	return "repaired: " + strings.Join(what, " and ")
+}
+
+// tellRepair says what became of a file, or of a set and those of its parts that were damaged.
+func (a *app) tellRepair(r *restored) error {
+	name := r.File.String()
+	for _, p := range append(r.Parts, r) {
+		if p.head != nil && p.head.Role != format.RoleIndex && p.head.Role != format.RoleVolume { // whose recipients never change
+			a.warn(fmt.Sprintf("both copies of the head of %s were lost: it has the one of generation %d, for %s, from the parity file", p.File, p.head.Generation, plural(len(p.head.Slots), "recipient")),
+				"recipients that were removed since can open it again: bulla recipients list shows who can")
+		}
+		if p.Volumes == 0 && !p.ParitySound() {
+			a.warn("the parity file of "+p.File.String()+" is damaged", hintParityAnew)
+		}
+		if !a.json && !a.quiet && !r.silent {
+			a.printf("%s: %v\n", p.File, p)
+		}
+	}
+	switch {
+	case a.json && !r.silent:
+		a.printJSON(r)
+	case r.Undo == "" || a.quiet || a.json:
+	case r.Volumes > 0:
+		a.con.Line("bulla: note: what was overwritten of each part is in its " + undoSuffix + " file; once bulla verify finds the set valid, bulla repair --accept removes them")
 	default:
-		var what []string
-		if res.Repaired > 0 {
-			what = append(what, plural(int(res.Repaired), "chunk")+" of 64 KiB")
-		}
-		if res.CopyWritten {
-			what = append(what, "its head")
-		}
-		if len(what) == 0 {
-			what = []string{"nothing"}
-		}
-		a.printf("%s: repaired: %s\n", in.given, strings.Join(what, " and "))
+		a.con.Line("bulla: note: " + r.Undo.String() + " has what was overwritten; once bulla verify finds the file valid, bulla repair --accept removes it")
 	}
-	if undo && !a.quiet && !a.json {
-		a.con.Line("bulla: note: " + said.Undo.String() + " has what was overwritten; once bulla verify finds the file valid, bulla repair --accept removes it")
-	}
-	if res.Complete() {
+	if !r.partial && (r.Volumes > 0 || r.Complete()) {
 		return a.outErr
 	}
-	f := &failure{exit: exitBad, what: fmt.Sprintf("%s of %s could not be repaired", plural(int(res.Unrepaired), "chunk"), in.name), hint: "look for another copy of the file; bulla salvage gets out what is left"}
-	if res.Unrepaired == 0 {
-		f.what = "no copy of the head of " + in.name + " is left, nor one in the parity file"
-		f.hint = "bulla head restore puts a detached head back"
+	f := &failure{exit: exitBad, what: fmt.Sprintf("%s of %s could not be repaired", plural(int(r.Unrepaired), "chunk"), name), hint: "look for another copy of the file; bulla salvage gets out what is left"}
+	if r.Unrepaired == 0 {
+		f.what = "no copy of the head of " + name + " is left, nor one in the parity file"
+		f.hint = hintRestore
 	}
 	return f
 }

@@ -73,7 +73,14 @@ func TestRepairKilled(t *testing.T) {
 			if c.ProcessState.ExitCode() >= 0 {
 				t.Fatalf("after %d kills: %v: %s", killed, err, c.errs.String())
 			}
-			if killed++; rng.IntN(4) == 0 {
+			if killed++; rng.IntN(4) == 0 && exists(path+undoSuffix) { // not before it has finished
+				if code := run("repair", "--accept", "big.bulla"); code == 0 && run("repair", "big.bulla") == 0 && !exists(path+undoSuffix) {
+					break
+				} else if code != 5 {
+					t.Fatalf("after %d kills --accept: %d", killed, code)
+				}
+			}
+			if rng.IntN(4) == 0 {
 				if _, err := os.Stat(path + undoSuffix); err == nil && run("repair", "--undo", "big.bulla") == 0 {
 					if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, damaged) {
 						t.Fatalf("after %d kills --undo does not bring back what was there: %v", killed, err)

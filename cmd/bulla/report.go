@@ -70,7 +70,9 @@ func (a *app) printf(format string, args ...any) {
 		return
 	}
 	if _, err := fmt.Fprintf(storage.Patient(a.out), format, args...); err != nil {
-		a.outErr = withHint(err, "make room where standard output goes; only this report is missing, files that were written are complete")
+		if a.outErr = err; !isClosedPipe(err) {
+			a.outErr = withHint(err, "make room where standard output goes; only this report is missing, files that were written are complete")
+		}
 	}
 }
 

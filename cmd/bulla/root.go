@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"io"
+	"log"
 	"os"
 	"slices"
 	"strings"
@@ -83,6 +85,7 @@ func newApp(std stdio) *app {
 	a := &app{stdio: std, files: &storage.Run{In: std.in, Out: std.out, Err: std.err}, con: console.New(std.err), envPassphrase: os.Getenv(envPassphrase), now: time.Now}
 	a.person = a.con.Terminal()
 	a.registerStores()
+	log.SetOutput(io.Discard)  // what libraries say to nobody in particular, such as of a server's odd answers
 	os.Unsetenv(envPassphrase) // plugins and other programs that are run have no business with it
 	return a
 }
@@ -101,6 +104,7 @@ func (a *app) run(args []string) int {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // whatever failed, failed because of that
 	}
+	a.files.Abort()
 	a.left.Clean()
 	a.tellAsked(&a.remote.Stats)
 	if err == nil {

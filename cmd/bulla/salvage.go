@@ -95,13 +95,13 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 type salvaged struct {
 	safetext.InputField
 	safetext.OutputField
-	*stream.Salvaged
+	*set.Salvaged
 }
 
 // rescue writes what is left. The output is worth having with its holes, so
 // that loss does not keep it from being committed.
 func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *input, out, lostTo *output) error {
-	if err := out.create(&a.left); err != nil {
+	if err := out.Begin(); err != nil {
 		return err
 	}
 	defer out.Abort()
@@ -110,7 +110,7 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 	ids.near(in)
 	found, bar, err := a.findSalvage(ctx, s, ids, in, out)
 	if err == nil && found.Intact == 0 && !found.Whole() && !(found.Written && found.UncertainBytes > 0) {
-		err = errNothing(in.name, found)
+		err = errNothing(in.name, &found.Salvaged)
 	}
 	if err == nil {
 		err = out.Commit()
@@ -140,17 +140,20 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		return result.loss(s.lostTo != "")
 	}
 	if found.From != "" {
-		return errChosen(in.name, found)
+		return errChosen(in.name, &found.Salvaged)
 	}
 	return nil
 }
 
 // findSalvage writes what is left of a file, or of a set whose root it is.
-func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities, in *input, out *output) (found *stream.Salvaged, bar *console.Progress, err error) {
+func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities, in *input, out *output) (found *set.Salvaged, bar *console.Progress, err error) {
 	if !in.isRoot() {
 		bar = a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
-		found, err = stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
-		return found, bar, err
+		one, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
+		if err != nil {
+			return nil, bar, err
+		}
+		return &set.Salvaged{Salvaged: *one}, bar, nil
 	}
 	open, err := a.partsOf(in)
 	if err == nil && (s.opts.Raw || s.opts.From != "") {
@@ -270,7 +273,7 @@ func (r *salvaged) loss(listed bool) error {
 	if r.PlacesKnown && len(r.Lost) == 0 {
 		f.what = fmt.Sprintf("the end of %s is missing; the full size is not known", r.Output)
 		f.hint = "what is there is authentic"
-		return f
+		return r.missing(f)
 	}
 	lost, where := spell(r.Lost)
 	f.what = fmt.Sprintf("%s lost in %s; %s has zeros there: %s", console.Bytes(lost), plural(len(r.Lost), "place"), r.Output, where)
@@ -283,6 +286,18 @@ func (r *salvaged) loss(listed bool) error {
 	}
 	if !r.SizeKnown {
 		f.what += "; more may be missing at the end"
+	}
+	return r.missing(f)
+}
+
+// missing adds the parts of a set that are missing.
+func (r *salvaged) missing(f *failure) *failure {
+	const most = 3
+	for i, suffix := range r.Missing[:min(len(r.Missing), most)] {
+		f.what += []string{"; missing: ", ", "}[min(i, 1)] + r.Input.String() + suffix
+	}
+	if n := len(r.Missing) - most; n > 0 {
+		f.what += fmt.Sprintf(" and %d more", n)
 	}
 	return f
 }

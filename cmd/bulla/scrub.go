@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"bulla/format"
 	"bulla/internal/console"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -28,6 +32,7 @@ type scrubFlags struct {
 	sampleFlag
 	workFlags
 	rate string
+	pace *pace // nil: as fast as can be
 }
 
 func scrubCommand(a *app) *cobra.Command {
@@ -50,6 +55,18 @@ type scrubbed struct {
 	ParityOK   bool          `json:"parity_sound"` // nothing of the parity file is
 	Repairable bool          `json:"repairable"`   // all that is damaged can be repaired
 	*parity.Report
+	ofSet[scrubbed]
+}
+
+// ofSet is what is said of a set, too.
+type ofSet[T any] struct {
+	Volumes int  `json:"volumes,omitempty"`
+	Missing int  `json:"parts_not_compared,omitempty"` // they cannot be opened, or their parity files
+	Parts   []*T `json:"parts,omitempty"`              // of which there is something to say
+}
+
+func scrubbedOf(in, par *input, r *parity.Report) *scrubbed {
+	return &scrubbed{FileField: in.given.AsFile(), ParityFile: par.given, Sound: r.Sound(), ParityOK: r.ParitySound(), Repairable: r.Repairable(), Report: r}
 }
 
 func (a *app) scrub(cmd *cobra.Command, s *scrubFlags, names []string) error {
@@ -60,14 +77,29 @@ func (a *app) scrub(cmd *cobra.Command, s *scrubFlags, names []string) error {
 	if s.file != "" && len(names) > 1 {
 		return usage("scrub one file at a time", "--parity-file is for one file")
 	}
+	if err := a.claimBoth(&s.parityFlag, names...); err != nil {
+		return err
+	}
+	if rate > 0 {
+		s.pace = &pace{ctx: cmd.Context(), rate: rate, start: time.Now()}
+	}
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, a.scrubOne(cmd.Context(), s, rate, name))
+		errs = append(errs, a.scrubOne(cmd.Context(), s, name))
 		if cmd.Context().Err() != nil {
 			return context.Cause(cmd.Context())
 		}
 	}
 	return a.worst(errs)
+}
+
+// claimBoth claims files and their parity file: one stream cannot be both.
+func (a *app) claimBoth(p *parityFlag, names ...string) error {
+	err := a.claimInput(names...)
+	if err == nil && p.file != "" {
+		err = a.claim(p.file, "the parity file")
+	}
+	return err
 }
 
 // openParity opens a file and its parity file.
@@ -83,7 +115,7 @@ func (a *app) openParity(p *parityFlag, name string) (in, par *input, err error)
 
 func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
 	par, err := a.openAnywhere(orElse(p.file, name+paritySuffix))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		err = withHint(err, "name the parity file with --parity-file, or make one of an intact file: bulla parity create")
 	}
 	return par, err
@@ -100,7 +132,7 @@ func (a *app) openAnywhere(name string) (*input, error) {
 }
 
 // scrubOne scrubs a file, or all parts of a set.
-func (a *app) scrubOne(ctx context.Context, s *scrubFlags, rate int64, name string) error {
+func (a *app) scrubOne(ctx context.Context, s *scrubFlags, name string) error {
 	in, err := a.openAnywhere(name)
 	if err != nil {
 		return err
@@ -109,126 +141,246 @@ func (a *app) scrubOne(ctx context.Context, s *scrubFlags, rate int64, name stri
 	if s.file != "" && in.isRoot() {
 		return usage("leave it out: each part has its own", "--parity-file is for one file, and %s is a set", in.name)
 	}
-	var errs []error
-	err = a.eachPart(ctx, in, func(suffix string, in *input, err error) error {
+	var (
+		bar   *console.Progress
+		done  atomic.Int64
+		mu    sync.Mutex
+		parts = make([]*scrubbed, 1)
+		errs  = make([]error, 1)
+		each  = s.jobs // workers on each part
+	)
+	begin := func(others int, total int64) {
+		bar = a.startProgress(&s.workFlags, in.name, s.sampleFlag.share(total), &done, nil)
+		parts, errs = append(parts, make([]*scrubbed, others)...), append(errs, make([]error, others)...)
+		each = workersEach(s.jobs, others-1) // the others are the volumes and the index, which is small
+	}
+	if !in.isRoot() {
+		begin(0, in.size)
+	}
+	err = a.eachPart(ctx, in, s.jobs, begin, func(i int, suffix string, in *input, err error) error {
+		var r *scrubbed
 		if err == nil {
-			err = a.scrubPart(ctx, s, rate, name+suffix, in)
+			r, err = a.scrubPart(ctx, s, name+suffix, in, each, &done)
 		}
-		errs = append(errs, err)
+		mu.Lock()
+		defer mu.Unlock()
+		parts[i], errs[i] = r, err
 		return nil
 	})
-	return a.worst(append(errs, err))
-}
-
-func (a *app) scrubPart(ctx context.Context, s *scrubFlags, rate int64, name string, in *input) error {
-	par, err := a.openParityFile(&s.parityFlag, name)
+	bar.Finish(err)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	defer par.Close()
-	opts := &parity.ScrubOptions{Part: s.slice.N, Parts: s.slice.Of, Workers: s.jobs, Done: new(atomic.Int64)}
-	bar := a.startProgress(&s.workFlags, in.name, s.sampleFlag.share(in.size), opts.Done, nil)
-	src := io.ReaderAt(in.At())
-	if rate > 0 {
-		src = &paced{ReaderAt: src, ctx: ctx, rate: rate, start: time.Now()}
+	r := parts[0]
+	if in.isRoot() {
+		r = scrubbedSet(in, parts)
 	}
-	r, err := parity.Scrub(ctx, src, in.size, par.At(), par.size, opts)
-	bar.Finish(err)
+	if r != nil {
+		errs = append(errs, a.judgeScrub(r))
+	}
+	return a.worst(errs)
+}
+
+// workersEach is how many workers each of so many parts has, of which jobs are worked on at once.
+func workersEach(jobs, parts int) int {
+	parts = max(1, min(parts, jobs))
+	return (jobs + parts - 1) / parts
+}
+
+// scrubPart compares a file, or a part of a set, with its parity file.
+func (a *app) scrubPart(ctx context.Context, s *scrubFlags, name string, in *input, workers int, done *atomic.Int64) (*scrubbed, error) {
+	par, err := a.openParityFile(&s.parityFlag, name)
+	if err != nil {
+		return nil, err
+	}
+	defer par.Close()
+	src := io.ReaderAt(in.At())
+	if s.pace != nil {
+		src = paced{src, s.pace}
+	}
+	if c := format.ReadCopies(in.At(), in.size); errors.Is(c.HeadErr, format.ForeignShredded) && c.Tail == nil {
+		return nil, about(in.name, c.HeadErr)
+	}
+	r, err := parity.Scrub(ctx, src, in.size, par.At(), par.size, &parity.ScrubOptions{Part: s.slice.N, Parts: s.slice.Of, Workers: workers, Done: done})
 	if err == nil {
 		err = in.Recheck()
 	}
 	if err != nil {
-		return explainParity(in, par, err)
+		return nil, explainParity(in, par, err)
 	}
-	return a.judgeScrub(in, par, r)
+	return scrubbedOf(in, par, r), nil
+}
+
+// scrubbedSet sums up the parts of a set; of those that were not compared there is nil.
+func scrubbedSet(in *input, parts []*scrubbed) *scrubbed {
+	s := &scrubbed{FileField: in.given.AsFile(), ParityFile: in.given + paritySuffix}
+	s.Volumes = max(0, len(parts)-2)
+	var all []*parity.Report
+	for _, p := range parts {
+		if p == nil {
+			s.Missing++
+			continue
+		}
+		if all = append(all, p.Report); !p.Sound || !p.ParityOK {
+			s.Parts = append(s.Parts, p)
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	r := parity.Total(all)
+	s.Report, s.ParityOK = r, r.ParitySound()
+	s.Sound, s.Repairable = r.Sound() && s.Missing == 0, r.Repairable() && s.Missing == 0
+	return s
 }
 
 // judgeScrub says what was found, and makes of it what becomes of the exit code.
-func (a *app) judgeScrub(in, par *input, r *parity.Report) error {
+func (a *app) judgeScrub(s *scrubbed) error {
 	if a.json {
-		a.printJSON(scrubbed{in.given.AsFile(), par.given, r.Sound(), r.ParitySound(), r.Repairable(), r})
-	} else {
-		a.tellDamage(in, r)
+		a.printJSON(s)
+	} else if s.tell(a); s.Volumes > 0 {
+		for _, p := range s.Parts {
+			p.tell(a)
+		}
 	}
-	if f := damage(in, par, r); f != nil {
-		return f
+	if err := s.failure(); err != nil {
+		return err
 	}
 	if !a.quiet && !a.json {
-		what := "all of it is"
-		if r.Checked < r.Chunks {
-			what = fmt.Sprintf("%d of its %s are", r.Checked, plural(int(r.Chunks), "chunk"))
+		what := "ok: all of it is as it was"
+		if s.Missing > 0 {
+			what = fmt.Sprintf("%d of its %s are as they were", s.Volumes+2-s.Missing, plural(s.Volumes+2, "part"))
+		} else if s.Checked < s.Chunks {
+			what = fmt.Sprintf("ok: %d of its %s are as they were", s.Checked, plural(int(s.Chunks), "chunk"))
 		}
-		a.printf("%s: ok: %s as it was; %v may be lost\n", in.given, what, strength(r.Left))
+		a.printf("%s: %s; %v may be lost\n", s.File, what, strength(s.Left))
 	}
 	return a.outErr
 }
 
 // explainParity words why a file could not be compared with its parity file.
 func explainParity(in, par *input, err error) error {
-	if errors.Is(err, parity.ErrOther) {
-		return &failure{exit: exitBad, err: err, what: par.name + " belongs to another file than " + in.name, hint: "name the right one with --parity-file"}
-	}
-	if errors.Is(err, storage.NotPatchable) {
-		return withHint(err, "write the repaired file elsewhere with -o")
-	}
-	return withHint(about(par.name, err), "name the right one with --parity-file, or make it anew of an intact file: bulla parity create")
-}
-
-// tellDamage says where a file is damaged.
-func (a *app) tellDamage(in *input, r *parity.Report) {
-	for _, d := range r.Damages {
-		a.printf("%s: damaged %d %d\n", in.given, d.Offset, d.Length)
-	}
-	for _, l := range r.Losses {
-		a.printf("%s: lost %d %d\n", in.given, l.Offset, l.Length)
-	}
-	if !r.Head {
-		a.printf("%s: head damaged\n", in.given)
-	}
-	if !r.Tail {
-		a.printf("%s: tail damaged\n", in.given)
-	}
-}
-
-// damage is the error for a file that is damaged, or whose parity file is; nil if neither.
-func damage(in, par *input, r *parity.Report) error {
-	f := &failure{exit: exitBad, err: r.ReadErr}
 	switch {
-	case !r.Sound():
-		f.what = fmt.Sprintf("%s is damaged: %s in %s", in.name, plural(int(r.Damaged), "chunk"), plural(len(r.Damages), "place"))
-		if r.Size != r.Whole {
-			f.what += fmt.Sprintf(", and it has %d bytes instead of %d", r.Size, r.Whole)
+	case errors.Is(err, parity.ErrOther):
+		f := &failure{exit: exitBad, err: err, what: par.name + " belongs to another file than " + in.name, hint: "one of the two was exchanged: put the right one in its place; or if bulla verify finds the file valid, bulla parity create --force makes another parity file"}
+		if len(format.ReadCopies(in.At(), in.size).Usable()) == 0 { // and -o does not refuse it
+			f.hint = "one of the two was exchanged, or nothing of the file is left; bulla repair -o OUTPUT makes of them what it can"
 		}
-		if !r.Head || !r.Tail {
-			f.what += ", and a copy of its head"
+		return f
+	case errors.Is(err, storage.NotPatchable):
+		return withHint(err, "write the repaired file elsewhere with -o")
+	case errors.As(err, new(*format.ParseError)):
+		return withHint(about(par.name, err), "name the right one with --parity-file, or make it anew of an intact file: bulla parity create")
+	}
+	return err
+}
+
+// tell says where a file is damaged.
+func (s *scrubbed) tell(a *app) {
+	for _, d := range s.Damages {
+		a.printf("%s: damaged %d %d\n", s.File, d.Offset, d.Length)
+	}
+	for _, l := range s.Losses {
+		a.printf("%s: lost %d %d\n", s.File, l.Offset, l.Length)
+	}
+	if s.Volumes > 0 { // its parts say that
+		return
+	}
+	if !s.Head {
+		a.printf("%s: head damaged\n", s.File)
+	}
+	if !s.Tail {
+		a.printf("%s: tail damaged\n", s.File)
+	}
+	if !s.ParityOK {
+		a.printf("%s: damaged\n", s.ParityFile)
+	}
+}
+
+// failure is the error for a file that is damaged, or whose parity file is; nil if neither.
+func (s *scrubbed) failure() error {
+	f := &failure{exit: exitBad, err: s.ReadErr}
+	name, repair := s.File.String(), "bulla repair "+safetext.Shell(string(s.File))
+	switch {
+	case !s.Report.Sound():
+		places, of := len(s.Damages), ""
+		if s.Volumes > 0 {
+			damaged := 0
+			for _, p := range s.Parts {
+				places += len(p.Damages)
+				if !p.Sound {
+					damaged++
+				}
+			}
+			of = fmt.Sprintf(" of %d of its %s", damaged, plural(s.Volumes+2, "part"))
 		}
-		f.hint = fmt.Sprintf("bulla repair %s repairs all of it; %v may be lost before it cannot", in.pasted(), strength(r.Left))
-		if !r.Repairable() {
-			f.what += fmt.Sprintf("; %s of it cannot be repaired", plural(int(r.Lost), "chunk"))
-			f.hint = "bulla repair " + in.pasted() + " repairs the rest; look for another copy of the file"
+		var what []string
+		if s.Damaged > 0 {
+			what = append(what, fmt.Sprintf("%s in %s%s", plural(int(s.Damaged), "chunk"), plural(places, "place"), of))
 		}
-		if r.ReadErr != nil {
-			f.what += fmt.Sprintf(" (reading it failed: %v)", causeOf(r.ReadErr))
+		if s.Size != s.Whole {
+			what = append(what, fmt.Sprintf("it has %d bytes instead of %d", s.Size, s.Whole))
 		}
-	case !r.ParitySound():
-		f.what = fmt.Sprintf("%s is damaged: %d of %s; %s itself is intact", par.name, r.CellsDamaged, plural(int(r.Cells), "parity chunk"), in.name)
-		f.hint = "bulla parity create --force makes it anew, if bulla verify finds the file valid"
+		switch {
+		case !s.Head && !s.Tail && s.Volumes == 0:
+			what = append(what, "both copies of its head")
+		case !s.Head || !s.Tail:
+			what = append(what, "a copy of its head")
+		}
+		f.what = name + " is damaged: " + strings.Join(what, ", and ")
+		if s.Damaged == 0 {
+			f.what += of
+		}
+		f.hint = fmt.Sprintf("%s repairs all of it; %v may be lost before it cannot", repair, strength(s.Left))
+		if !s.Report.Repairable() {
+			if f.hint = "look for another copy of the file; bulla salvage recovers what is still authentic"; s.Lost > 0 {
+				f.what += fmt.Sprintf("; %s of it cannot be repaired", plural(int(s.Lost), "chunk"))
+			} else {
+				f.what += ", of which none is left"
+				f.hint = hintRestore
+			}
+			if s.Lost < s.Damaged {
+				f.hint = repair + " repairs the rest; " + f.hint
+			}
+		}
+		if s.ReadErr != nil {
+			f.what += fmt.Sprintf(" (reading it failed: %v)", causeOf(s.ReadErr))
+		}
+	case !s.ParityOK:
+		what := s.ParityFile.String()
+		if s.Volumes > 0 {
+			what = fmt.Sprintf("the parity of %d of the %s of %s", len(s.Parts), plural(s.Volumes+2, "part"), name)
+		}
+		of := fmt.Sprintf("%d of %s", s.CellsDamaged, plural(int(s.Cells), "parity chunk"))
+		if s.CellsDamaged == 0 {
+			of = "its tables"
+		}
+		f.what = fmt.Sprintf("%s is damaged: %s; %s itself is intact", what, of, name)
+		f.hint = hintParityAnew
 	default:
 		return nil
 	}
 	return f
 }
 
-// paced is a source that is read no faster than so many bytes a second.
-type paced struct {
-	io.ReaderAt
+// A pace is so many bytes a second, of all that is read.
+type pace struct {
 	ctx   context.Context
 	rate  int64
 	start time.Time
 	read  atomic.Int64
 }
 
-func (p *paced) ReadAt(b []byte, off int64) (int, error) {
+// paced is a source that is read at that pace.
+type paced struct {
+	io.ReaderAt
+	*pace
+}
+
+func (p paced) ReadAt(b []byte, off int64) (int, error) {
 	due := time.Duration(float64(p.read.Add(int64(len(b)))) / float64(p.rate) * float64(time.Second))
 	select {
 	case <-time.After(time.Until(p.start.Add(due))):

@@ -135,6 +135,15 @@ func TestSetJournal(t *testing.T) {
 	os.Remove(at("s.bulla.index"))
 	run(exitUsage, "other flags", "--volume-size", "5M")
 	run(exitUsage, "other flags", "--volume-size", "3M", "-z")
+	run(exitUsage, "other flags", "--volume-size", "3M", "--parity", "5")
+	run(exitUsage, "other flags", "--volume-size", "3M", "--suite", "chacha")
+	if code, _, errs := runIn(t, dir, "keygen", "-q", "-o", at("other")); code != 0 {
+		t.Fatal(errs)
+	}
+	_, other, _ := runIn(t, dir, "keygen", "-y", at("other"))
+	if err := os.WriteFile(at("other.pub"), []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	later := time.Now().Add(time.Hour)
 	if st, _ := os.Stat(at("plain")); os.Chtimes(at("plain"), later, later) == nil {
 		run(exitRefused, "has changed", "--volume-size", "3M")
@@ -144,6 +153,15 @@ func TestSetJournal(t *testing.T) {
 	run(exitRefused, "damaged", "--volume-size", "3M")
 	write(append(bytes.Clone(journal), "[]\n"...))
 	run(exitRefused, "damaged", "--volume-size", "3M")
+	for i := range len(journal) { // a flipped bit, wherever it is
+		if i%50 != 0 && i < len(journal)-2 {
+			continue
+		}
+		b := bytes.Clone(journal)
+		b[i] ^= 1
+		write(b)
+		run(exitRefused, "s.bulla.unfinished is damaged", "--volume-size", "3M")
+	}
 	write(journal)
 	os.Chmod(at("s.bulla.unfinished"), 0o644)
 	run(exitRefused, "s.bulla.unfinished is in the way: it is not a regular file of yours that others cannot read", "--volume-size", "3M")
@@ -160,16 +178,98 @@ func TestSetJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(exitBad, "s.bulla.000000", "--volume-size", "3M")
-	if err := os.WriteFile(at("s.bulla.000000"), kept, 0o600); err != nil {
+	root, err := os.ReadFile(at("s.bulla"))
+	if err := errors.Join(err, os.WriteFile(at("s.bulla.000000"), kept, 0o600), os.WriteFile(at("s.bulla"), kept, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	run(exitBad, "SET-2", "--volume-size", "3M") // what it goes on with would not open
+	if err := os.WriteFile(at("s.bulla"), root, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	write(append(bytes.Clone(journal), `{"identity":"half a line`...)) // which a killed run leaves
-	run(exitOK, "", "--volume-size", "3M")
+	run(exitOK, "keeps the recipients that it was begun for, and these are others", "--volume-size", "3M", "-R", at("other.pub"))
 	if code, out, errs := runIn(t, dir, "verify", at("s.bulla")); code != 0 {
 		t.Errorf("%s%s", out, errs)
 	}
 	if exists(at("s.bulla.unfinished")) {
 		t.Error("the journal is left")
+	}
+}
+
+// A set that is continued is signed as it was sealed, and not as what is damaged lies there: with a
+// journal, which has the hashes, and without one, with a key.
+func TestSetSealedAndSigned(t *testing.T) {
+	dir := workDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("plain"), make([]byte, 9<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at("allowed"), []byte("alice "+sshKey(t, at("ssh"))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		code, _, errs := runIn(t, dir, append([]string{"encrypt", "--resume", "--no-sync", "--volume-size", "3M", "-o", at("s.bulla"), at("plain")}, args...)...)
+		if code != want || !strings.Contains(errs, says) {
+			t.Errorf("exit code %d, not %d: %s", code, want, errs)
+		}
+	}
+	flip := func(name string) {
+		t.Helper()
+		b, err := os.ReadFile(at(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[len(b)/2] ^= 1
+		if err := os.WriteFile(at(name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sign := []string{"--sign", at("ssh")}
+	for _, journal := range []bool{true, false} {
+		if err := os.Mkdir(at("s.bulla.000002"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		run(exitUsage, "the whole volumes are kept", sign...)
+		os.Remove(at("s.bulla.000002"))
+		if journal {
+			run(exitUsage, "other flags")
+		} else {
+			os.Remove(at("s.bulla.unfinished"))
+		}
+		for _, part := range []string{"s.bulla", "s.bulla.000000", "s.bulla.000001"} {
+			flip(part)
+			says := part
+			if journal {
+				says += " is not as it was sealed"
+			}
+			run(exitBad, says, sign...)
+			flip(part)
+			if exists(at("s.bulla.index")) || exists(at("s.bulla.sig")) {
+				t.Fatalf("%s was damaged: %s", part, names(t, dir))
+			}
+		}
+		run(exitOK, "", sign...)
+		if code, out, errs := runIn(t, dir, "verify", "--signed-by", at("allowed"), at("s.bulla")); code != 0 {
+			t.Errorf("%s%s", out, errs)
+		}
+		parts, _ := filepath.Glob(at("s.bulla*"))
+		for _, p := range parts {
+			os.Remove(p)
+		}
+	}
+}
+
+// A journal without a set is begun anew, whatever is in it.
+func TestStaleJournal(t *testing.T) {
+	dir := workDir(t)
+	for name, text := range map[string]string{"plain": "plaintext", "s.bulla.unfinished": "garbage\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, _, errs := runIn(t, dir, "encrypt", "--volume-size", "3M", "-o", filepath.Join(dir, "s.bulla"), filepath.Join(dir, "plain")); code != 0 {
+		t.Error(errs)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -109,11 +110,14 @@ func (a *app) toShred(ctx context.Context, s *shredFlags, name string, ids *iden
 		h.in = a.newInput(h.patch.Blob, name)
 	}
 	if err != nil {
-		return nil, err
+		return nil, a.remake(name, err)
 	}
 	h.name = h.in.name
 	d = &shredding{FileField: h.in.given.AsFile(), DryRun: s.dryRun, Slots: []listedSlot{}, headSource: h}
-	if err = d.judgeFile(); err == nil {
+	if path := h.in.path + paritySuffix; h.in.path != "" && !errors.Is(a.probe(path), fs.ErrNotExist) {
+		d.Parity = safetext.Name(path)
+	}
+	if err = cmp.Or(d.judgeFile(), a.accepted(h.in)); err == nil {
 		err = d.judgeHead(ctx, ids, named)
 	}
 	if err != nil {
@@ -122,7 +126,7 @@ func (a *app) toShred(ctx context.Context, s *shredFlags, name string, ids *iden
 	return d, err
 }
 
-// judgeFile looks at names: what a link leads to, other names, and a parity file.
+// judgeFile looks at names: what a link leads to, and other names.
 func (d *shredding) judgeFile() error {
 	switch st := d.in.Info(); {
 	case d.in.InStore():
@@ -141,9 +145,6 @@ func (d *shredding) judgeFile() error {
 		}
 		d.Leads = safetext.Name(to)
 	}
-	if path := d.in.path + paritySuffix; exists(path) {
-		d.Parity = safetext.Name(path)
-	}
 	return nil
 }
 
@@ -153,9 +154,7 @@ func (d *shredding) judgeHead(ctx context.Context, ids *identities, named []name
 	copies := format.ReadCopies(d.in.At(), d.in.size)
 	usable := copies.Usable()
 	if len(usable) == 0 {
-		begin := make([]byte, len(format.ShreddedMark))
-		d.in.At().ReadAt(begin, 0)
-		d.Shredded = string(begin) == format.ShreddedMark
+		d.Shredded = errors.Is(copies.HeadErr, format.ForeignShredded)
 		if errors.Is(copies.HeadErr, format.ErrNotBulla) && !d.Shredded {
 			return about(d.name, copies.HeadErr)
 		}
@@ -216,12 +215,8 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 	if n := min(size-int64(len(first)), shredSize); n > 0 {
 		changes = append(changes, storage.Change{Offset: size - n, New: make([]byte, n)})
 	}
-	err := d.patch.Apply(changes...)
+	err := a.overwrite(ctx, d.patch, string(d.in.given), allVersions, changes...)
 	switch {
-	case errors.Is(err, storage.Versioned) && allVersions:
-		n, err := a.s3.DeleteVersions(ctx, string(d.in.given))
-		a.note("%s: %s deleted", d.name, plural(n, "version"))
-		return err
 	case errors.Is(err, storage.Versioned):
 		return withHint(err, "overwriting it destroys nothing: --all-versions deletes it with all of its versions")
 	case errors.Is(err, storage.HalfPatched):
@@ -235,8 +230,21 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 	}
 	defer p.Close()
 	// What comes after the copy of the head serves to repair the container, which is gone.
-	if n := min(p.Size()-parity.HeadAt, shredSize); n > 0 {
-		err = p.Apply(storage.Change{Offset: parity.HeadAt, New: make([]byte, n)})
+	n := min(p.Size()-parity.HeadAt, shredSize)
+	if n <= 0 {
+		return nil
+	}
+	return a.overwrite(ctx, p, string(d.Parity), allVersions, storage.Change{Offset: parity.HeadAt, New: make([]byte, n)})
+}
+
+// overwrite makes changes that destroy what is there. Of an object that keeps versions it deletes
+// all of them, if that is asked for.
+func (a *app) overwrite(ctx context.Context, p *storage.Patch, name string, allVersions bool, changes ...storage.Change) error {
+	err := p.Apply(changes...)
+	if errors.Is(err, storage.Versioned) && allVersions {
+		var n int
+		n, err = a.s3.DeleteVersions(ctx, name)
+		a.note("%s: %s deleted", safetext.Printable(name), plural(n, "version"))
 	}
 	return err
 }

@@ -196,7 +196,7 @@ func TestShredObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		run(0, "", "encrypt", "--force", "-o", "s3://bucket/v.bulla", "plain")
+		run(0, "", "encrypt", "--force", "--parity", "5", "-o", "s3://bucket/v.bulla", "plain") // of the parity, too
 	}
 	run(0, "", "encrypt", "-o", "s3://bucket/v.bulla.other", "plain")
 	run(exitRefused, "--all-versions deletes it with all of its versions", "shred", "--yes", "s3://bucket/v.bulla")

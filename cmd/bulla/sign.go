@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -14,9 +16,11 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"bulla/format"
-	"bulla/internal/fullio"
+	"bulla/internal/console"
 	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/origin"
+	"bulla/parity"
 )
 
 const signatureSuffix = ".sig"
@@ -59,27 +63,29 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	if !in.regular {
 		return usage("store it as a file first", "%s cannot be read at any place", in.name)
 	}
-	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o644,
-		byDefault: in.named(func(path string) (string, error) { return path + signatureSuffix, nil })})
+	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o644, byDefault: in.beside(signatureSuffix)})
 	if err != nil {
 		return err
-	}
-	size := in.size
-	if in.isRoot() {
-		size = -1
 	}
 	key, err := a.signingKey(cmd.Context(), s.key)
 	if err != nil {
 		return err
 	}
 	done := new(atomic.Int64)
-	bar := a.startProgress(&s.workFlags, in.name, size, done, nil)
+	var bar *console.Progress
+	begin := func(_ int, total int64) { bar = a.startProgress(&s.workFlags, in.name, total, done, nil) }
+	if !in.isRoot() {
+		begin(0, in.size)
+	}
 	var parts []*origin.Part
-	err = a.eachPart(cmd.Context(), in, func(_ string, in *input, err error) error {
+	err = a.eachPart(cmd.Context(), in, 1, begin, func(_ int, _ string, in *input, err error) error {
 		if err == nil {
 			var p *origin.Part
 			p, err = a.hash(cmd.Context(), in, s.jobs, done)
 			parts = append(parts, p)
+		}
+		if err == nil {
+			err = a.undamaged(cmd.Context(), s.jobs, in)
 		}
 		return err
 	})
@@ -98,18 +104,37 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	}{in.given.AsFile(), out.given.AsOutput(), made})
 }
 
-// hash hashes a container, for a signature.
+// undamaged refuses what its parity file shows to be damaged: as it is, it is not to be signed, nor
+// what a parity file is made of. Without one, nothing shows that.
+func (a *app) undamaged(ctx context.Context, jobs int, in *input) error {
+	if in.path == "" || !in.regular || isPipe(in.path+paritySuffix) {
+		return nil
+	}
+	apart := &storage.Run{Context: ctx, Stores: a.files.Stores} // or parity create would not replace what it reads
+	par, err := apart.Open(in.path + paritySuffix)
+	if err != nil {
+		return nil
+	}
+	defer par.Close()
+	r, err := parity.Scrub(ctx, in.At(), in.size, par.At(), par.Size(), &parity.ScrubOptions{Workers: jobs})
+	if err != nil || r.Sound() {
+		return context.Cause(ctx)
+	}
+	return &failure{exit: exitBad, what: in.name + " is damaged, as its parity file shows", hint: "bulla repair " + in.pasted() + " mends it"}
+}
+
+// hash hashes a container, for a signature. One that changes meanwhile has none.
 func (a *app) hash(ctx context.Context, in *input, jobs int, done *atomic.Int64) (p *origin.Part, err error) {
 	r := format.Check(in.At(), in.size)
-	if err := r.Copies.HeadErr; errors.Is(err, format.ErrNotBulla) && r.Copies.Tail == nil {
+	if err := unread(r.Copies); err != nil {
 		return p, about(in.name, err)
 	}
 	if !r.Valid() {
 		return p, &failure{exit: exitBad, what: in.name + " is not sound: " + r.Findings[0].String(), hint: "bulla verify " + in.pasted() + " lists all that is wrong with it"}
 	}
-	maker := origin.NewMaker(jobs)
-	if err = a.copyTo(ctx, maker, in, done); err == nil {
-		p, err = maker.Finish()
+	p, err = origin.NewPart(ctx, in.At(), in.size, jobs, done)
+	if err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = cmp.Or(in.Recheck(), err)
 	}
 	return p, about(in.name, err)
 }
@@ -204,21 +229,23 @@ func (a *app) signingKey(ctx context.Context, name string) (ssh.Signer, error) {
 
 // agentKey is a key that the SSH agent has. The connection ends with the program.
 func agentKey(public ssh.PublicKey) (ssh.Signer, error) {
-	const hint = "start one and add the key: ssh-add KEY"
+	missing := func(err error, what string) error {
+		return &failure{exit: exitNoKey, err: err, what: what, hint: "start an agent if there is none; ssh-add KEY adds the key, ssh-add -l lists those it has"}
+	}
 	conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
 	if err != nil {
-		return nil, refuse(hint, "there is no SSH agent: SSH_AUTH_SOCK does not lead to one")
+		return nil, missing(err, "there is no SSH agent: SSH_AUTH_SOCK does not lead to one")
 	}
 	all, err := agent.NewClient(conn).Signers()
 	if err != nil {
-		return nil, err
+		return nil, missing(err, "the SSH agent does not answer: "+err.Error())
 	}
 	for _, key := range all {
 		if string(key.PublicKey().Marshal()) == string(public.Marshal()) {
 			return key, nil
 		}
 	}
-	return nil, &failure{exit: exitNoKey, what: "the SSH agent does not have the key " + ssh.FingerprintSHA256(public), hint: "ssh-add KEY adds it; ssh-add -l lists those it has"}
+	return nil, missing(nil, "the SSH agent does not have the key "+ssh.FingerprintSHA256(public))
 }
 
 // showStatement writes the statement of a file's signature, or of the signature that is
@@ -249,10 +276,7 @@ type claim struct {
 
 // claimOf is what the signature beside the input says; nil if there is none.
 func (a *app) claimOf(in *input) *claim {
-	if in.path == "" {
-		return nil
-	}
-	if isPipe(in.path + signatureSuffix) {
+	if in.path == "" || isPipe(in.path+signatureSuffix) {
 		return nil
 	}
 	b, err := a.files.Open(in.path + signatureSuffix)
@@ -279,8 +303,8 @@ func (f *signerFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.allowed, "signed-by", "", "release nothing that was not signed by one of the signers in `ALLOWED`, a file as ssh-keygen has")
 	fs.StringVar(&f.signature, "signature", "", "take the signature from `FILE` (default FILE"+signatureSuffix+")")
-	fs.Var(&f.at, "verify-time", "judge the signers' keys as of `DATE`, not as of now")
-	fs.Var(&f.after, "signed-after", "refuse a signature that says it is from before `DATE`: against an old file with its old signature")
+	fs.Var(&f.at, "verify-time", "judge the signers' keys as of `DATE`, such as 2026-11-29, not as of now")
+	fs.Var(&f.after, "signed-after", "refuse a signature that says it is from before `DATE`, such as 2026-11-29: against an old file with its old signature")
 }
 
 // A dateFlag is a date, 2026-05-01, or a time, 2026-05-01T12:00:00Z.
@@ -319,7 +343,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 	}
 	allowed, err := origin.ParseAllowed(text)
 	if err != nil {
-		return usage("it is a file as ssh-keygen(1) describes under ALLOWED SIGNERS", "%v", err)
+		return usage("it is a file as ssh-keygen(1) describes under ALLOWED SIGNERS", "%s: %s", safetext.Printable(f.allowed), strings.TrimPrefix(err.Error(), "origin: allowed signers, "))
 	}
 	name := f.signature
 	if name == "" {
@@ -356,11 +380,11 @@ func (f *signerFlags) read(a *app, in *input) error {
 // A signedInput stands between an input and what decrypts it; nil lets all through.
 type signedInput struct{ *origin.Signed }
 
-func (s *signedInput) stream(in *input, jobs int) io.Reader {
+func (s *signedInput) stream(src io.Reader, jobs int) io.Reader {
 	if s == nil {
-		return in.Stream()
+		return src
 	}
-	return s.Reader(in.Stream(), jobs)
+	return s.Reader(src, jobs)
 }
 
 func (s *signedInput) at(in *input, jobs int) (io.ReaderAt, error) {
@@ -389,26 +413,14 @@ func (a *app) checkSigner(in *input, h *format.Head) error {
 	if in.signed == nil {
 		return nil
 	}
-	s, err := in.signed, in.signed.isOf(h)
+	err := in.signed.isOf(h)
 	if err == nil {
-		a.note("%s: signed by %s (%s) on %s", in.name, safetext.Printable(s.Principal), s.Fingerprint, s.Time.Format(time.RFC3339))
+		a.noteSigner(in)
 	}
 	return err
 }
 
-// verifySigner returns what a file has that was not signed. A stream has been checked
-// while it was read.
-func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, h *format.Head) ([]format.Finding, error) {
-	err := a.checkSigner(in, h)
-	if err == nil && in.signed != nil && in.regular {
-		if _, err = in.signed.at(in, v.jobs); err == nil {
-			r := in.signed.Reader(fullio.Counted{Src: io.NewSectionReader(in.At(), 0, in.size), Done: new(atomic.Int64), Ctx: ctx}, v.jobs)
-			defer r.Close()
-			_, err = io.Copy(io.Discard, r)
-		}
-	}
-	if e, ok := errors.AsType[*origin.Error](err); ok {
-		return []format.Finding{e.Finding()}, nil
-	}
-	return nil, err
+func (a *app) noteSigner(in *input) {
+	s := in.signed
+	a.note("%s: signed by %s (%s) on %s", in.name, safetext.Printable(s.Principal), s.Fingerprint, s.Time.Format(time.RFC3339))
 }

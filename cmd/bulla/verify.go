@@ -70,7 +70,7 @@ type verdict struct {
 	Detached   bool              `json:"detached_head,omitempty"`
 	Keyed      bool              `json:"keyed"`           // a key opened it, so that everything was checked, or the sample
 	NoKey      bool              `json:"no_key"`          // nothing else was asked for than the structure
-	Valid      bool              `json:"valid"`           // everything was checked, or the sample, and nothing is violated
+	Valid      bool              `json:"valid"`           // everything was checked, or the sample, and nothing is violated; with --signed-by it is signed
 	Structure  bool              `json:"structure_valid"` // nothing is violated that was checked, be it without a key
 	Generation uint32            `json:"generation,omitempty"`
 	Authentic  int64             `json:"chunks_authentic"`
@@ -79,6 +79,7 @@ type verdict struct {
 	Findings   []found           `json:"findings"`
 	Checks     []stream.Outcome  `json:"checks"`
 	Sample     *sample           `json:"sample,omitempty"` // what was authenticated, if that was not all
+	Signature  *signatureCheck   `json:"signature"`        // null if there is none that can be read
 
 	report *stream.Report
 	sizes  []int64 // of volumes
@@ -171,119 +172,98 @@ func (a *app) worst(errs []error) error {
 	return worst
 }
 
-// verifyOne checks one file and says what it found. Its error is what becomes
-// of the exit code.
+// verifyOne checks one file, or the set of which it is the root, and says what it found. Its error
+// is what becomes of the exit code.
 func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, name string) error {
 	in, err := a.openInput(name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := cmp.Or(v.sampleFlag.check(in), v.signerFlags.read(a, in)); err != nil {
+	if err := v.sampleFlag.check(in); err != nil {
 		return err
+	}
+	refused := v.signerFlags.read(a, in) // the file is checked all the same
+	if refused != nil && !slices.Contains([]int{exitBad, exitUnsupported}, explain(refused).exit) {
+		return refused
 	}
 	head, err := v.headFlag.read(a, in)
 	if err != nil {
 		return err
 	}
-	began := time.Now().UTC().Truncate(time.Second)
-	opts := &stream.VerifyOptions{Workers: v.jobs, Head: head, Done: new(atomic.Int64)}
+	var open set.Opener // of its parts; nil if it is no set
 	if in.isRoot() {
-		return a.verifySet(ctx, v, ids, in, opts, began)
+		if open, err = a.partsOf(in); err == nil && v.hash {
+			err = usage("leave out --hash", "%s is a set, which is many files", in.name)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	bar := a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(in.size), opts.Done, nil)
-	src, sum := in.signed.stream(in, v.jobs), func() (*string, error) { return nil, nil }
+	began := time.Now().UTC().Truncate(time.Second)
+	opts := &set.VerifyOptions{Workers: v.jobs, Head: head, Done: new(atomic.Int64), Slice: v.slice}
+	var bar *console.Progress
+	opts.Opened = func(size int64) {
+		bar = a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(size), opts.Done, nil)
+	}
+	src, sum := in.Stream(), func() (*string, error) { return nil, nil }
 	if v.hash {
 		src, sum = in.hashed(ctx)
 	}
 	ids.near(in)
-	var report *stream.Report
+	var rep *set.Report
 	if in.regular {
-		report, err = stream.VerifySlice(ctx, in.At(), in.size, v.slice, ids.all, opts)
+		rep, err = set.VerifyAny(ctx, in.At(), in.size, open, ids.all, opts)
 	} else {
-		report, err = stream.VerifyReader(ctx, src, ids.all, opts)
+		opts.Opened(in.size)
+		var r *stream.Report
+		r, err = stream.VerifyReader(ctx, in.signed.stream(src, v.jobs), ids.all, &stream.VerifyOptions{Workers: v.jobs, Head: head, Done: opts.Done})
+		rep = set.ReportOn(r)
 	}
-	digest, herr := sum()
-	if herr != nil && (err == nil || isNoKey(err)) {
-		err = herr
+	var digest *string
+	if in.regular || !errors.As(err, new(*origin.Error)) { // else not all of it was read
+		var herr error
+		if digest, herr = sum(); herr != nil && (err == nil || isNoKey(err)) {
+			err = herr
+		}
 	}
 	bar.Finish(err)
-	d := v.verdict(a, in, began, report)
-	d.SHA256 = digest
-	if h, err := report.Newest(head); err == nil {
+	checks, signature := rep.Outcomes(), v.signatureOf(a, in, refused)
+	if h, herr := rep.Root.Newest(head); herr == nil {
 		a.tellOlder(in.name, head, h)
-		f, err := a.verifySigner(ctx, v, in, h)
-		if err != nil {
+		if err := a.verifySigner(ctx, v, in, open, h, rep, signature, err); err != nil {
 			return about(in.name, err)
 		}
-		report.Findings = append(report.Findings, f...)
-		d.Structure, d.Valid = d.Structure && f == nil, d.Valid && f == nil
 	}
-	for _, f := range report.Findings {
-		d.Findings = append(d.Findings, found{Finding: f})
+	if v.allowed != "" {
+		checks = append(checks, signature.outcomes(rep.Findings, open != nil)...)
 	}
-	return a.judge(v, ids, in, d, err)
-}
-
-// verdict is what a report says, without what was found.
-func (v *verifyFlags) verdict(a *app, in *input, began time.Time, report *stream.Report) *verdict {
-	return &verdict{
+	d := &verdict{
 		FileField: in.given.AsFile(), Bulla: buildVersion(), Time: began, Command: a.commandLine(),
-		Size: report.Size, Detached: report.IsDetachedHead(), NoKey: v.noKey, Keyed: report.Keyed,
-		Valid: report.Keyed && report.Valid(), Structure: report.Valid(),
-		Generation: report.Generation, Authentic: report.Authentic, Failed: report.Failed,
-		Findings: []found{}, Checks: report.Outcomes(), Sample: v.sampleFlag.of(report),
-		report: report, beside: v.headFlag.file != "",
+		Size: rep.Size, SHA256: digest, Detached: rep.Root.IsDetachedHead(), NoKey: v.noKey, Keyed: rep.Root.Keyed,
+		Generation: rep.Root.Generation, Authentic: rep.Authentic, Failed: rep.Failed, Volumes: len(rep.Volumes),
+		Checks: checks, Sample: v.sampleFlag.of(rep), Signature: signature,
+		report: rep.Root, sizes: rep.Volumes, beside: v.headFlag.file != "",
 	}
+	d.found(in, rep.Findings)
+	if err = a.judge(v, ids, in, d, err); refused != nil {
+		err = a.worst([]error{refused, err})
+	}
+	return err
 }
 
-// verifySet is verifyOne for a set, whose root is in.
-func (a *app) verifySet(ctx context.Context, v *verifyFlags, ids *identities, in *input, o *stream.VerifyOptions, began time.Time) error {
-	open, err := a.partsOf(in)
-	if err == nil && v.hash {
-		err = usage("leave out --hash", "%s is a set, which is many files", in.name)
-	}
-	if err != nil {
-		return err
-	}
-	var bar *console.Progress
-	opts := &set.VerifyOptions{Workers: o.Workers, Head: o.Head, Done: o.Done, Slice: v.slice, Opened: func(size int64) {
-		bar = a.startProgress(&v.workFlags, in.name, v.sampleFlag.share(size), o.Done, nil)
-	}}
-	rep, err := set.Verify(ctx, in.At(), in.size, open, ids.all, opts)
-	bar.Finish(err)
-	d := v.verdict(a, in, began, rep.Root)
-	d.Size, d.Volumes, d.sizes, d.Authentic, d.Failed, d.Checks = rep.Size, len(rep.Volumes), rep.Volumes, rep.Authentic, rep.Failed, rep.Outcomes()
-	if h, herr := rep.Root.Newest(o.Head); in.signed != nil && herr == nil {
-		unsigned, uerr := in.signed.VerifySet(ctx, open, v.jobs)
-		if uerr != nil {
-			return about(in.name, uerr)
+// found notes what was found of in, or of the set of which it is the root.
+func (d *verdict) found(in *input, all []set.Finding) {
+	d.Findings, d.Structure = []found{}, true
+	for _, f := range all {
+		one := found{Finding: f.Finding}
+		if f.Suffix != "" {
+			one.Part = in.given + safetext.Name(f.Suffix)
 		}
-		for _, f := range unsigned {
-			if !slices.ContainsFunc(rep.Findings, func(g set.Finding) bool { return g.Suffix == f.Suffix && g.Clause == f.Clause }) {
-				rep.Findings = append(rep.Findings, f)
-			}
-		}
-		if len(unsigned) == 0 {
-			a.checkSigner(in, h) // says who has signed it
-		}
+		d.Findings = append(d.Findings, one)
+		d.Structure = d.Structure && !isViolation(one)
 	}
-	d.Structure = true
-	for _, f := range rep.Findings {
-		d.add(in, f.Suffix, f.Finding)
-	}
-	d.Valid = d.Keyed && d.Structure
-	return a.judge(v, ids, in, d, err)
-}
-
-// add adds a finding about a part of a set, or with no suffix about in itself.
-func (d *verdict) add(in *input, suffix string, f format.Finding) {
-	one := found{Finding: f}
-	if suffix != "" {
-		one.Part = in.given + safetext.Name(suffix)
-	}
-	d.Findings = append(d.Findings, one)
-	d.Structure = d.Structure && !isViolation(one)
+	d.Valid = d.Keyed && d.Structure && !d.Signature.failed()
 }
 
 // judge says what was found, and makes of it what becomes of the exit code.
@@ -330,13 +310,20 @@ func (d *verdict) failure() error {
 		f.what = d.File.String() + " is a head alone: a detached head, or a file that was cut off after its head"
 		f.hint = "a detached head is checked with its file: bulla verify --head HEAD FILE; it holds no content of its own"
 	case d.breaks(format.SET1):
-		f.hint = hintParts
-	case d.breaks(origin.ORIGIN7), d.breaks(origin.ORIGIN8), d.breaks(origin.ORIGIN10):
+		i := slices.IndexFunc(d.Findings, func(f found) bool { return f.Clause == format.SET1 })
+		f.hint = hintMissing(string(d.Findings[i].Part))
+	case d.breaks(format.SET2), d.breaks(format.SET17):
+		f.hint = hintExchanged
+	case d.breaks(origin.ORIGIN7), d.breaks(origin.ORIGIN10):
 		f.hint = hintNotSigned
+	case d.breaks(origin.ORIGIN8):
+		f.hint = hintNotAsSigned
+	case d.breaks(format.FILE4) && !d.breaks(format.CHUNK1):
+		f.hint = hintAppended
 	case d.Keyed && d.Failed == 0 && d.onlyCopies():
 		f.hint = "the content is authentic and complete: only a copy of the head is not sound, which bulla " + mender(len(d.report.Copies.Usable()) == 0) + " mends"
-	case d.report.Copies.Head == nil && d.report.Copies.Tail == nil && !d.beside:
-		if err := d.report.Copies.HeadErr; errors.Is(err, format.ErrUnsupported) || errors.Is(err, format.ErrNotBulla) {
+	case !d.beside:
+		if err := unread(d.report.Copies); err != nil {
 			return about(d.File.String(), err)
 		}
 	}
@@ -379,7 +366,7 @@ func (a *app) tell(d *verdict) {
 		a.printf("%s: sha256 %s\n", d.File, *d.SHA256)
 	}
 	switch {
-	case a.quiet || !d.Structure:
+	case a.quiet || !d.Good():
 	case d.Sample != nil:
 		a.printf("%s: ok: %v\n", d.File, d.Sample)
 	case d.Keyed:

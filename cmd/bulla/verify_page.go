@@ -40,6 +40,8 @@ func (d *verdict) Summary() string {
 	switch {
 	case !d.Structure:
 		return "INVALID: " + plural(d.violations(), "violation") + " of the specification"
+	case d.Signature.failed():
+		return "NOT SIGNED as it was asked for: " + string(d.Signature.Reason)
 	case d.Sample != nil:
 		return "Valid as far as it was checked: " + d.Sample.String()
 	case d.Keyed:
@@ -47,6 +49,20 @@ func (d *verdict) Summary() string {
 	}
 	return "The structure is valid. The content was NOT checked: there was no key"
 }
+
+// Signed is what there is to say of the signature.
+func (d *verdict) Signed() string {
+	switch {
+	case d.Signature != nil:
+		return d.Signature.String()
+	case d.File == stdinName:
+		return "Not looked for: what comes through a pipe has none beside it"
+	}
+	return "None that can be read is beside it"
+}
+
+// Good reports whether nothing is wrong with what was checked.
+func (d *verdict) Good() bool { return d.Structure && !d.Signature.failed() }
 
 func (d *verdict) Name() string  { return d.File.String() }
 func (d *verdict) When() string  { return d.Time.Format(time.RFC3339) }

@@ -95,7 +95,7 @@ func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Re
 	case err != nil:
 		return nil, err
 	case s.Finished && (j.Kind == Encrypt || j.Kind == Decrypt):
-		return nil, j.fails(Finished, "", nil)
+		return nil, cmp.Or(j.sweepOwn(), j.fails(Finished, "", nil)) // the run that finished it may not have come to that
 	case s.Failures > 0:
 		return nil, j.fails(Missing, List(s.Missing), s.Failed[0])
 	case len(s.Missing) > 0:
@@ -130,39 +130,59 @@ func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Re
 			r.Scrub = parity.Merge(parts)
 		}
 	}
-	if err == nil && !s.Finished {
-		err = j.once(finishedName, struct {
-			Job string `json:"job"`
-		}{j.ID})
-		if errors.Is(err, storage.Exists) {
-			err = nil // by another run, at the same time
-		}
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = j.sweep()
+	if r.Output != "" { // it is there, so this is, too
+		j = j.withoutCancel()
+	}
+	if err = j.end(s.Finished); err != nil && r.Output != "" {
+		err = j.fails(Unended, storage.Shown(r.Output), err)
 	}
 	return r, err
 }
 
-// sweep removes what runs that were killed, or not the quickest, have left.
-func (j *Job) sweep() (err error) {
-	remove := func(prefix string, ours func(suffix string) bool) {
-		names, held, lerr := j.files.Strays(prefix)
-		err = cmp.Or(err, lerr)
-		for i, name := range names {
-			if ours(strings.TrimPrefix(name, prefix)) {
-				err = cmp.Or(err, j.files.Discard(name, held[i]))
-			}
+// end notes that the job is done, unless it is noted, and sweeps.
+func (j *Job) end(noted bool) error {
+	if !noted {
+		err := j.once(finishedName, struct {
+			Job string `json:"job"`
+		}{j.ID})
+		if err != nil && !errors.Is(err, storage.Exists) { // by another run, at the same time
+			return err
 		}
 	}
+	return j.sweep()
+}
+
+// sweep removes what runs that were killed, or not the quickest, have left.
+func (j *Job) sweep() error {
+	var err error
 	switch j.Kind {
 	case Encrypt:
-		remove(j.Encrypt.Root+".", isVolume)
+		err = j.discard(j.Encrypt.Root+".", isVolume)
 	case Decrypt:
-		remove(j.Decrypt.Output, func(more string) bool { return more == "" })
+		err = j.discard(j.Decrypt.Output, func(more string) bool { return more == "" })
 	}
-	if storage.Scheme(j.Name) == "" {
-		remove(j.Name+"/", func(string) bool { return true })
+	return cmp.Or(err, j.sweepOwn())
+}
+
+// sweepOwn removes what was left in the folder of the job. What has not got its name elsewhere may
+// be another job's, once this one is finished.
+func (j *Job) sweepOwn() error {
+	if storage.Scheme(j.Name) != "" {
+		return nil
+	}
+	return j.discard(j.Name+"/", func(string) bool { return true })
+}
+
+// discard removes the outputs that have no name yet and would get one of prefix and a suffix of ours.
+func (j *Job) discard(prefix string, ours func(suffix string) bool) error {
+	names, held, err := j.files.Strays(prefix)
+	for i, name := range names {
+		if ours(strings.TrimPrefix(name, prefix)) {
+			err = cmp.Or(err, j.files.Discard(name, held[i]))
+		}
 	}
 	return err
 }

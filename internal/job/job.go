@@ -154,6 +154,7 @@ const (
 	OtherKey                    // the key is of another job
 	Missing                     // parts are not done
 	Finished                    // it is done already
+	Unended                     // its output is complete, but that it is done could not be noted
 )
 
 // An Error is a Problem with a job.
@@ -174,6 +175,7 @@ var problems = [...]string{
 	OtherKey: "the key is not that of the job in JOB",
 	Missing:  "the job in JOB is not done: parts WHAT are missing",
 	Finished: "the job in JOB is finished already",
+	Unended:  "WHAT is complete, but the job in JOB could not be ended",
 }
 
 func (e *Error) Error() string {
@@ -235,6 +237,11 @@ func decode(text []byte, v any) error {
 		return errors.New("something follows its end")
 	}
 	return nil
+}
+
+// withoutCancel is the job in a run that goes on when that of j has ended.
+func (j *Job) withoutCancel() *Job {
+	return &Job{Name: j.Name, Plan: j.Plan, files: j.files.WithoutCancel()}
 }
 
 func (j *Job) once(name string, v any) error {
@@ -330,15 +337,6 @@ func opener(files *storage.Run, root string) set.Opener {
 		if err != nil {
 			return nil, err
 		}
-		return file{b.At(), b}, nil
+		return b, nil
 	}
 }
-
-// A file is a blob that can be read at any place.
-type file struct {
-	io.ReaderAt
-	blob *storage.Blob
-}
-
-func (f file) Size() int64  { return f.blob.Size() }
-func (f file) Close() error { return f.blob.Close() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -218,7 +220,7 @@ func (p *place) part(j *Job, s *Secret, i int) error {
 }
 
 func runOptions(s *Secret) *RunOptions {
-	return &RunOptions{Secret: s, Workers: 1, Done: new(atomic.Int64), Begun: func(func()) func() { return func() {} }}
+	return &RunOptions{Secret: s, Workers: 1, Done: new(atomic.Int64)}
 }
 
 func (p *place) finish(j *Job, s *Secret) *Result {
@@ -625,6 +627,96 @@ func TestTwice(t *testing.T) {
 		}
 		p.noStrays()
 	})
+}
+
+// Of many that end a job at once none fails because another was quicker, and swept.
+func TestFinishAtOnce(t *testing.T) {
+	p := folder(t)
+	for n := range 10 {
+		c := trials(p, 1<<20)[1]
+		j, s := p.planned(c.kind, c.source(), string(c.kind)+string(rune('a'+n)), c.parts, 0)
+		for i := range j.Parts {
+			if err := p.part(j, s, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var running sync.WaitGroup
+		for range 4 {
+			running.Go(func() {
+				_, err := p.again(j).Finish(t.Context(), s, nil)
+				var e *Error
+				if err != nil && (!errors.As(err, &e) || e.Problem != Finished) {
+					t.Errorf("%s: %v", c.kind, err)
+				}
+			})
+		}
+		running.Wait()
+	}
+}
+
+// A part that is interrupted leaves nothing, or is done.
+func TestInterrupted(t *testing.T) {
+	p := folder(t)
+	c := trials(p, 1<<20)[0]
+	for n := range 40 {
+		j, s := p.planned(c.kind, c.source(), string(c.kind)+fmt.Sprint(n), c.parts, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		opts := runOptions(s)
+		var running sync.WaitGroup
+		running.Go(func() {
+			for opts.Done.Load() < j.Share(0) && ctx.Err() == nil {
+				runtime.Gosched()
+			}
+			time.Sleep(time.Duration(n) * 100 * time.Microsecond)
+			cancel()
+		})
+		mine := p.again(j)
+		mine.files.Context = ctx
+		err := mine.Run(ctx, 0, opts)
+		cancel()
+		running.Wait()
+		if done, derr := j.has(partName(0, doneSuffix)); derr != nil || done != (err == nil) {
+			t.Errorf("it ended with %v, and that it is done is %v, %v", err, done, derr)
+		}
+		p.noStrays()
+	}
+}
+
+// A plan that is interrupted leaves nothing; the end of a job, either nothing or the whole.
+func TestInterruptedBeforeAndAfter(t *testing.T) {
+	p := folder(t)
+	c := trials(p, 1<<20)[2]
+	src, err := p.run().Open(p.prefix + "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	run := p.run()
+	run.Context = ctx
+	planning := &Planning{Files: run, Name: p.prefix + "interrupted", Program: "test", Workers: 1, Done: new(atomic.Int64),
+		Keep: func(*Secret) error { cancel(); return nil }} // after the output was begun
+	if j, err := planning.PlanDecrypt(ctx, p.prefix+"x", src, []stream.Identity{p.id}, 2, p.prefix+"interrupted.out"); j != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", j, err)
+	}
+	p.noStrays()
+	for n := range 30 {
+		j, s := p.planned(c.kind, c.source(), string(c.kind)+fmt.Sprint(n), c.parts, 0)
+		for i := range j.Parts {
+			if err := p.part(j, s, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*50*time.Microsecond)
+		mine := p.again(j)
+		mine.files.Context = ctx
+		_, err := mine.Finish(ctx, s, nil)
+		cancel()
+		_, serr := os.Stat(j.Decrypt.Output)
+		if st, sterr := p.again(j).Status(t.Context()); sterr != nil || (serr == nil) != (err == nil) || st.Finished != (err == nil) {
+			t.Errorf("it ended with %v, the output with %v, and the job: %+v, %v", err, serr, st, sterr)
+		}
+	}
 }
 
 // A part, and then the end of the job, is killed after each of its requests in turn. What comes

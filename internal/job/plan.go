@@ -17,6 +17,7 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/storage"
+	"bulla/internal/zseek"
 	"bulla/keyslot"
 	"bulla/parity"
 	"bulla/set"
@@ -88,17 +89,19 @@ func absolute(name string) (string, error) {
 	return filepath.Abs(name)
 }
 
-// commit writes the plan: with that the job is there.
+// commit writes the plan: with that the job is there. So it is, too, after an error with which the
+// job is returned: the plan may not be durable.
 func (j *Job) commit() (*Job, error) {
 	if err := j.place(); err != nil {
 		return nil, err
 	}
 	if err := j.once(planName, j.Plan); errors.Is(err, storage.Exists) {
 		return nil, j.fails(Taken, "", nil)
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, storage.Undurable) {
 		return nil, err
+	} else {
+		return j, err
 	}
-	return j, nil
 }
 
 // PlanEncrypt plans to write a set of that root: each volume is a part. It writes the root, for
@@ -160,6 +163,9 @@ func (p *Plan) check() error {
 		e := p.Encrypt
 		if e.VolumeSize <= 0 || p.Work != p.Source.Size || int64(p.Parts) != p.Work/e.VolumeSize+1 {
 			return errors.New("the volumes do not have the source's size")
+		}
+		if _, err := keyslot.ParseHPKERecipient(e.Public); err != nil || e.VolumeSize%set.VolumeUnit != 0 || e.Level < 0 || e.Level > zseek.MaxLevel || e.Suite != 0 && !format.Suite(e.Suite).Known() {
+			return errors.New("no volume can be written by it")
 		}
 		_, err := e.shape()
 		return err
@@ -395,13 +401,13 @@ func (p *Planning) PlanDecrypt(ctx context.Context, name string, src *storage.Bl
 		return []stream.Range{{Offset: d.Cuts[i], Length: d.Cuts[i+1] - d.Cuts[i]}}, nil
 	})
 	if err == nil {
-		_, err = j.commit()
+		var planned *Job
+		if planned, err = j.commit(); planned != nil {
+			return planned, err
+		}
 	}
-	if err != nil {
-		p.Files.Discard(output, held)
-		return nil, err
-	}
-	return j, nil
+	p.Files.WithoutCancel().Discard(output, held)
+	return nil, err
 }
 
 // count is how many pieces part i has, at least one.
@@ -424,7 +430,7 @@ func (p *Planning) PlanScrub(name string, src *storage.Blob, parityName string, 
 	if err != nil {
 		return nil, err
 	}
-	windows, err := parity.Windows(src.Size(), par.At(), par.Size())
+	windows, _, err := parity.Look(src.Size(), par.At(), par.Size())
 	if err != nil {
 		return nil, err
 	}

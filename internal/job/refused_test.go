@@ -1,6 +1,8 @@
 package job
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -8,10 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/keyslot"
 	"bulla/stream"
 )
 
@@ -57,16 +61,13 @@ func TestChanged(t *testing.T) {
 				p.write(name, before)
 			}
 		}
-		// While it is read: as the output is begun.
+		// While it is read: once the output is begun.
 		j, s := p.planned(Encrypt, "plain", "meanwhile", 2<<20, 0)
-		opts := runOptions(s)
-		opts.Begun = func(func()) func() {
+		err := p.again(j).Run(&lookedAt{Context: t.Context(), do: func() {
 			b := p.read("plain")
 			b[5] ^= 1
 			p.write("plain", b)
-			return func() {}
-		}
-		err := p.again(j).Run(t.Context(), 1, opts)
+		}}, 1, runOptions(s))
 		if err == nil {
 			t.Error("a source that changed meanwhile was taken")
 		}
@@ -75,6 +76,16 @@ func TestChanged(t *testing.T) {
 		}
 	})
 }
+
+// A lookedAt context does something when it is first asked whether it has ended.
+type lookedAt struct {
+	context.Context
+	once sync.Once
+	do   func()
+}
+
+func (c *lookedAt) Done() <-chan struct{} { c.once.Do(c.do); return c.Context.Done() }
+func (c *lookedAt) Err() error            { c.once.Do(c.do); return c.Context.Err() }
 
 func TestMissing(t *testing.T) {
 	p := folder(t)
@@ -260,25 +271,41 @@ func TestTampered(t *testing.T) {
 		}
 	}
 	// A plan that no planner makes.
-	j, _ := p.planned(Decrypt, "x", "plan", 2, 0)
-	whole := string(p.read("plan/plan.json"))
-	for from, to := range map[string]Problem{
-		`"bulla_job": 1|"bulla_job": 2`: Newer, `"bulla_job": 1|"bulla_job": 0`: Newer, `"bulla_job": 1|"bulla_job": 2, "more": 3`: Newer, `"parts": 2|"parts": 3`: Damaged,
-		`"parts": 2|"parts": 2000000000`: Damaged, `"parts": 2|"parts": -1`: Damaged, `"work": |"work": 1`: Damaged, `"kind": "decrypt"|"kind": "verify"`: Damaged,
-		`"kind": "decrypt"|"kind": "mow"`: Damaged, `"id": "|"id": "../`: Damaged, `"piece": 67108864|"piece": 1`: Damaged, `"cuts": [|"cuts": [1,`: Damaged,
-		"}\n|} 1": Damaged, `"work"|"walk"`: Damaged,
+	decrypt, _ := p.planned(Decrypt, "x", "plan", 2, 0)
+	encrypt, _ := p.planned(Encrypt, "plain", "seal", 2<<20, 0)
+	for _, c := range []struct {
+		job      *Job
+		from, to string
+		want     Problem
+	}{
+		{decrypt, `"bulla_job": 1`, `"bulla_job": 2`, Newer},
+		{decrypt, `"bulla_job": 1`, `"bulla_job": 0`, Newer},
+		{decrypt, `"bulla_job": 1`, `"bulla_job": 2, "more": 3`, Newer},
+		{decrypt, `"parts": 2`, `"parts": 3`, Damaged},
+		{decrypt, `"parts": 2`, `"parts": 2000000000`, Damaged},
+		{decrypt, `"parts": 2`, `"parts": -1`, Damaged},
+		{decrypt, `"work": `, `"work": 1`, Damaged},
+		{decrypt, `"kind": "decrypt"`, `"kind": "verify"`, Damaged},
+		{decrypt, `"kind": "decrypt"`, `"kind": "mow"`, Damaged},
+		{decrypt, `"id": "`, `"id": "../`, Damaged},
+		{decrypt, `"piece": 67108864`, `"piece": 1`, Damaged},
+		{decrypt, `"cuts": [`, `"cuts": [1,`, Damaged},
+		{decrypt, "\n}\n", "\n}\n1", Damaged},
+		{decrypt, `"work"`, `"walk"`, Damaged},
+		{encrypt, `"set_key": "age1pq1`, `"set_key": "age1pq1q`, Damaged},
+		{encrypt, `"set_key": "age1pq1`, `"set_key": "`, Damaged},
+		{encrypt, `"set_id": "`, `"set_id": "0`, Damaged},
+		{encrypt, `"volume_size": 2097152`, `"volume_size": 2097151`, Damaged},
+		{encrypt, `"level": 0`, `"level": 20`, Damaged},
+		{encrypt, `"level": 0`, `"level": -1`, Damaged},
+		{encrypt, `"suite": 0`, `"suite": 3`, Damaged},
 	} {
-		a, b, _ := strings.Cut(from, "|")
-		if !strings.Contains(whole, a) {
-			t.Fatalf("there is no %s in %s", a, whole)
-		}
-		text := strings.Replace(whole, a, b, 1)
-		if a == "}\n" {
-			text = whole + "1"
-		}
-		os.WriteFile(filepath.Join(p.dir, "plan", planName), []byte(text), 0o600)
-		_, err := Open(p.run(), j.Name)
-		problem(t, err, to, "")
+		name := filepath.Base(c.job.Name) + "/" + planName
+		whole := p.read(name)
+		edit(name, c.from, c.to)
+		_, err := Open(p.run(), c.job.Name)
+		problem(t, err, c.want, "")
+		p.write(name, whole)
 	}
 }
 
@@ -368,6 +395,30 @@ func FuzzPlan(f *testing.F) {
 		}
 		if j.Kind == Verify {
 			j.merged([]*Receipt{r}) // which ends
+		}
+	})
+}
+
+// What holds a job's key is written in one way but for its comments, and what does not is told
+// without a word of it.
+func FuzzSecret(f *testing.F) {
+	id, _ := keyslot.GenerateIdentity(nil)
+	for _, s := range []*Secret{{Job: "x", Identity: id}, {Job: "x", MACKey: make([]byte, macKeySize)}} {
+		f.Add(s.Encode())
+		f.Add(bytes.ToUpper(s.Encode()))
+	}
+	f.Add([]byte(macKeyPrefix))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := ParseSecret(text)
+		if err != nil {
+			if err != ErrNoSecret || s != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := ParseSecret(s.Encode())
+		if err != nil || again.public() != s.public() || len(text) > MaxSecret || (s.Identity == nil) == (s.MACKey == nil) {
+			t.Fatalf("%d bytes: %v", len(text), err)
 		}
 	})
 }

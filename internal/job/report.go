@@ -22,14 +22,8 @@ type Report struct {
 	Volumes    int              `json:"volumes"` // 0: it is no set
 	Authentic  int64            `json:"chunks_authentic"`
 	Failed     int64            `json:"chunks_failed"`
-	Findings   []Finding        `json:"findings"`
+	Findings   []set.Finding    `json:"findings"`
 	Checks     []stream.Outcome `json:"checks"`
-}
-
-// A Finding is one about a part of a set; the Suffix of a file is "".
-type Finding struct {
-	Suffix string `json:"suffix"`
-	format.Finding
 }
 
 // maxFindings bounds a report on a set that is damaged all over, as in package set.
@@ -46,23 +40,9 @@ func isFinding(err error) bool {
 
 // verify verifies all of a file or set, or only the ends of its containers: what no part does.
 func (p *Planning) verify(ctx context.Context, name string, src *storage.Blob, ids []stream.Identity, ends bool) (*Report, error) {
-	rep := &Report{Findings: []Finding{}}
-	if h, err := format.Check(src.At(), src.Size()).Newest(nil); err == nil && h.Role == format.RoleRoot {
-		r, err := set.Verify(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
-		rep.Size, rep.Keyed, rep.Generation, rep.Volumes = r.Size, r.Root.Keyed, r.Root.Generation, len(r.Volumes)
-		rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
-		for _, f := range r.Findings {
-			rep.Findings = append(rep.Findings, Finding{f.Suffix, f.Finding})
-		}
-		return rep, err
-	}
-	r, err := stream.Verify(ctx, src.At(), src.Size(), ids, &stream.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
-	rep.Size, rep.Keyed, rep.Generation = r.Size, r.Keyed, r.Generation
-	rep.Authentic, rep.Failed, rep.Checks = r.Authentic, r.Failed, r.Outcomes()
-	for _, f := range r.Findings {
-		rep.Findings = append(rep.Findings, Finding{Finding: f})
-	}
-	return rep, err
+	r, err := set.VerifyAny(ctx, src.At(), src.Size(), opener(p.Files, name), ids, &set.VerifyOptions{Workers: p.Workers, Done: p.Done, Ends: ends})
+	return &Report{Size: r.Size, Keyed: r.Root.Keyed, Generation: r.Root.Generation, Volumes: len(r.Volumes), Authentic: r.Authentic, Failed: r.Failed,
+		Findings: append([]set.Finding{}, r.Findings...), Checks: r.Outcomes()}, err
 }
 
 // merge adds what the parts have found to what was known when the job was planned.
@@ -95,7 +75,7 @@ func (j *Job) merged(receipts []*Receipt) (*Report, error) {
 	if missing := j.Work/format.ChunkSize - opened; missing != 0 {
 		return nil, j.fails(Missing, fmt.Sprintf("with %d chunks", missing), nil)
 	}
-	rep.Findings = []Finding{}
+	rep.Findings = []set.Finding{}
 	known := make(map[string][]format.Finding)
 	for _, f := range j.Verify.Findings {
 		known[f.Suffix] = append(known[f.Suffix], f.Finding)
@@ -105,11 +85,11 @@ func (j *Job) merged(receipts []*Receipt) (*Report, error) {
 	}
 	for suffix, all := range known {
 		for _, f := range all {
-			rep.Findings = append(rep.Findings, Finding{suffix, f})
+			rep.Findings = append(rep.Findings, set.Finding{Suffix: suffix, Finding: f})
 		}
 	}
-	place := func(f Finding) string { return strings.Replace(f.Suffix, set.IndexSuffix, ".", 1) } // the root, the index, the volumes
-	slices.SortStableFunc(rep.Findings, func(f, g Finding) int { return cmp.Compare(place(f), place(g)) })
+	place := func(f set.Finding) string { return strings.Replace(f.Suffix, set.IndexSuffix, ".", 1) } // the root, the index, the volumes
+	slices.SortStableFunc(rep.Findings, func(f, g set.Finding) int { return cmp.Compare(place(f), place(g)) })
 	rep.Findings = rep.Findings[:min(len(rep.Findings), maxFindings)]
 	rep.Checks = slices.Clone(rep.Checks)
 	for i := range rep.Checks {
@@ -164,7 +144,7 @@ func join(known []format.Finding, more []stream.Checked) (all []format.Finding) 
 
 // judge says how a clause came out, with what the parts have found.
 func (rep *Report) judge(o *stream.Outcome, found bool) {
-	broken := func(f Finding) bool { return f.Clause == o.Clause && f.Severity == format.Violation }
+	broken := func(f set.Finding) bool { return f.Clause == o.Clause && f.Severity == format.Violation }
 	switch {
 	case slices.ContainsFunc(rep.Findings, broken):
 		o.Result = stream.Failed

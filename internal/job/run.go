@@ -66,9 +66,6 @@ type RunOptions struct {
 	Done    *atomic.Int64 // grows to the part's share of Work
 	Entropy *entropy.Mixer
 	Again   bool // although it failed for good
-
-	// Begun is told how to throw away what there is if the program ends early.
-	Begun func(abort func()) (over func())
 }
 
 // Has refuses the number of a part that the job does not have.
@@ -116,26 +113,26 @@ func (j *Job) Run(ctx context.Context, part int, opts *RunOptions) error {
 		r.Job, r.Part = j.ID, part
 		err = j.once(partName(part, doneSuffix), r)
 	}
-	if ctx.Err() != nil {
+	if err = j.withoutCancel().decided(part, r, err); err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return j.decided(part, r, err)
+	return err
 }
 
 // decided looks which run's receipt counts, when this one has ended with err, and settles or
 // throws away what it has made.
 func (j *Job) decided(part int, mine *Receipt, err error) error {
 	there, rerr := j.receipt(part)
+	if rerr == nil && !errors.Is(err, storage.Undurable) {
+		err = nil // done, by whichever run
+	}
 	if mine == nil || mine.Volume == nil {
-		if rerr == nil {
-			return nil
-		}
 		return err
 	}
 	name := j.Encrypt.Root + set.VolumeSuffix(part)
 	switch {
 	case rerr == nil && there.Volume.Held == mine.Volume.Held:
-		return j.files.Settle(name, &mine.Volume.Held)
+		return cmp.Or(j.files.Settle(name, &mine.Volume.Held), err)
 	case rerr == nil: // another run was quicker
 		return j.files.Discard(name, &mine.Volume.Held)
 	case errors.Is(rerr, fs.ErrNotExist):
@@ -214,7 +211,6 @@ func (j *Job) encrypt(ctx context.Context, part int, src *storage.Blob, opts *Ru
 		return nil, err
 	}
 	defer out.Abort()
-	defer opts.Begun(out.Abort)()
 	at := src.At()
 	if a, ok := at.(interface{ ReadAhead(off, n int64) }); ok {
 		a.ReadAhead(off, n)
@@ -246,7 +242,7 @@ func (j *Job) granted(ctx context.Context, part int, src *storage.Blob, opts *Ru
 	volumes := set.Targets(ctx, j.parts(j.Source.Name))
 	return stream.OpenGrant(ctx, g.At(), g.Size(), []stream.Identity{opts.Secret.Identity}, func(p format.Part) (stream.Target, error) {
 		if p.Role == format.RoleFile {
-			return file{src.At(), src}, nil
+			return src, nil
 		}
 		return volumes(p)
 	}, &stream.GrantOptions{Workers: opts.Workers, Done: opts.Done})

@@ -126,6 +126,9 @@ func (b *Blob) At() io.ReaderAt {
 	return b.file
 }
 
+// ReadAt is that of At.
+func (b *Blob) ReadAt(p []byte, off int64) (int, error) { return b.At().ReadAt(p, off) }
+
 // Info is what it was when it was opened; nil of an object.
 func (b *Blob) Info() fs.FileInfo { return b.stat }
 

@@ -87,10 +87,12 @@ func (p *Pending) rename() error {
 		e.Name = p.name
 	case errors.Is(err, fs.ErrExist):
 		return p.fails(Exists, nil)
+	case errors.Is(err, fs.ErrNotExist): // removed since it was looked at
+		return p.fails(Lost, nil)
 	case err != nil:
 		return err
 	}
-	p.over = true
+	p.ended()
 	return err
 }
 
@@ -139,7 +141,7 @@ func (p *Pending) commitUpload() (err error) {
 		return err
 	}
 	p.mu.Lock()
-	p.over = true
+	p.ended()
 	p.mu.Unlock()
 	return nil
 }
@@ -191,7 +193,7 @@ func (p *Pending) end(remove bool) {
 	if p.over || p.upload == nil && (p.path == "" || p.file == nil) {
 		return
 	}
-	p.over = true
+	p.ended()
 	if p.upload != nil {
 		p.left = p.upload.Abort()
 		return

@@ -24,6 +24,7 @@ const (
 	Locked
 	InTheWay
 	Reserved
+	Damaged
 	Lost
 	Undurable
 	Leftover
@@ -67,6 +68,7 @@ var kindText = [...]string{
 	Locked:       "is being changed by another run",
 	InTheWay:     "is in the way", // under the unfinished name, and no unfinished output
 	Reserved:     "has a name that is reserved for unfinished files",
+	Damaged:      "is damaged",                              // a journal
 	Lost:         "was removed, or replaced by another run", // while it was unfinished
 	Undurable:    "is complete, but its directory could not be synchronized",
 	Leftover:     "is complete, but its unfinished name could not be removed",

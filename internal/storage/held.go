@@ -113,7 +113,7 @@ func (p *Pending) Hold() (h *Held, err error) {
 	if p.over {
 		return nil, errAborted
 	}
-	p.over = true
+	p.ended()
 	if p.file != nil {
 		p.file.Close()
 	}
@@ -144,7 +144,7 @@ func (r *Run) HoldPieces(name string, size int64, mode fs.FileMode) (*Held, erro
 
 // Settle gives a held output its name, replacing nothing. It may be called any number of
 // times, by several runs at once. Its errors are those of Commit; Lost means that there is
-// no such output any more, and Exists that another has the name.
+// no such output any more, and Exists that another has the name. After Undurable it has it.
 func (r *Run) Settle(name string, h *Held) error {
 	if s, err := r.holder(name); s != nil || err != nil {
 		if err != nil {
@@ -159,15 +159,17 @@ func (r *Run) Settle(name string, h *Held) error {
 	st, err := os.Lstat(from)
 	there, terr := os.Lstat(name)
 	switch {
+	case terr != nil && !errors.Is(terr, fs.ErrNotExist):
+		return terr
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	case terr == nil && (err != nil || os.SameFile(st, there)): // by this name, whoever gave it
 		if there.Size() != h.Size || !there.Mode().IsRegular() {
 			return &Error{Kind: Exists, Name: name}
 		}
 		os.Remove(from)
-	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Kind: Lost, Name: name}
 	case err != nil:
-		return err
+		return &Error{Kind: Lost, Name: name}
 	case st.Size() != h.Size || !st.Mode().IsRegular():
 		return &Error{Kind: Lost, Name: name, Err: fmt.Errorf("%d bytes are left of %d", st.Size(), h.Size)}
 	default:
@@ -180,7 +182,10 @@ func (r *Run) Settle(name string, h *Held) error {
 			return err
 		}
 	}
-	return syncDir(anywhere{}, filepath.Dir(name))
+	if err := syncDir(anywhere{}, filepath.Dir(name)); err != nil {
+		return &Error{Kind: Undurable, Name: name, Err: causeOf(err)}
+	}
+	return nil
 }
 
 // Discard removes a held output. One that is not there is no error.
@@ -225,25 +230,18 @@ func (r *Run) Strays(prefix string) (names []string, all []*Held, err error) {
 // succeeds, and the others fail with Exists. Anybody who may read the directory may read it.
 func (r *Run) Once(name string, b []byte) error {
 	p, err := r.Create(name, Options{Held: Scheme(name) == "", Mode: 0o666, Size: int64(len(b))})
-	if err != nil {
-		return err
+	if err == nil {
+		defer p.Abort()
+		if _, err = p.Write(b); err == nil {
+			err = p.Commit()
+		}
 	}
-	defer p.Abort()
-	if _, err := p.Write(b); err != nil {
-		return err
+	if errors.Is(err, Lost) {
+		if _, lerr := os.Lstat(name); lerr == nil { // a run that was quicker has swept
+			return &Error{Kind: Exists, Name: name}
+		}
 	}
-	if p.upload != nil {
-		return p.Commit()
-	}
-	h, err := p.Hold()
-	if err != nil {
-		return err
-	}
-	if err := r.Settle(name, h); err != nil {
-		r.Discard(name, h)
-		return err
-	}
-	return nil
+	return err
 }
 
 // List lists the names of the files in a directory, or of the keys in a store below dir/, in
@@ -273,6 +271,7 @@ type Pieces struct {
 	store Holder
 	name  string
 	held  *Held
+	room  []byte // for a piece that waits in memory
 }
 
 // Pieces opens a held output that was begun by [Run.HoldPieces].
@@ -296,7 +295,7 @@ func (r *Run) Pieces(name string, h *Held) (*Pieces, error) {
 const inMemoryPiece = 64 << 20
 
 // Piece writes piece number, from 1 on, which is n bytes from off on: write gets what to write
-// it to. When Piece returns it is durable.
+// it to. When Piece returns it is durable. It is for one goroutine.
 func (p *Pieces) Piece(number int, off, n int64, write func(io.Writer) error) error {
 	if p.file != nil {
 		if err := write(io.NewOffsetWriter(p.file, off)); err != nil {
@@ -317,7 +316,10 @@ func (p *Pieces) Piece(number int, off, n int64, write func(io.Writer) error) er
 		}
 		body = io.NewSectionReader(f, 0, n)
 	} else {
-		buf := bytes.NewBuffer(make([]byte, 0, n))
+		if int64(cap(p.room)) < n {
+			p.room = make([]byte, n)
+		}
+		buf := bytes.NewBuffer(p.room[:0])
 		if err := write(buf); err != nil {
 			return err
 		}

@@ -2,10 +2,12 @@ package storage_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -126,6 +128,30 @@ func TestContractHold(t *testing.T) {
 		}
 		b.holds(t)
 	})
+}
+
+// Of many that create a small file at once none fails because the one that did has swept.
+func TestOnceSwept(t *testing.T) {
+	run := &storage.Run{}
+	for range 200 {
+		name := filepath.Join(t.TempDir(), "out")
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := run.Once(name, []byte("x")); err != nil && !errors.Is(err, storage.Exists) {
+					t.Error(err)
+				}
+				names, held, err := run.Strays(name)
+				for i := range names {
+					err = cmp.Or(err, run.Discard(names[i], held[i]))
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	}
 }
 
 // Many settle the same at once: all succeed.

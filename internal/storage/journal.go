@@ -3,13 +3,20 @@ package storage
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 )
 
 // A Journal is a local file of lines, which a run adds to for the run that continues it.
-// Only its owner can read it. A run holds a lock on it.
+// Only its owner can read it. A run holds a lock on it. Before each line is its checksum:
+//
+//	8 digits  CRC-32C of the line, in hexadecimal
+//	a space
+//	the line
+//	a line feed
 type Journal struct {
 	file *os.File
 	name string
@@ -17,8 +24,8 @@ type Journal struct {
 
 // Journal opens the journal of that name, and returns its lines; if there is none, it
 // creates one. What a killed run has left of a line is dropped. Its errors are those of the operating
-// system, and *Error of the kinds Locked, and InTheWay for a file that others can read or
-// that is no journal.
+// system, and *Error of the kinds Locked, Damaged, and InTheWay for a file that others can read or
+// that is no journal. A journal that is damaged is returned, too, and can be reset.
 func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	if err := r.ended(); err != nil {
 		return nil, nil, err
@@ -28,7 +35,7 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 		return nil, nil, err
 	}
 	defer func() {
-		if err != nil {
+		if err != nil && j == nil {
 			f.Close()
 		}
 	}()
@@ -46,24 +53,45 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all = all[:bytes.LastIndexByte(all, '\n')+1]
-	if err := f.Truncate(int64(len(all))); err != nil {
+	end := bytes.LastIndexByte(all, '\n') + 1
+	damaged := false
+	if torn := all[end:]; len(torn) > sumSize { // or a whole line, whose end is damaged
+		damaged = bytes.Equal(append(torn[:len(torn)-1:len(torn)-1], '\n'), summed(torn[sumSize:len(torn)-1]))
+	}
+	for whole := range bytes.Lines(all[:end]) {
+		line := whole[min(sumSize, len(whole)-1) : len(whole)-1]
+		damaged = damaged || !bytes.Equal(whole, summed(line))
+		lines = append(lines, line)
+	}
+	if damaged {
+		return &Journal{f, name}, nil, &Error{Kind: Damaged, Name: name}
+	}
+	if err = f.Truncate(int64(end)); err == nil {
+		_, err = f.Seek(int64(end), io.SeekStart)
+	}
+	if err == nil {
+		err = syncDir(anywhere{}, filepath.Dir(name))
+	}
+	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := f.Seek(int64(len(all)), io.SeekStart); err != nil {
-		return nil, nil, err
-	}
-	for line := range bytes.Lines(all) {
-		lines = append(lines, bytes.TrimSuffix(line, []byte("\n")))
-	}
-	return &Journal{f, name}, lines, syncDir(anywhere{}, filepath.Dir(name))
+	return &Journal{f, name}, lines, nil
 }
 
 var errNotAlone = errors.New("it is not a regular file of yours that others cannot read, by one name")
 
-// Append adds a line, and makes it durable.
+const sumSize = 8 + 1
+
+// summed is a line as it is in the file.
+func summed(line []byte) []byte {
+	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(line, castagnoli), line)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Append adds a line, which has no line feed in it, and makes it durable.
 func (j *Journal) Append(line []byte) error {
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
+	if _, err := j.file.Write(summed(line)); err != nil {
 		return err
 	}
 	return j.file.Sync()
@@ -81,12 +109,16 @@ func (j *Journal) Reset() error {
 // Close leaves the journal to the next run.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// Remove ends the journal: there is nothing to continue.
-func (j *Journal) Remove() error {
+// Remove ends the journal: there is nothing to continue. Its error is an *Error of the kind
+// Leftover, about what the journal was for, whose name is of.
+func (j *Journal) Remove(of string) error {
 	if closeToRename {
 		j.file.Close()
 	}
 	err := os.Remove(j.name)
 	j.file.Close() // after that, so that the lock holds until then
-	return err
+	if err != nil {
+		return &Error{Kind: Leftover, Name: of, Partial: j.name, Err: causeOf(err)}
+	}
+	return nil
 }

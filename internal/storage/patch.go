@@ -19,6 +19,8 @@ type Patch struct {
 	// Unlocked is why the file has no lock, on a file system without them; nil if it
 	// has one. Without it others may change the file; Apply notices changes before Apply.
 	Unlocked error
+
+	scratch *Scratch // what is to be written to an object
 }
 
 // PatchOptions say how an object is changed. The zero value is right, and the only one
@@ -66,6 +68,9 @@ func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|openNoWait, 0)
 	if err != nil {
+		if st, serr := os.Stat(path); serr == nil && st.IsDir() {
+			err = &Error{Kind: IsDirectory, Name: name}
+		}
 		return nil, err
 	}
 	p := &Patch{Blob: &Blob{file: f, name: name, path: path, ours: true}}
@@ -91,11 +96,15 @@ func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
 func (p *Patch) Apply(changes ...Change) error {
 	p.busy.Lock()
 	defer p.busy.Unlock()
-	if p.object != nil {
-		return p.object.(Patcher).Apply(changes, p.Options)
-	}
 	if err := p.check(changes); err != nil {
 		return err
+	}
+	if p.object != nil {
+		d := &draft{Patch: p, length: p.size, written: edits(changes)}
+		for _, c := range changes {
+			d.changed = append(d.changed, Range{c.Offset, int64(len(c.New))})
+		}
+		return d.replace()
 	}
 	for _, c := range changes {
 		_, err := p.file.WriteAt(c.New, c.Offset)
@@ -126,15 +135,6 @@ func (p *Patch) Wait() {
 	defer p.busy.Unlock()
 }
 
-// Over puts the change into b, bytes of the file from off on, as far as it is there.
-func (c *Change) Over(b []byte, off int64) {
-	if at := c.Offset - off; at < 0 && -at < int64(len(c.New)) {
-		copy(b, c.New[-at:])
-	} else if at >= 0 && at < int64(len(b)) {
-		copy(b[at:], c.New)
-	}
-}
-
 // A Place is a file that is changed as its owner likes. An [*os.File] is one.
 type Place interface {
 	io.ReaderAt
@@ -144,68 +144,39 @@ type Place interface {
 }
 
 // InPlace returns the locked file for a caller who keeps a journal of what it overwrites.
-// Of an object it collects the changes, up to 256 MiB, and Sync applies them in one step:
-// what cannot be done so fails with an *Error of kind NotPatchable.
+// Of an object it has what is written in a temporary file, until Sync replaces the object
+// in one step.
 func (p *Patch) InPlace() Place {
 	if p.object != nil {
-		return &collector{Patch: p}
+		return &draft{Patch: p, length: p.size}
 	}
 	return p.file
 }
 
-// A collector holds the changes of an object.
-type collector struct {
-	*Patch
-	changes []Change
-	held    int
+// Allowed fails as Sync will if the options do not allow that the object is replaced.
+func (p *Patch) Allowed() error {
+	if p.object != nil {
+		return p.object.(Patcher).Allowed(p.Options)
+	}
+	return nil
 }
 
-const maxHeld = 256 << 20
-
-func (c *collector) ReadAt(b []byte, off int64) (int, error) {
-	n, err := c.At().ReadAt(b, off)
-	for i := range c.changes {
-		c.changes[i].Over(b[:n], off)
+// Close ends the patch.
+func (p *Patch) Close() error {
+	if p.scratch != nil {
+		p.scratch.Close()
 	}
-	return n, err
-}
-
-func (c *collector) WriteAt(b []byte, off int64) (int, error) {
-	if c.held += len(b); c.held > maxHeld || off+int64(len(b)) > c.size {
-		return 0, c.refuse()
-	}
-	if k := len(c.changes) - 1; k >= 0 && c.changes[k].Offset+int64(len(c.changes[k].New)) == off {
-		c.changes[k].New = append(c.changes[k].New, b...)
-	} else {
-		c.changes = append(c.changes, Change{Offset: off, New: bytes.Clone(b)})
-	}
-	return len(b), nil
-}
-
-func (c *collector) Truncate(size int64) error {
-	if size == c.size {
-		return nil
-	}
-	return c.refuse()
-}
-
-func (c *collector) Sync() error {
-	if len(c.changes) == 0 {
-		return nil
-	}
-	return c.Apply(c.changes...)
-}
-
-func (c *collector) refuse() error {
-	return &Error{Kind: NotPatchable, Name: c.path, Err: errors.New("more of the object would change than can be in one step, or its size")}
+	return p.Blob.Close()
 }
 
 // check refuses changes of what has changed.
 func (p *Patch) check(changes []Change) error {
-	if err := p.Recheck(); errors.Is(err, Shrunk) {
-		return &Error{Kind: Changed, Name: p.name}
-	} else if err != nil {
-		return err
+	if p.object == nil { // a store looks when it replaces
+		if err := p.Recheck(); errors.Is(err, Shrunk) {
+			return &Error{Kind: Changed, Name: p.name}
+		} else if err != nil {
+			return err
+		}
 	}
 	for _, c := range changes {
 		switch err := p.holds(c.Old, c.Offset); {
@@ -222,8 +193,11 @@ var errDiffers = errors.New("what was written did not read back")
 
 // holds fails with errDiffers if the file has other bytes than want at off.
 func (p *Patch) holds(want []byte, off int64) error {
+	if want == nil {
+		return nil
+	}
 	got := make([]byte, len(want))
-	n, err := p.file.ReadAt(got, off)
+	n, err := p.At().ReadAt(got, off)
 	switch {
 	case err != nil && err != io.EOF:
 		return err

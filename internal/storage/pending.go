@@ -25,7 +25,7 @@ type Options struct {
 	ModTime time.Time   // of the file, if it is not zero and the file system can hold it
 	Size    int64       // of what is going to be written, if it is known; a store plans its parts by it
 	Base    string      // the name that DIR/ gets; "" if there is none
-	Held    bool        // it ends with Hold instead of Commit; several runs may write it at once
+	Held    bool        // it may end with Hold instead of Commit, and several runs may write it at once
 }
 
 // A Pending is an output between its planning and its end. Abort may be called
@@ -210,11 +210,13 @@ func (p *Pending) IsStandardOutput() bool { return p.file != nil && p.file == p.
 func (p *Pending) Terminal() bool { return p.file != nil && term.IsTerminal(int(p.file.Fd())) }
 
 // Begin opens the output for writing. It removes what a killed run has left of it.
+// From then on [Run.Abort] aborts it, if it appears whole.
 // Its errors are those of the operating system, and *Error of the kinds
-// InUse, InTheWay and Swapped.
+// InUse, InTheWay, Swapped and, with the option Held, Lost.
 func (p *Pending) Begin() error {
 	switch {
 	case p.upload != nil:
+		p.run.begun.Store(p, nil)
 		return p.upload.Begin()
 	case p.file != nil:
 		return nil
@@ -224,7 +226,14 @@ func (p *Pending) Begin() error {
 	if err := p.make(); err != nil {
 		return err
 	}
+	p.run.begun.Store(p, nil)
 	return p.claim()
+}
+
+// ended says that p is committed, held or aborted. The caller has p.mu.
+func (p *Pending) ended() {
+	p.over = true
+	p.run.begun.Delete(p)
 }
 
 // beginDirect opens a pipe or a device, which must be the one that Plan saw.
@@ -279,6 +288,9 @@ func (p *Pending) claim() error {
 	err := claim(p.at, p.file, p.partial)
 	if errors.Is(err, errInUse) {
 		p.end(false)
+		if p.opts.Held { // no other run has that name
+			return p.fails(Lost, nil)
+		}
 		return p.fails(InUse, nil)
 	}
 	if err != nil {

@@ -163,7 +163,7 @@ func renameNew(at place, from, to string) error {
 func renameOver(at place, from, to string) error {
 	switch err := at.Link(from, to); {
 	case err == nil:
-		if err := at.Remove(from); err != nil {
+		if err := at.Remove(from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return &Error{Kind: Leftover, Name: to, Partial: from, Err: causeOf(err)}
 		}
 		return nil

@@ -91,6 +91,17 @@ type Run struct {
 	mu       sync.Mutex
 	read     []fs.FileInfo // the files and block devices that were opened to be read
 	readURLs []string      // the objects that were
+
+	begun sync.Map // of *Pending: the outputs that have not ended
+}
+
+// Abort aborts all outputs that have not ended. A program that ends early calls it, so that
+// nothing else has to know what there is to be removed.
+func (r *Run) Abort() {
+	r.begun.Range(func(p, _ any) bool {
+		p.(*Pending).Abort()
+		return true
+	})
 }
 
 // locate says what a name that is no URL means: a path, or if that is "", a descriptor.
@@ -110,6 +121,11 @@ func (r *Run) locate(name string, std int) (path string, fd int, err error) {
 		return "", 0, &Error{Kind: NoDescriptor, Name: name}
 	}
 	return name, 0, nil
+}
+
+// WithoutCancel is a Run to tidy up with: that r has ended does not keep it from anything.
+func (r *Run) WithoutCancel() *Run {
+	return &Run{In: r.In, Out: r.Out, Err: r.Err, Context: context.WithoutCancel(r.context()), Stores: r.Stores}
 }
 
 // ended is why nothing more is to be done; nil if something is.

@@ -31,11 +31,17 @@ type Object interface {
 	Close() error
 }
 
-// A Patcher is an [Object] some of whose bytes can be replaced where it lies: as a whole
-// and in one step, on the condition that it still is what was opened.
+// A Patcher is an [Object] that can be replaced where it lies: as a whole and in one step,
+// on the condition that it still is what was opened.
 type Patcher interface {
 	Object
-	Apply(changes []Change, opts PatchOptions) error
+
+	// Replace replaces it by what is to be there, of size bytes, which differs from it in the
+	// ranges of changed, and perhaps in its end. What does not differ the store copies.
+	Replace(by io.ReaderAt, size int64, changed []Range, opts PatchOptions) error
+
+	// Allowed fails as Replace will, if the options do not allow it.
+	Allowed(opts PatchOptions) error
 }
 
 // An Upload is an object that is being created. The methods are those of [Pending]; the

@@ -213,8 +213,15 @@ func TestReaderAllocations(t *testing.T) {
 				}
 			},
 		} {
-			a := testing.AllocsPerRun(2, func() { read(short) })
-			b := testing.AllocsPerRun(2, func() { read(long) })
+			// The least of some runs: the runtime allocates, too, whenever it likes.
+			least := func(s []byte) float64 {
+				a := testing.AllocsPerRun(1, func() { read(s) })
+				for range 4 {
+					a = min(a, testing.AllocsPerRun(1, func() { read(s) }))
+				}
+				return a
+			}
+			a, b := least(short), least(long)
 			if b > a+8 {
 				t.Errorf("%s, %d workers: %v allocations for 8 frames and %v for 24", name, workers, a, b)
 			}

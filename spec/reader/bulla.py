@@ -76,7 +76,7 @@ class Copy:
 
     def _bytes(self, detached, exact):
         d = self.data
-        reject(len(d) >= 10 and d[:10] != MAGIC, "HEAD-1", 0)
+        reject(d[:10] != MAGIC[:len(d)], "HEAD-1", 0)
         size = PAGE
         if len(d) >= 16:
             self.pages = copy_pages = number(d, 14, 2)

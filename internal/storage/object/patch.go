@@ -8,13 +8,14 @@ import (
 	"io"
 	"slices"
 
+	"bulla/internal/fullio"
 	"bulla/internal/parallel"
 	"bulla/internal/storage"
 )
 
-// A Patchable is an object that is read and can be changed where it lies, by a
-// [storage.Patcher]'s method: a new upload of parts that are sent, where something
-// changes, and of others, which the store copies itself.
+// A Patchable is an object that is read and can be replaced where it lies, as a
+// [storage.Patcher]: by a new upload of parts that are sent, where something changes, and
+// of others, which the store copies itself.
 //
 //	old   | head |           payload            | tail |
 //	new   |  sent, 5 MiB  |  copied, 1 GiB each |  sent |
@@ -29,21 +30,17 @@ type Patchable struct {
 const (
 	whole    = 4 * minPart // what is smaller is sent whole
 	copyPart = 1 << 30
-	copies   = 8 // at a time
+	copies   = 8         // at a time
+	maxHeld  = 128 << 20 // of what is sent at a time, unless one part is larger
 )
 
-// Apply implements [storage.Patcher].
-func (p *Patchable) Apply(changes []storage.Change, opts storage.PatchOptions) error {
-	if err := p.may(opts); err != nil {
+// Replace implements [storage.Patcher].
+func (p *Patchable) Replace(by io.ReaderAt, size int64, changed []storage.Range, opts storage.PatchOptions) error {
+	if err := p.Allowed(opts); err != nil {
 		return err
 	}
-	for _, c := range changes {
-		if err := p.holds(c.Offset, c.Old, p.Reader); err != nil {
-			return err
-		}
-	}
 	as := &Making{ID: NewID(), Instead: p.info}
-	if err := p.replace(changes, as); err != nil {
+	if err := p.replace(by, p.segments(size, changed), as); err != nil {
 		return err
 	}
 	now, err := p.client.Open(p.ctx, p.name, p.To)
@@ -51,16 +48,19 @@ func (p *Patchable) Apply(changes []storage.Change, opts storage.PatchOptions) e
 		return failed(p.name, storage.HalfPatched, err)
 	}
 	defer now.Close()
-	for _, c := range changes {
-		if err := p.holds(c.Offset, c.New, now); err != nil {
+	if now.Size() != size {
+		return failed(p.name, storage.HalfPatched, fmt.Errorf("it has %d bytes, not %d", now.Size(), size))
+	}
+	for _, c := range changed {
+		if _, err := io.Copy(&fullio.Comparer{From: by, Same: c.Offset}, io.NewSectionReader(now, c.Offset, c.Length)); err != nil {
 			return failed(p.name, storage.HalfPatched, err)
 		}
 	}
 	return p.old(opts)
 }
 
-// may refuses what the options do not allow.
-func (p *Patchable) may(opts storage.PatchOptions) error {
+// Allowed implements [storage.Patcher].
+func (p *Patchable) Allowed(opts storage.PatchOptions) error {
 	now, err := p.client.stat(p.ctx, p.name, p.To) // which tells more than reading does
 	switch {
 	case err != nil:
@@ -98,49 +98,46 @@ func (p *Patchable) old(opts storage.PatchOptions) error {
 	return nil
 }
 
-func (p *Patchable) holds(off int64, want []byte, r io.ReaderAt) error {
-	if want == nil {
-		return nil
-	}
-	got := make([]byte, len(want))
-	n, err := r.ReadAt(got, off)
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if !bytes.Equal(got[:n], want) {
-		return failed(p.name, storage.Changed, nil)
-	}
-	return nil
-}
-
 // A segment of the new object is sent, or a range that the store copies.
 type segment struct {
 	off, n int64
 	sent   bool
 }
 
-// segments cuts the object up: each 5 MiB in which something changes are sent, and from
-// the first change in the last 5 MiB on all. Every part but the last has at least as much.
-func (p *Patchable) segments(changes []storage.Change) (all []segment, err error) {
-	size := p.info.Size
+// segments cuts the new object up, of size bytes: each block of 5 MiB in which something
+// changes is sent, and from the first change in the last one on all. Every part but the last
+// has at least as much. If that makes too many parts, the blocks are larger.
+func (p *Patchable) segments(size int64, changed []storage.Range) (all []segment) {
 	if size <= whole {
-		return []segment{{0, size, true}}, nil
+		return []segment{{0, size, true}}
 	}
+	if end := p.info.Size; end < size {
+		changed = append(slices.Clip(changed), storage.Range{Offset: end, Length: size - end})
+	}
+	for block := int64(minPart); ; block *= 2 {
+		if all = cut(size, block, changed); len(all) <= MaxParts || block > maxPart/2 {
+			return all
+		}
+	}
+}
+
+// cut is segments with blocks of that size.
+func cut(size, block int64, changed []storage.Range) (all []segment) {
 	end := size
-	for _, c := range changes {
-		if c.Offset >= size-minPart {
+	for _, c := range changed {
+		if c.Offset >= size-block {
 			end = min(end, c.Offset)
 		}
 	}
-	changed := make([]bool, end/minPart) // of which the last has up to 10 MiB
-	last := int64(len(changed) - 1)
-	for _, c := range changes {
-		for b := c.Offset / minPart; c.Offset < end && b <= (c.Offset+int64(len(c.New))-1)/minPart; b++ {
-			changed[min(b, last)] = true
+	sends := make([]bool, end/block) // of which the last has up to two blocks
+	last := int64(len(sends) - 1)
+	for _, c := range changed {
+		for b := c.Offset / block; c.Offset < end && b <= (min(c.Offset+c.Length, end)-1)/block; b++ {
+			sends[min(b, last)] = true
 		}
 	}
 	for b := int64(0); b <= last; {
-		n, off := int64(slices.Index(changed[b:], true)), b*minPart
+		n, off := int64(slices.Index(sends[b:], true)), b*block
 		sent := n == 0
 		if sent {
 			n = 1
@@ -149,7 +146,7 @@ func (p *Patchable) segments(changes []storage.Change) (all []segment, err error
 		}
 		to := end
 		if b += n; b <= last {
-			to = b * minPart
+			to = b * block
 		}
 		each := to - off
 		if !sent {
@@ -163,39 +160,20 @@ func (p *Patchable) segments(changes []storage.Change) (all []segment, err error
 	if end < size {
 		all = append(all, segment{end, size - end, true})
 	}
-	if len(all) > MaxParts {
-		return nil, failed(p.name, storage.NotPatchable, errors.New("there are too many changes"))
-	}
-	return all, nil
-}
-
-// load reads what is to be sent of a segment, with the changes.
-func (p *Patchable) load(s segment, changes []storage.Change) ([]byte, error) {
-	b := make([]byte, s.n)
-	if _, err := p.ReadAt(b, s.off); err != nil && err != io.EOF {
-		return nil, err
-	}
-	for _, c := range changes {
-		c.Over(b, s.off)
-	}
-	return b, nil
+	return all
 }
 
 // replace makes the new object in the place of the old.
-func (p *Patchable) replace(changes []storage.Change, as *Making) error {
-	all, err := p.segments(changes)
-	if err != nil {
-		return err
-	}
+func (p *Patchable) replace(by io.ReaderAt, all []segment, as *Making) error {
 	upload := ""
-	err = p.client.Try(context.WithoutCancel(p.ctx), p.name, func(ctx context.Context) (err error) {
+	err := p.client.Try(context.WithoutCancel(p.ctx), p.name, func(ctx context.Context) (err error) {
 		upload, err = p.To.Begin(ctx, as)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	etags, err := p.parts(upload, all, changes)
+	etags, err := p.parts(upload, by, all)
 	if err == nil {
 		err = p.client.try(p.ctx, p.name, true, func(ctx context.Context, _ func(int)) error {
 			return p.To.Complete(ctx, upload, etags, as)
@@ -221,12 +199,19 @@ func (p *Patchable) replace(changes []storage.Change, as *Making) error {
 
 // parts has all parts made, several at a time. After an error no more are begun, and those
 // under way are not cut off, so that none arrives after the upload is aborted.
-func (p *Patchable) parts(upload string, all []segment, changes []storage.Change) (etags []string, err error) {
+func (p *Patchable) parts(upload string, by io.ReaderAt, all []segment) (etags []string, err error) {
 	etags = make([]string, len(all))
-	return etags, parallel.Do(copies, len(all), func(_, i int) (err error) {
+	workers := copies
+	for _, s := range all {
+		if s.sent {
+			workers = min(workers, max(1, int(maxHeld/s.n)))
+		}
+	}
+	return etags, parallel.Do(workers, len(all), func(_, i int) (err error) {
 		s, sent := all[i], []byte(nil)
 		if s.sent {
-			if sent, err = p.load(s, changes); err != nil {
+			sent = make([]byte, s.n)
+			if _, err = by.ReadAt(sent, s.off); err != nil && err != io.EOF {
 				return err
 			}
 		}

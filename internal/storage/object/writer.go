@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -92,7 +91,7 @@ type part struct {
 	size   int64 // how much it has
 	room   int64
 	mem    []byte
-	file   *os.File // instead of mem
+	file   *storage.Scratch // instead of mem
 }
 
 // Write implements [storage.Upload].
@@ -139,11 +138,10 @@ func (w *Writer) newPart() (*part, error) {
 	}
 	p.number, p.size, p.room = w.number, 0, w.plan.size(w.number)
 	if p.room > inMemory {
-		f, err := os.CreateTemp("", ".bulla-part-")
+		f, err := storage.NewScratch()
 		if err != nil {
 			return nil, err
 		}
-		os.Remove(f.Name()) // it goes with the program, however that ends
 		p.file, p.mem = f, nil
 	} else if int64(len(p.mem)) < p.room {
 		p.mem = make([]byte, p.room)
@@ -202,7 +200,6 @@ func (w *Writer) dispatch() error {
 func (w *Writer) drop(p *part) {
 	if p.file != nil {
 		p.file.Close()
-		os.Remove(p.file.Name()) // where an open file keeps its name
 	}
 	w.free.Put(p)
 }

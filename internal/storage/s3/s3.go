@@ -26,6 +26,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	api "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"bulla/internal/storage"
 	"bulla/internal/storage/object"
@@ -69,7 +70,7 @@ func (s *Store) connect(ctx context.Context) error {
 			t.DisableCompression = true
 			t.MaxIdleConnsPerHost = 16
 		})
-		cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+		cfg, err := config.LoadDefaultConfig(ctx, config.WithHTTPClient(transport), config.WithLogger(logging.Nop{}), config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
 		if err != nil {
 			s.err = &storage.Error{Kind: storage.NoCredentials, Err: err}
 			return

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -90,6 +91,18 @@ func content(n int) []byte {
 		b[i] = byte(i>>12 ^ i*7)
 	}
 	return b
+}
+
+// renew is another run, with a store that keeps its word and has before as the object.
+func (s *setting) renew(t *testing.T, before []byte) {
+	t.Helper()
+	s.do.Store(nil)
+	s.again()
+	s.store.Profile = &object.Honest
+	if err := s.write(before, storage.Options{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.client.Sent.Store(0)
 }
 
 func (s *setting) write(b []byte, opts storage.Options) error {
@@ -481,17 +494,7 @@ func TestPatch(t *testing.T) {
 		defer p.Close()
 		return p.Apply(edit(before)...)
 	}
-	renew := func() {
-		t.Helper()
-		s.do.Store(nil)
-		s.again()
-		s.store.Profile = &object.Honest
-		if err := s.write(before, storage.Options{Force: true}); err != nil {
-			t.Fatal(err)
-		}
-		s.client.Sent.Store(0)
-	}
-	renew()
+	s.renew(t, before)
 	if err := patch(); err != nil {
 		t.Error(err)
 	}
@@ -503,7 +506,7 @@ func TestPatch(t *testing.T) {
 	before = content(24<<20 + 12345)
 	after = edited(before)
 	for at := int64(1); ; at++ {
-		renew()
+		s.renew(t, before)
 		var calls atomic.Int64
 		s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if calls.Add(1) == at {
@@ -532,7 +535,7 @@ func TestPatch(t *testing.T) {
 	// Lost answers, and calls that have to be made again.
 	for _, call := range []string{"begin", "part", "copy", "complete"} {
 		for _, fault := range []answer{reset, s3test.Swallow, refuse(200, "InternalError")} {
-			renew()
+			s.renew(t, before)
 			var calls atomic.Int64
 			s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 				if isCall(r, call) && calls.Add(1) == 1 {
@@ -552,6 +555,99 @@ func TestPatch(t *testing.T) {
 				s.store.AbortUpload(t.Context(), u)
 			}
 			s.wants(after)
+		}
+	}
+}
+
+// An object is replaced by a longer or a shorter one, too. What stays in its place the store
+// copies, and stopped at any request it leaves the old or the new.
+func TestReplace(t *testing.T) {
+	s := set(t)
+	s.client.Silence, s.client.Attempt = time.Minute, time.Minute // nothing hangs here
+	before := content(24<<20 + 12345)
+	const at = 22 << 20
+	for what, after := range map[string][]byte{
+		"inserted":        slices.Concat(before[:at], []byte("inserted"), before[at:]),
+		"missing":         slices.Concat(before[:at], before[at+100_000:]),
+		"cut":             before[:at],
+		"cut to a little": before[:1000],
+		"appended":        slices.Concat(before, content(3<<20)),
+	} {
+		if testing.Short() && what != "inserted" && what != "cut" {
+			continue
+		}
+		replace := func() error {
+			p, err := s.run.Patch(name, storage.PatchOptions{})
+			if err != nil {
+				return err
+			}
+			defer p.Close()
+			d := p.InPlace()
+			for off := min(at, len(after)); off < len(after); off += 1 << 20 {
+				if _, err := d.WriteAt(after[off:min(len(after), off+1<<20)], int64(off)); err != nil {
+					return err
+				}
+			}
+			if err := d.Truncate(int64(len(after))); err != nil {
+				return err
+			}
+			if got, err := io.ReadAll(io.NewSectionReader(d, 0, 1<<40)); err != nil || !bytes.Equal(got, after) {
+				t.Errorf("%s: it reads %d bytes, %v", what, len(got), err)
+			}
+			return d.Sync()
+		}
+		s.renew(t, before)
+		if err := replace(); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if n, most := s.client.Sent.Load(), int64(len(after)-min(at, len(after))+10<<20); n > most {
+			t.Errorf("%s: %d bytes were sent, more than %d", what, n, most)
+		}
+		s.wants(after)
+		s.renew(t, before)
+		p, err := s.run.Patch(name, storage.PatchOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := p.InPlace()
+		d.Truncate(at)
+		other := &storage.Run{Stores: s.run.Stores}
+		o, err := other.Create(name, storage.Options{Force: true})
+		if err == nil {
+			o.Write(after)
+			err = o.Commit()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Sync(); !errors.Is(err, storage.Changed) {
+			t.Errorf("%s: %v", what, err)
+		}
+		p.Close()
+		s.wants(after)
+		for at := int64(1); ; at++ {
+			s.renew(t, before)
+			var calls atomic.Int64
+			s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Method != http.MethodGet && calls.Add(1) == at {
+					refuse(403, "AccessDenied")(w, r, next)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+			err := replace()
+			s.do.Store(nil)
+			if calls.Load() < at {
+				break
+			}
+			if got, _ := os.ReadFile(filepath.Join(s.Dir, "bucket", "x")); err != nil && bytes.Equal(got, before) {
+				s.wants(before)
+			} else if s.wants(after); err == nil {
+				t.Errorf("%s: request %d failed, and that is no error", what, at)
+			}
+			if testing.Short() {
+				break
+			}
 		}
 	}
 }

@@ -37,23 +37,25 @@ func (s *Store) Uploads(ctx context.Context, name string) (all []Unfinished, err
 	if prefix != "" {
 		in.Prefix = &prefix
 	}
-	for {
-		var out *api.ListMultipartUploadsOutput
-		err := s.client.Try(ctx, name, func(ctx context.Context) (err error) {
-			out, err = s.api.ListMultipartUploads(ctx, in)
-			return p.failure(err)
-		})
+	for pages := api.NewListMultipartUploadsPaginator(s.api, in); pages.HasMorePages(); {
+		out, err := page(ctx, p, pages.NextPage)
 		if err != nil {
 			return nil, err
 		}
 		for _, u := range out.Uploads {
 			all = append(all, Unfinished{"s3://" + bucket + "/" + aws.ToString(u.Key), aws.ToString(u.UploadId), aws.ToTime(u.Initiated)})
 		}
-		if !aws.ToBool(out.IsTruncated) {
-			return all, nil
-		}
-		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
 	}
+	return all, nil
+}
+
+// page asks for the next page of a list, which tells of something about p.
+func page[T any](ctx context.Context, p *place, next func(context.Context, ...func(*api.Options)) (*T, error)) (out *T, err error) {
+	err = p.client.Try(ctx, p.name, func(ctx context.Context) (err error) {
+		out, err = next(ctx)
+		return p.failure(err)
+	})
+	return out, err
 }
 
 // AbortUpload ends an unfinished upload and removes its parts. One that has ended meanwhile
@@ -76,24 +78,16 @@ func (s *Store) List(ctx context.Context, prefix string) (names []string, err er
 	if err != nil {
 		return nil, err
 	}
-	in := &api.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.key}
-	for {
-		var out *api.ListObjectsV2Output
-		err := s.client.Try(ctx, prefix, func(ctx context.Context) (err error) {
-			out, err = s.api.ListObjectsV2(ctx, in)
-			return p.failure(err)
-		})
+	for pages := api.NewListObjectsV2Paginator(s.api, &api.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.key}); pages.HasMorePages(); {
+		out, err := page(ctx, p, pages.NextPage)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range out.Contents {
 			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), p.key))
 		}
-		if !aws.ToBool(out.IsTruncated) {
-			return names, nil
-		}
-		in.ContinuationToken = out.NextContinuationToken
 	}
+	return names, nil
 }
 
 // Hold implements [storage.Holder].
@@ -133,13 +127,8 @@ func (s *Store) Settle(ctx context.Context, name string, h *storage.Held) error 
 // parts returns the ETags of the parts of an upload that is held, which have to be all there.
 func (p *place) parts(ctx context.Context, h *storage.Held) (etags []string, err error) {
 	size := int64(0)
-	in := &api.ListPartsInput{Bucket: &p.bucket, Key: &p.key, UploadId: &h.Upload}
-	for {
-		var out *api.ListPartsOutput
-		err := p.client.Try(ctx, p.name, func(ctx context.Context) (err error) {
-			out, err = p.api.ListParts(ctx, in)
-			return p.failure(err)
-		})
+	for pages := api.NewListPartsPaginator(p.api, &api.ListPartsInput{Bucket: &p.bucket, Key: &p.key, UploadId: &h.Upload}); pages.HasMorePages(); {
+		out, err := page(ctx, p, pages.NextPage)
 		if err != nil {
 			return nil, err
 		}
@@ -149,10 +138,6 @@ func (p *place) parts(ctx context.Context, h *storage.Held) (etags []string, err
 			}
 			size += aws.ToInt64(part.Size)
 		}
-		if !aws.ToBool(out.IsTruncated) {
-			break
-		}
-		in.PartNumberMarker = out.NextPartNumberMarker
 	}
 	if size != h.Size {
 		return nil, about(p.name, &storage.Error{Kind: storage.Lost, Err: fmt.Errorf("%d bytes are there of %d", size, h.Size)})

@@ -14,13 +14,9 @@ func (s *Store) DeleteVersions(ctx context.Context, name string) (n int, err err
 	if err != nil {
 		return 0, err
 	}
-	in := &api.ListObjectVersionsInput{Bucket: &p.bucket, Prefix: &p.key}
-	for {
-		var out *api.ListObjectVersionsOutput
-		if err := s.client.Try(ctx, name, func(ctx context.Context) (err error) {
-			out, err = s.api.ListObjectVersions(ctx, in)
-			return p.failure(err)
-		}); err != nil {
+	for pages := api.NewListObjectVersionsPaginator(s.api, &api.ListObjectVersionsInput{Bucket: &p.bucket, Prefix: &p.key}); pages.HasMorePages(); {
+		out, err := page(ctx, p, pages.NextPage)
+		if err != nil {
 			return n, err
 		}
 		var versions []*string
@@ -40,9 +36,6 @@ func (s *Store) DeleteVersions(ctx context.Context, name string) (n int, err err
 			}
 			n++
 		}
-		if !aws.ToBool(out.IsTruncated) {
-			return n, nil
-		}
-		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 	}
+	return n, nil
 }

@@ -4,54 +4,32 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"bulla/format"
 )
-
-// A verb is a run of bulla that writes something, in a folder like the scene.
-type verb struct {
-	args  string
-	reads []string // files that stay as they are
-	out   string   // what it makes; "" if it changes a file in place
-	opens string   // the file that it changes in place, which opens at any time
-	check string   // another run, which ends with 0 if the work was done; "" if out is a plaintext
-	plain string   // that plaintext; "plain" if empty
-}
-
-var verbs = []verb{
-	{args: "encrypt -q --kek kek -o out plain", reads: []string{"plain", "kek"}, out: "out", check: "verify -q --kek kek out"},
-	{args: "encrypt -q -z --verify --kek kek -o out plain", reads: []string{"plain", "kek"}, out: "out", check: "verify -q --kek kek out"},
-	{args: "encrypt -q --force --kek kek -o out plain", reads: []string{"plain", "kek"}, out: "out", check: "verify -q --kek kek out"},
-	{args: "decrypt -q --kek kek -o out c", reads: []string{"c", "kek"}, out: "out"},
-	{args: "decrypt -q --resume --kek kek -o out z", reads: []string{"z", "kek"}, out: "out"},
-	{args: "cat -q --kek kek -o out s", reads: []string{"s", "s.000000", "s.000001", "s.000002", "s.index", "kek"}, out: "out", plain: "large"},
-	{args: "extract -q --kek kek t out", reads: []string{"t", "kek"}, out: "out"},
-	{args: "salvage -q --kek kek -o out c", reads: []string{"c", "kek"}, out: "out"},
-	{args: "head export -q --kek kek -o out c", reads: []string{"c"}, out: "out", check: "inspect -q out"},
-	{args: "parity create -q -o out c", reads: []string{"c"}, out: "out", check: "scrub -q --parity-file out c"},
-	{args: "repair -q -o out damaged", reads: []string{"damaged", "damaged.parity"}, out: "out", check: "verify -q --kek kek out"},
-	{args: "sign -q --key ssh c", reads: []string{"c", "ssh"}, out: "c.sig", check: "sign --statement c"},
-	{args: "grant -q --range 100-2000 -r RECIPIENT -o out --kek kek c", reads: []string{"c", "kek"}, out: "out", check: "inspect -q out"},
-	{args: "keygen -q -o out", out: "out", check: "keygen -y out"},
-	{args: "recipients add -q --open-kek kek --kek kek2 c", opens: "c", check: "verify -q --kek kek2 c"},
-	{args: "recipients remove -q --open-kek kek --kek kek2 both", opens: "both", check: "verify -q --kek kek both"},
-	{args: "recipients repair -q --kek kek torn", opens: "torn", check: "verify -q --kek kek torn"},
-	{args: "repair -q --kek kek -i key damaged", reads: []string{"damaged.parity", "kek"}, check: "verify -q --kek kek damaged"},
-}
 
 // A lab is a folder of its own for one trial, with the files of the scene in it.
 type lab struct {
 	*trial
-	dir string
+	dir    string
+	before map[string][]byte // the files that were there when the verb began
+	held   []string          // and the outputs, without a name yet, of a job that was planned
+	said   []byte            // what it says if nothing is done to it
+	mute   bool              // standard output is closed, which Go takes for /dev/null
 }
 
 // A result is how a run ended.
@@ -75,8 +53,9 @@ func (c *campaign) setUp() error {
 	write("kek2", bytes.Repeat([]byte{0x81}, 32))
 	commands := `encrypt -q --kek kek -o c plain; encrypt -q -z --kek kek -o z plain; encrypt -q --kek kek --kek kek2 -o both plain
 encrypt -q --kek kek --volume-size 3M -o s large; encrypt -q --kek kek --parity 20% -o damaged plain; encrypt -q --kek kek -o torn plain
-encrypt -q --kek kek -o other otherplain; keygen -q -o key`
+encrypt -q --kek kek -o other otherplain; keygen -q -o key; encrypt -q --kek kek --parity 20% -o p plain; encrypt -q --kek kek -o m medium`
 	write("large", text(8, 4<<20))
+	write("medium", text(10, format.SegmentSize+format.ChunkSize))
 	write("otherplain", text(9, 300_000))
 	run := func(name string, args ...string) error {
 		cmd := exec.Command(name, args...)
@@ -116,37 +95,62 @@ func (c *campaign) env(dir string) []string {
 	return append(os.Environ(), "BULLA_CONFIG_DIR="+filepath.Join(dir, ".config"), "BULLA_TPM="+filepath.Join(dir, "no-tpm"))
 }
 
-// lab makes the folder of a trial, with some files of the scene in it.
-func (t *trial) lab(names ...string) *lab {
-	l := &lab{t, must(os.MkdirTemp(t.dir, t.part))}
-	for _, name := range names {
-		l.put(name)
-	}
+// begin makes the folder for v, up to where v itself is run.
+func (t *trial) begin(v *verb) *lab {
+	l := &lab{trial: t, dir: must(os.MkdirTemp(t.dir, t.part))}
+	l.prepare(v)
 	return l
 }
 
-func (l *lab) put(name string) { os.WriteFile(l.path(name), l.scene[name], 0o600) }
+// prepare puts into the folder the files of the scene that runs of v name, with the parts and
+// the parity files that belong to them, and makes the first runs.
+func (l *lab) prepare(v *verb) {
+	named := strings.FieldsFunc(v.args+" "+v.first+" "+v.check+" kek kek2", func(r rune) bool { return r == ' ' || r == ';' })
+	for name, b := range l.scene {
+		if owner, _, _ := strings.Cut(name, "."); slices.Contains(named, owner) {
+			os.WriteFile(l.path(name), b, 0o600)
+		}
+	}
+	for _, args := range runsOf(v.first) {
+		if r := l.run(nil, args, nil); r.code != 0 {
+			l.fail("bulla %s ends with %d: %s", args, r.code, r.said)
+		}
+	}
+	if v.says == same {
+		l.said = l.run(nil, v.args, nil).out
+	}
+	l.before = l.files()
+	maps.DeleteFunc(l.before, func(name string, _ []byte) bool { // the output of a job is no input
+		held := strings.Contains(name, ".held")
+		if held {
+			l.held = append(l.held, name)
+		}
+		return held
+	})
+}
+
+// files is all that the folder has.
+func (l *lab) files() map[string][]byte {
+	all := make(map[string][]byte)
+	filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(l.dir, path)
+		if err == nil && d.Type().IsRegular() && !strings.HasPrefix(name, ".config") && !strings.HasPrefix(name, "tree") {
+			all[name], err = os.ReadFile(path)
+		}
+		return err
+	})
+	return all
+}
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
 
 func (l *lab) close() { os.RemoveAll(l.dir) }
 
-// needs are the files that a verb begins with.
-func (v *verb) needs() []string {
-	names := append(slices.Clone(v.reads), "kek", "kek2", "key", "damaged.parity")
-	if v.opens != "" {
-		names = append(names, v.opens)
-	}
-	if v.check == "verify -q --kek kek damaged" {
-		names = append(names, "damaged")
-	}
-	return names
-}
-
 // words is the command line of args.
 func (l *lab) words(args string) []string {
 	key, _, _ := bytes.Cut(l.scene["key"][bytes.Index(l.scene["key"], []byte("age1pq")):], []byte("\n"))
-	return strings.Fields(strings.ReplaceAll(args, "RECIPIENT", string(key)))
+	year := time.Now().UTC().Year()
+	return strings.Fields(strings.NewReplacer("RECIPIENT", string(key), "YEAR", strconv.Itoa(year), "NEXT", strconv.Itoa(year+1)).Replace(args))
 }
 
 // command is bulla in the folder, run by another program if there is one.
@@ -186,41 +190,52 @@ func (l *lab) judge(r result) result {
 
 // after judges what a run of v has left, given how it ended.
 func (l *lab) after(v *verb, r result) {
-	for _, name := range v.reads {
-		if b, err := os.ReadFile(l.path(name)); err != nil || !bytes.Equal(b, l.scene[name]) {
-			l.fail("it harmed %s, which it reads: %v", name, err)
+	for name, was := range l.before {
+		if b, err := os.ReadFile(l.path(name)); !slices.Contains(strings.Fields(v.changes), name) && (err != nil || !bytes.Equal(b, was)) {
+			l.fail("it harmed %s: %v", name, err)
 		}
 	}
-	if v.opens != "" {
-		if c := l.run(nil, "cat -q -o - --kek kek "+v.opens, nil); c.code != 0 || !bytes.Equal(c.out, l.scene["plain"]) {
-			l.fail("%s does not open any more: %s", v.opens, c.said)
-		}
+	l.works(v.keeps, r)
+	if v.says != "" && r.code == 0 && !l.mute && (v.says == same && !bytes.Equal(r.out, l.said) || v.says != same && !regexp.MustCompile(v.says).Match(r.out)) {
+		l.fail("exit code 0, and that is not what it has to say: %q", r.out)
 	}
 	if r.code == 0 || v.out != "" && l.there(v.out) {
 		l.done(v, r)
 	}
-	if r.code > 0 && v.out != "" && l.there(v.out) && !strings.Contains(r.said, "complete") && !strings.Contains(r.said, "may not be safe") && !strings.Contains(r.said, "may lose it") {
+	if r.code > 0 && r.code != 6 && v.out != "" && l.there(v.out) && !strings.Contains(r.said, "complete") && !strings.Contains(r.said, "may not be safe") && !strings.Contains(r.said, "may lose it") {
 		l.fail("exit code %d, and %s has its name: %s", r.code, v.out, r.said)
 	}
 }
 
+// works makes runs that have to succeed after r, or to fail if they begin with "!", or to end as
+// they like with "?". What cat gives is the plaintext.
+func (l *lab) works(runs string, r result) bool {
+	for _, args := range runsOf(runs) {
+		args, not := strings.CutPrefix(args, "! ")
+		args, either := strings.CutPrefix(args, "? ")
+		c := l.run(nil, args, nil)
+		if (c.code == 0) == not && !either || strings.HasPrefix(args, "cat -q -o - ") && !not && !bytes.Equal(c.out, l.scene["plain"]) {
+			l.fail("exit code %d: %s\n     and then bulla %s ends with %d: %s", r.code, r.said, args, c.code, c.said)
+			return false
+		}
+	}
+	return true
+}
+
 // done judges the output of a run, whole or not at all.
 func (l *lab) done(v *verb, r result) {
-	if v.check != "" {
-		if c := l.run(nil, v.check, nil); c.code != 0 {
-			l.fail("exit code %d, and not all of it is there: %s%s", r.code, r.said, c.said)
-		}
+	if !l.works(v.check, r) || v.plain == "" {
 		return
 	}
-	want := l.scene[cmp.Or(v.plain, "plain")]
-	path := l.path(v.out)
+	name, of, _ := strings.Cut(v.plain, "=")
+	path := l.path(name)
 	if st, err := os.Stat(path); err == nil && st.IsDir() { // of extract
 		path = filepath.Join(path, "out")
 		if _, err := os.Stat(path); err != nil && r.code != 0 {
 			return
 		}
 	}
-	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, want) {
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, l.scene[of]) {
 		l.fail("exit code %d, and the output is %d bytes, %v, not the plaintext: %s", r.code, len(b), err, r.said)
 	}
 }

@@ -16,10 +16,10 @@ import (
 
 // kills ends runs at any time.
 func kills(c *campaign) (int, func(*trial)) {
-	return c.pick(3, 100) * len(verbs), func(t *trial) {
+	return c.pick(1, 50) * len(verbs), func(t *trial) {
 		v := &verbs[t.number%len(verbs)]
 		t.did = "bulla " + v.args + ", killed"
-		l := t.lab(v.needs()...)
+		l := t.begin(v)
 		defer l.close()
 		r := l.interrupted(v, syscall.SIGKILL)
 		l.after(v, r)
@@ -30,16 +30,20 @@ func kills(c *campaign) (int, func(*trial)) {
 // interrupted runs v and sends it a signal some time later. The code is -1 if that ended it.
 func (l *lab) interrupted(v *verb, sig syscall.Signal) result {
 	cmd := l.command(nil, v.args)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		l.fail("it does not start: %v", err)
 		return result{}
 	}
 	time.Sleep(time.Duration(l.rand.IntN(60_000)) * time.Microsecond)
 	cmd.Process.Signal(sig)
+	if sig == syscall.SIGSTOP {
+		time.Sleep(5 * time.Millisecond)
+		cmd.Process.Signal(syscall.SIGCONT)
+	}
 	cmd.Wait()
-	return l.judge(result{cmd.ProcessState.ExitCode(), errs.String(), nil})
+	return l.judge(result{cmd.ProcessState.ExitCode(), errs.String(), out.Bytes()})
 }
 
 // limits has the system refuse room, descriptors and standard streams.
@@ -62,106 +66,129 @@ func limits(c *campaign) (int, func(*trial)) {
 		scripts = append(scripts, "exec "+fds+"; ")
 	}
 	kinds := len(verbs) * len(scripts)
-	return c.pick(kinds/3, kinds), func(t *trial) {
+	const share = 9 // of which the short form tries one
+	return c.pick(kinds/share, kinds), func(t *trial) {
 		kind := t.number
 		if !c.long {
-			kind = t.number*3 + t.rand.IntN(3)
+			kind = t.number*share + t.rand.IntN(share)
 		}
 		v, script := &verbs[kind%len(verbs)], scripts[kind/len(verbs)%len(scripts)]
 		t.did = "bulla " + v.args + ", after " + script
-		l := t.lab(v.needs()...)
-		defer l.close()
-		if kB, ok := strings.CutPrefix(script, "full "); ok {
-			l.fullDisk(v, kB)
+		if t.void = !c.long && strings.HasPrefix(v.args, "job run") && t.rand.IntN(4) > 0; t.void { // it tries again for seconds
 			return
 		}
+		if kB, ok := strings.CutPrefix(script, "full "); ok {
+			t.fullDisk(v, kB)
+			return
+		}
+		l := t.begin(v)
+		defer l.close()
+		l.mute = strings.Contains(script, ">&-")
 		r := l.run([]string{"sh", "-c", script + `exec "$@"`, "sh"}, v.args, nil)
 		l.after(v, r)
 		l.clean(v)
 	}
 }
 
-// clean checks that a run which ended by itself has left nothing unfinished.
-func (l *lab) clean(v *verb) {
-	for _, e := range must(os.ReadDir(l.dir)) {
-		if strings.Contains(e.Name(), "partial") && !strings.Contains(v.args, "--resume") {
-			l.fail("%s is left", e.Name())
-		}
+// fullDisk runs v in a folder on a file system that has so many kB of room left.
+func (t *trial) fullDisk(v *verb, kB string) {
+	const script = `kB=$1; shift
+mkdir ../disk && mount -t tmpfs none ../disk && cp -a . ../disk && mount --move ../disk . && cd "$PWD" &&
+	mount -o remount,size=$(($(df -k --output=used . | tail -n1) + kB))k . || exit 99
+"$@"; code=$?; cp -a . ../after && exit $code`
+	outside := must(os.MkdirTemp(t.dir, t.part))
+	defer os.RemoveAll(outside)
+	l := &lab{trial: t, dir: filepath.Join(outside, "folder")}
+	os.Mkdir(l.dir, 0o700)
+	l.prepare(v)
+	r := l.run([]string{"unshare", "-rm", "sh", "-c", script, "sh", kB}, v.args, nil)
+	if r.code == 99 {
+		l.fail("no full disk: %s", r.said)
 	}
-}
-
-// fullDisk runs v with its output on a file system with so many kB of room.
-func (l *lab) fullDisk(v *verb, kB string) {
-	if v.out == "" {
-		l.void = true
-		return
+	os.RemoveAll(l.dir)
+	if err := os.Rename(filepath.Join(outside, "after"), l.dir); err != nil {
+		l.fail("%v: %s", err, r.said)
 	}
-	os.Mkdir(l.path("small"), 0o700)
-	script := `mount -t tmpfs -o size=` + kB + `k none small || exit 99
-if [ ` + kB + ` = 0 ]; then head -c 1G /dev/zero >small/filler 2>/dev/null; fi
-"$@"; code=$?; rm -f small/filler; cp -a small copy; exit $code`
-	if kB == "0" {
-		script = strings.Replace(script, "size=0k", "size=4k", 1) // 0 is no limit
-	}
-	r := l.run([]string{"unshare", "-rm", "sh", "-c", script, "sh"}, strings.Replace(v.args, " out", " small/out", 1), nil)
-	moved := *v
-	moved.out = filepath.Join("copy", "out")
-	moved.check = strings.Replace(v.check, " out", " copy/out", 1)
-	l.after(&moved, r)
-	for _, e := range must(os.ReadDir(l.path("copy"))) {
-		if e.Name() != "out" && !strings.Contains(v.args, "--resume") {
-			l.fail("exit code %d, and %s is left on the full disk: %s", r.code, e.Name(), r.said)
-		}
-	}
+	l.after(v, r)
+	l.clean(v)
 }
 
 // pipes has signals, and pipes that are slow, broken or end early.
 func pipes(c *campaign) (int, func(*trial)) {
-	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1}
-	return c.pick(60, 2_000), func(t *trial) {
-		v := &verbs[t.rand.IntN(len(verbs))]
-		l := t.lab(v.needs()...)
-		defer l.close()
-		switch t.number % 4 {
-		case 0:
-			sig := signals[t.rand.IntN(len(signals))]
-			t.did = fmt.Sprintf("bulla %s, %v", v.args, sig)
-			r := l.interrupted(v, sig)
-			l.after(v, r)
-			if r.code >= 0 && r.code != 0 && r.code != 128+int(sig) && sig != syscall.SIGUSR1 {
-				l.fail("exit code %d: %s", r.code, r.said)
-			}
-			if r.code >= 0 || sig == syscall.SIGINT {
-				l.clean(v)
-			}
-		case 1: // a source that comes in drops
-			t.did = "decrypt from a slow pipe"
-			r := l.run(nil, "decrypt -q --kek kek -o out", &drops{t.scene["c"], t})
-			l.after(&verb{args: t.did, out: "out"}, r)
-			if r.code != 0 {
-				l.fail("exit code %d: %s", r.code, r.said)
-			}
-		case 2: // a source that ends early
-			at := t.rand.IntN(len(t.scene["z"]))
-			t.did = fmt.Sprintf("decrypt from a pipe that ends at %d", at)
-			r := l.run(nil, "decrypt -q --kek kek -o out", &drops{t.scene["z"][:at], t})
-			l.after(&verb{args: t.did, out: "out"}, r)
-			if r.code == 0 {
-				l.fail("exit code 0")
-			}
-		case 3: // a reader that has seen enough
-			at := t.rand.IntN(250_000)
-			t.did = fmt.Sprintf("cat into a pipe that is closed at %d", at)
-			cmd := l.command([]string{"sh", "-c", `("$@"; echo $? >code) | head -c ` + fmt.Sprint(at) + ` >got`, "sh"}, "cat -q --kek kek c")
-			l.put("c")
-			l.put("kek")
-			cmd.Run()
-			got, _ := os.ReadFile(l.path("got"))
-			code, _ := os.ReadFile(l.path("code"))
-			if !bytes.Equal(got, t.scene["plain"][:at]) || string(code) != "141\n" && string(code) != "0\n" {
-				l.fail("%d bytes came, exit code %s", len(got), code)
-			}
-		}
+	return c.pick(60, 3_000), func(t *trial) {
+		[]func(*trial){signals, slowly, endsEarly, seenEnough}[t.number%4](t)
+	}
+}
+
+// signals ends a run by one, or only has it wait.
+func signals(t *trial) {
+	v := &verbs[t.rand.IntN(len(verbs))]
+	l := t.begin(v)
+	defer l.close()
+	sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGSTOP}[t.rand.IntN(6)]
+	t.did = fmt.Sprintf("bulla %s, %v", v.args, sig)
+	r := l.interrupted(v, sig)
+	l.after(v, r)
+	if r.code > 0 && (sig == syscall.SIGSTOP || r.code != 128+int(sig) && sig != syscall.SIGUSR1) {
+		l.fail("exit code %d: %s", r.code, r.said)
+	}
+	if r.code >= 0 || sig == syscall.SIGINT {
+		l.clean(v)
+	}
+}
+
+// slowly has a source that comes in drops.
+func slowly(t *trial) {
+	v := []struct {
+		source string
+		verb
+	}{
+		{"c", verb{args: "decrypt -q --kek kek -o out", out: "out", plain: "out=plain"}},
+		{"z", verb{args: "decrypt -q --kek kek -o out -", out: "out", plain: "out=plain"}},
+		{"plain", verb{args: "encrypt -q --kek kek -o out", out: "out", check: "verify -q --kek kek out"}},
+		{"plain", verb{args: "encrypt -q -z --parity 20% --kek kek -o out", out: "out", check: "verify -q --kek kek out;scrub -q out"}},
+		{"large", verb{args: "encrypt -q --volume-size 3M --kek kek -o s2", out: "s2.index", check: "verify -q --kek kek s2"}},
+		{"c", verb{args: "verify --kek kek", says: ": ok: "}},
+	}[t.rand.IntN(6)]
+	l := t.begin(&v.verb)
+	defer l.close()
+	t.did = "bulla " + v.args + ", from a slow pipe"
+	r := l.run(nil, v.args, &drops{t.scene[v.source], t})
+	l.after(&v.verb, r)
+	if r.code != 0 {
+		l.fail("exit code %d: %s", r.code, r.said)
+	}
+}
+
+// endsEarly has a source whose end is missing.
+func endsEarly(t *trial) {
+	l := t.begin(new(verb))
+	defer l.close()
+	at := t.rand.IntN(len(t.scene["z"]))
+	t.did = fmt.Sprintf("decrypt from a pipe that ends at %d", at)
+	r := l.run(nil, "decrypt -q --kek kek -o out", &drops{t.scene["z"][:at], t})
+	if r.code == 0 || l.there("out") {
+		l.fail("exit code %d: %s", r.code, r.said)
+	}
+}
+
+// seenEnough has a reader that goes away.
+func seenEnough(t *trial) {
+	v := &verbs[t.rand.IntN(len(verbs))]
+	for v.says != same {
+		v = &verbs[t.rand.IntN(len(verbs))]
+	}
+	l := t.begin(v)
+	defer l.close()
+	at := t.rand.IntN(len(l.said) + 1)
+	t.did = fmt.Sprintf("bulla %s into a pipe that is closed at %d", v.args, at)
+	cmd := l.command([]string{"sh", "-c", `("$@"; echo $? >code) | head -c ` + fmt.Sprint(at) + ` >got`, "sh"}, v.args)
+	cmd.Run()
+	l.runs.Add(1)
+	got, _ := os.ReadFile(l.path("got"))
+	code, _ := os.ReadFile(l.path("code"))
+	if !bytes.Equal(got, l.said[:at]) || string(code) != "141\n" && string(code) != "0\n" {
+		l.fail("%d bytes came, exit code %s", len(got), code)
 	}
 }
 

@@ -12,7 +12,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,23 +29,18 @@ import (
 	"bulla/stream"
 )
 
-// scale prints what work on 1 PiB takes, by arithmetic, and then has the command plan and finish a
-// job of so many volumes of 64 GiB. Those are synthetic: files with holes, but with heads of
-// their own at either end, which is all that the end of a job looks at.
-func scale(volumes int) error {
-	paper(os.Stdout)
-	dir, err := os.MkdirTemp(*tmpfs, "bulla-bench-") // which takes files of any length
+// simulate has the command plan, look at and finish a job of so many volumes of 64 GiB, in a folder
+// in dir that takes files of any length. The volumes are synthetic: files with holes, but with heads
+// of their own at either end, which is all that the end of a job looks at.
+func simulate(dir string, volumes int, filter *regexp.Regexp, done func(Amount)) error {
+	if !filter.MatchString("scale/") {
+		return nil
+	}
+	dir, err := os.MkdirTemp(dir, "bulla-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := simulate(dir, volumes); err != nil {
-		return fmt.Errorf("simulation: %w", err)
-	}
-	return nil
-}
-
-func simulate(dir string, volumes int) error {
 	if err := build(dir); err != nil {
 		return err
 	}
@@ -65,13 +62,15 @@ func simulate(dir string, volumes int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nsimulation: %d volumes of 64 GiB, on %s\n\n%-34s %10s %10s\n", volumes, dir, "command", "time", "peak")
 	show := func(line string) error {
-		took, peak, err := once(dir, "bulla job "+line)
-		if err == nil {
-			fmt.Printf("%-34s %8.1f s %6d MiB\n", "bulla job "+line[:bytes.IndexByte([]byte(line), ' ')], took.Seconds(), peak>>10)
+		r, err := once(dir, "bulla job "+line)
+		if err != nil {
+			return err
 		}
-		return err
+		verb, size := "job "+line[:strings.IndexByte(line, ' ')], int64(volumes)*volumeBytes()
+		done(Amount{Name: "scale/time of " + verb, Does: "bulla job " + line, Size: size, Unit: "ms", Value: r.took.Milliseconds()})
+		done(Amount{Name: "scale/peak of " + verb, Does: "bulla job " + line, Size: size, Unit: "bytes", Value: r.peak})
+		return nil
 	}
 	if err := show("encrypt -q --volume-size 64G -r " + id.Recipient().Canonical() + " -o set --into job in"); err != nil {
 		return err
@@ -115,11 +114,7 @@ func simulate(dir string, volumes int) error {
 	if n, err := r.Size(); err != nil || n != plan.Work || len(r.Volumes()) != volumes {
 		return fmt.Errorf("the set has %d bytes in %d volumes: %v", n, len(r.Volumes()), err)
 	}
-	index, err := os.Stat(at("set" + set.IndexSuffix))
-	if err == nil {
-		fmt.Printf("%-34s %27.1f MiB\n", "the index of the set", float64(index.Size())/(1<<20))
-	}
-	return err
+	return nil
 }
 
 // work leaves what the runs of all parts would, and of each tenth what a run would that was killed

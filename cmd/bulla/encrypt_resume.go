@@ -38,10 +38,8 @@ type begunSet struct {
 	Suite  format.Suite    `json:"suite"`
 	To     string          `json:"recipients"` // a hash of them
 	Parity int             `json:"parity_cells,omitempty"`
-	Root   *origin.Hash    `json:"root,omitempty"` // of the root's hash tree, if the set is signed
-	Set    *set.Unfinished `json:"set"`
-
-	roots []*origin.Hash // that, and those of the volumes
+	Roots  []*origin.Hash  `json:"roots,omitempty"` // of the hash trees of the root and the volumes, if the set is signed
+	Set    *set.Unfinished `json:"set"`             // with volumes, if the journal was lost before
 }
 
 // comeTo is a hash of recipients, in whatever order, and of whether there is a passphrase.
@@ -67,24 +65,45 @@ func (r *setRun) record(u *set.Unfinished) error {
 	if r.journal == nil {
 		return nil
 	}
-	n, suffix := len(u.Volumes)-1, ""
-	if n >= 0 {
-		suffix = set.VolumeSuffix(n)
+	n := len(u.Volumes) - 1
+	if n < 0 {
+		return r.recordAll(u)
 	}
-	p, err := r.sealedPart(suffix)
+	p, err := r.sealedPart(set.VolumeSuffix(n))
 	if err != nil {
 		return err
 	}
-	var root *origin.Hash
-	if p != nil {
-		root = &p.Root
-	}
-	if n >= 0 {
-		return r.journal.Append([]byte(encodeJSON(volumeLine{n, u.Volumes[n], root})))
-	}
+	return r.journal.Append([]byte(encodeJSON(volumeLine{n, u.Volumes[n], rootOf(p)})))
+}
+
+// recordAll begins the journal with all that there is of the set: a line, which is there as a whole
+// or not at all.
+func (r *setRun) recordAll(u *set.Unfinished) error {
 	at, state := r.sourceState()
-	return r.journal.Append([]byte(encodeJSON(begunSet{Bulla: buildVersion(), Source: r.in.given, Size: r.in.size, Time: at, State: state,
-		Suite: r.opts.Suite, To: r.to, Parity: r.flags.parity.cells, Root: root, Set: u})))
+	b := begunSet{Bulla: buildVersion(), Source: r.in.given, Size: r.in.size, Time: at, State: state,
+		Suite: r.opts.Suite, To: r.to, Parity: r.flags.parity.cells, Set: u}
+	for _, suffix := range begunParts(u) {
+		p, err := r.sealedPart(suffix)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			b.Roots = append(b.Roots, rootOf(p))
+		}
+	}
+	return r.journal.Append([]byte(encodeJSON(b)))
+}
+
+// begunParts are the suffixes of the root and the volumes that are whole.
+func begunParts(u *set.Unfinished) []string {
+	return set.Suffixes(len(u.Volumes))[:len(u.Volumes)+1] // without the index
+}
+
+func rootOf(p *origin.Part) *origin.Hash {
+	if p == nil {
+		return nil
+	}
+	return &p.Root
 }
 
 // sourceState tells one state of the source from others, also in a later run.
@@ -131,7 +150,7 @@ func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished
 	case len(lines) > 0:
 		err = r.checkSealed(ctx, b)
 	default:
-		err = r.recordAgain(b.Set)
+		err = r.recordAll(b.Set)
 	}
 	if err != nil {
 		return nil, about(r.out.name, err)
@@ -165,7 +184,7 @@ func (r *setRun) head(ctx context.Context, suffix string) (p format.Preamble) {
 // sameFlags refuses to continue a set with flags that make another. The suite is that of the set.
 func (r *setRun) sameFlags(b *begunSet, volumeSize int64) error {
 	if b.Set.VolumeSize != volumeSize || (b.Set.Coding == format.Zstd) != (r.opts.Level > 0) ||
-		r.flags.suite != "" && r.opts.Suite != b.Suite || r.flags.parity.cells != b.Parity || (r.sig != nil) != (b.Root != nil) {
+		r.flags.suite != "" && r.opts.Suite != b.Suite || r.flags.parity.cells != b.Parity || (r.sig != nil) != (b.Roots != nil) {
 		return usage("give the same --volume-size, -z, --suite, --parity and --sign as before", "%s was begun with other flags", r.out.name)
 	}
 	r.opts.Suite = b.Suite
@@ -179,10 +198,9 @@ const hintResumeKey = "name a key that opens it with --resume-key KEYS, or move 
 func parseJournal(lines [][]byte) (*begunSet, error) {
 	b := new(begunSet)
 	err := json.Unmarshal(lines[0], b)
-	if err == nil && (b.Set == nil || len(b.Set.Volumes) > 0) {
+	if err == nil && (b.Set == nil || b.Roots != nil && (len(b.Roots) != len(b.Set.Volumes)+1 || slices.Contains(b.Roots, nil))) {
 		err = errors.New("the first line is not about a set")
 	}
-	b.roots = append(b.roots, b.Root)
 	for _, line := range lines[1:] {
 		var v volumeLine
 		if err == nil {
@@ -191,13 +209,15 @@ func parseJournal(lines [][]byte) (*begunSet, error) {
 		if err == nil && (v.Number < 0 || v.Number > len(b.Set.Volumes)) {
 			err = errors.New("a volume is missing")
 		}
-		if err == nil && (v.Root == nil) != (b.Root == nil) {
+		if err == nil && (v.Root == nil) != (b.Roots == nil) {
 			err = errors.New("a hash is missing")
 		}
 		if err != nil {
 			break
 		}
-		b.Set.Volumes, b.roots = append(b.Set.Volumes[:v.Number], v.Volume), append(b.roots[:v.Number+1], v.Root)
+		if b.Set.Volumes = append(b.Set.Volumes[:v.Number], v.Volume); b.Roots != nil {
+			b.Roots = append(b.Roots[:v.Number+1], v.Root)
+		}
 	}
 	return b, err
 }
@@ -247,21 +267,9 @@ func (r *setRun) recover(ctx context.Context) (*begunSet, error) {
 	}
 	b := &begunSet{Suite: r.head(ctx, "").Suite, Parity: r.flags.parity.cells, Set: u}
 	if r.sig != nil {
-		b.Root = &r.hashed[""].Root
+		b.Roots = []*origin.Hash{} // they are hashed
 	}
 	return b, nil
-}
-
-// recordAgain writes the journal anew.
-func (r *setRun) recordAgain(u *set.Unfinished) error {
-	all := u.Volumes
-	for n := range len(all) + 1 {
-		u.Volumes = all[:n]
-		if err := r.record(u); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // hashSealed hashes a part that an earlier run has sealed, and returns it as it was hashed.
@@ -290,13 +298,13 @@ func (r *setRun) checkSealed(ctx context.Context, b *begunSet) (err error) {
 	}
 	bar := r.startProgress(&r.flags.workFlags, r.out.name, total, done, nil)
 	defer func() { bar.Finish(err) }()
-	for i, suffix := range set.Suffixes(len(b.Set.Volumes))[:len(b.Set.Volumes)+1] { // without the index
+	for i, suffix := range begunParts(b.Set) {
 		f, err := r.hashSealed(ctx, suffix, done)
 		if err != nil {
 			return err
 		}
 		f.Close()
-		if r.hashed[suffix].Root != *b.roots[i] {
+		if r.hashed[suffix].Root != *b.Roots[i] {
 			return &failure{exit: exitBad, what: r.out.name + suffix + " is not as it was sealed: it was damaged or changed since", hint: "bulla repair mends it with its parity file; else move the set away, and begin again"}
 		}
 	}

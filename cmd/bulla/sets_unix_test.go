@@ -260,6 +260,68 @@ func TestSetSealedAndSigned(t *testing.T) {
 	}
 }
 
+// A journal that is made anew has all volumes that are whole, or none, wherever a power failure cuts
+// it off.
+func TestJournalAnew(t *testing.T) {
+	dir := workDir(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.WriteFile(at("plain"), make([]byte, 9<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sshKey(t, at("ssh"))
+	run := func(args ...string) (int, string) {
+		code, _, errs := runIn(t, dir, append([]string{"encrypt", "--resume", "--no-sync", "--volume-size", "3M", "--sign", at("ssh"), "-o", at("s.bulla"), at("plain")}, args...)...)
+		return code, errs
+	}
+	blocked := func(volume string) {
+		t.Helper()
+		if err := os.Mkdir(at(volume), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if code, errs := run(); code != exitUsage || !strings.Contains(errs, "the whole volumes are kept") {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		os.Remove(at(volume))
+	}
+	blocked("s.bulla.000001")
+	os.Remove(at("s.bulla.unfinished"))
+	blocked("s.bulla.000002")
+	journal, err := os.ReadFile(at("s.bulla.unfinished"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.MkdirTemp(dir, "kept")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := []string{"s.bulla", "s.bulla.000000"} // which were whole when it was made
+	for _, p := range old {
+		os.Link(at(p), filepath.Join(kept, p))
+	}
+	anew := journal[:bytes.LastIndexByte(journal[:len(journal)-1], '\n')+1] // without the line of the volume after
+	cuts := []int{0, len(anew) / 2}
+	for i, c := range anew {
+		if c == '\n' {
+			cuts = append(cuts, i, i+1)
+		}
+	}
+	for _, cut := range cuts {
+		parts, _ := filepath.Glob(at("s.bulla*"))
+		for _, p := range parts {
+			os.Remove(p)
+		}
+		for _, p := range old {
+			os.Link(filepath.Join(kept, p), at(p))
+		}
+		if err := os.WriteFile(at("s.bulla.unfinished"), anew[:cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, errs := run(); code != exitOK {
+			t.Errorf("cut off at %d of %d: exit code %d: %s", cut, len(anew), code, errs)
+		}
+	}
+}
+
 // A journal without a set is begun anew, whatever is in it.
 func TestStaleJournal(t *testing.T) {
 	dir := workDir(t)

@@ -380,7 +380,26 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out,
 	if par != nil {
 		done.Parity = &c.made
 	}
+	a.warnOther(e, out, par != nil, sig != nil)
 	return a.sealed(in, out, members, done)
+}
+
+// warnOther warns of a parity file and a signature that lie beside an output and were not made with it.
+func (a *app) warnOther(e *encryptFlags, out *output, parity, signature bool) {
+	warn := func(suffix, verb string) {
+		if a.probe(out.Name()+suffix) == nil {
+			a.warn(out.name+suffix+" is not of this file, but of one that had its name before", "remove it, or bulla "+verb+" --force makes it anew")
+		}
+	}
+	if !out.Whole() || out.InStore() && !e.force { // a store is not asked for nothing
+		return
+	}
+	if !parity {
+		warn(paritySuffix, "parity create")
+	}
+	if !signature {
+		warn(signatureSuffix, "sign")
+	}
 }
 
 // sealed reports what was encrypted.

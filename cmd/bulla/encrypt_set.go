@@ -275,6 +275,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 	if r.made.Size > 0 {
 		done.Parity = &r.made
 	}
+	r.warnOther(r.flags, r.out, r.flags.parity.cells > 0, r.sig != nil)
 	return r.sealed(r.in, r.out, members, done)
 }
 

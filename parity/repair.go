@@ -63,8 +63,8 @@ func (r *Result) Complete() bool { return r.Unrepaired == 0 && (r.Head && r.Tail
 // other; else nil. Nothing tells whether it is the newest: its generation, and for whom
 // it is, are to be told (PAR-21).
 func (r *Result) Saved() *format.Head {
-	if r.alone && r.CopyWritten {
-		return r.saved.Head
+	if r.CopyWritten {
+		return r.Alone()
 	}
 	return nil
 }

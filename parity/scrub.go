@@ -71,6 +71,14 @@ func (r *Report) ParitySound() bool { return r.CellsDamaged+r.Blocks == 0 && r.C
 // Repairable reports whether all that is damaged of the container can be repaired.
 func (r *Report) Repairable() bool { return r.Lost == 0 && (r.Head && r.Tail || r.Restorable) }
 
+// Alone returns the head in the parity file, if the container has none and that is sound; else nil.
+func (r *Report) Alone() *format.Head {
+	if r.alone && r.saved != nil {
+		return r.saved.Head
+	}
+	return nil
+}
+
 // Scrub compares a container of size bytes with its parity file of length bytes. It
 // writes nothing. Its errors are a [*format.ParseError] if the parity file cannot be
 // used or the container's copies belong to two containers, [ErrOther], those of reading

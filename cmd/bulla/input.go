@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"bulla/format"
 	"bulla/internal/fullio"
 	"bulla/internal/safetext"
 	"bulla/internal/storage"
@@ -25,6 +26,7 @@ type input struct {
 	size    int64  // bytes there are to read; -1 if only reading tells
 	regular bool   // a file that lies still: it can be read at any place, from its beginning
 	signed  *signedInput
+	saved   *format.Head // of a file that has lost both, the head in its parity file; nil: unknown
 	grant   string // the name of one, to read what it gives
 }
 

@@ -78,6 +78,9 @@ func isRoot(err error) bool {
 
 // preamble is what in says that it is, without a key: zero, as of a file, if that does not show.
 func (in *input) preamble() (p format.Preamble) {
+	if in.saved != nil {
+		return in.saved.Preamble
+	}
 	if in.regular {
 		if h, err := format.Check(in.At(), in.size).Newest(nil); err == nil {
 			p = h.Preamble

@@ -82,9 +82,8 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 	}
 	if !alone && root.isRoot() {
 		others, more := a.repairOthers(cmd.Context(), r, ids, root, name)
-		if errs = append(errs, more...); res != nil {
-			res = restoredSet(append([]*restored{res}, others...))
-		}
+		errs = append(errs, more...)
+		res = restoredSet(root, append([]*restored{res}, others...))
 	}
 	if res != nil {
 		errs = append(errs, a.tellRepair(res))
@@ -301,9 +300,11 @@ type restored struct {
 
 // restoredSet sums up the parts of a set; of those that could not be repaired at all there
 // is nil.
-func restoredSet(parts []*restored) *restored {
-	root := parts[0]
-	s := &restored{FileField: root.FileField, OutputField: root.OutputField, Result: &parity.Result{}}
+func restoredSet(root *input, parts []*restored) *restored {
+	s := &restored{FileField: root.given.AsFile(), Result: &parity.Result{}}
+	if parts[0] != nil { // whose name it may have got only now
+		s.FileField, s.OutputField = parts[0].FileField, parts[0].OutputField
+	}
 	s.Volumes = max(0, len(parts)-2)
 	var all []*parity.Report
 	for _, p := range parts {
@@ -323,6 +324,9 @@ func restoredSet(parts []*restored) *restored {
 		if p.wrote() || !p.Complete() || p.Undo != "" {
 			s.Parts = append(s.Parts, p)
 		}
+	}
+	if all == nil {
+		return nil
 	}
 	s.Report = parity.Total(all)
 	return s

@@ -150,6 +150,7 @@ func (a *app) scrubOne(ctx context.Context, s *scrubFlags, name string) error {
 		each  = s.jobs // workers on each part
 	)
 	begin := func(others int, total int64) {
+		bar.Finish(nil) // of the root alone, whose parity file has said that it is one
 		bar = a.startProgress(&s.workFlags, in.name, s.sampleFlag.share(total), &done, nil)
 		parts, errs = append(parts, make([]*scrubbed, others)...), append(errs, make([]error, others)...)
 		each = workersEach(s.jobs, others-1) // the others are the volumes and the index, which is small
@@ -210,6 +211,9 @@ func (a *app) scrubPart(ctx context.Context, s *scrubFlags, name string, in *inp
 	}
 	if err != nil {
 		return nil, explainParity(in, par, err)
+	}
+	if s.file == "" {
+		in.saved = r.Alone()
 	}
 	return scrubbedOf(in, par, r), nil
 }

@@ -27,7 +27,7 @@ type input struct {
 	regular bool   // a file that lies still: it can be read at any place, from its beginning
 	signed  *signedInput
 	saved   *format.Head // of a file that has lost both, the head in its parity file; nil: unknown
-	grant   string // the name of one, to read what it gives
+	grant   string       // the name of one, to read what it gives
 }
 
 // What the standard streams are called where they are the data.

@@ -204,12 +204,12 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	}
 	in := a.newInput(p.Blob, name)
 	res, err := a.repairWith(ctx, r, in, par, place, opts)
-	if saved != nil {
+	switch {
+	case saved == nil:
+	case err == nil && opts.Open != nil:
+		err, saved = saved.Remove(), nil
+	default:
 		saved.Close()
-		if err == nil && opts.Open != nil {
-			err = a.files.Remove(undoOf(name))
-			saved = nil
-		}
 	}
 	if err != nil {
 		return nil, err

@@ -85,9 +85,10 @@ func (a *app) settle(r *restoreFlags, name string) error {
 		for _, part := range parts {
 			u, saved, err := a.openUndo(part)
 			if err == nil && u != nil { // it may be gone by now
-				err = do(part, u)
-				if saved.Close(); err == nil && remove {
-					err = a.files.Remove(undoOf(part))
+				if err = do(part, u); err == nil && remove {
+					err = saved.Remove()
+				} else {
+					saved.Close()
 				}
 			}
 			errs = append(errs, err)

@@ -37,15 +37,3 @@ func Settle(path string) error {
 	}
 	return syncDir(anywhere{}, filepath.Dir(path))
 }
-
-// Remove removes a file, and makes that durable.
-func (r *Run) Remove(name string) error {
-	path, _, err := r.locate(name, 0)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil {
-		return err
-	}
-	return syncDir(anywhere{}, filepath.Dir(path))
-}

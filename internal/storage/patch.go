@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 )
 
@@ -66,17 +67,24 @@ func (r *Run) Patch(name string, opts PatchOptions) (*Patch, error) {
 	case path == "":
 		return nil, &Error{Kind: NotPatchable, Name: name}
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|openNoWait, 0)
-	if err != nil {
-		if st, serr := os.Stat(path); serr == nil && st.IsDir() {
-			err = &Error{Kind: IsDirectory, Name: name}
+	p := &Patch{Blob: &Blob{name: name, path: path, ours: true}}
+	// Whoever had the lock before may have removed the file, or put another in its place: then it is
+	// opened again; not for ever, since a file system may number a file anew each time.
+	for try := 0; ; try++ {
+		if p.file, err = os.OpenFile(path, os.O_RDWR|openNoWait, 0); err != nil {
+			if st, serr := os.Stat(path); serr == nil && st.IsDir() {
+				err = &Error{Kind: IsDirectory, Name: name}
+			}
+			return nil, err
 		}
-		return nil, err
-	}
-	p := &Patch{Blob: &Blob{file: f, name: name, path: path, ours: true}}
-	if p.Unlocked = lock(f); errors.Is(p.Unlocked, errInUse) {
+		if p.Unlocked = lock(p.file); errors.Is(p.Unlocked, errInUse) {
+			p.Close()
+			return nil, &Error{Kind: Locked, Name: name}
+		}
+		if try == 10 || isNamed(p.file, path) {
+			break
+		}
 		p.Close()
-		return nil, &Error{Kind: Locked, Name: name}
 	}
 	if err := r.look(p.Blob); err != nil { // under the lock, so that it is the last state
 		return nil, err
@@ -159,6 +167,26 @@ func (p *Patch) Allowed() error {
 		return p.object.(Patcher).Allowed(p.Options)
 	}
 	return nil
+}
+
+// isNamed reports whether a file has that name; links are followed.
+func isNamed(f *os.File, path string) bool {
+	st, err := f.Stat()
+	now, nerr := os.Stat(path)
+	return err == nil && nerr == nil && os.SameFile(st, now)
+}
+
+// Remove removes the file under its lock, durably, and ends the patch.
+func (p *Patch) Remove() error {
+	if closeToRename {
+		p.Close()
+	}
+	err := os.Remove(p.path)
+	p.Close()
+	if err != nil {
+		return err
+	}
+	return syncDir(anywhere{}, filepath.Dir(p.path))
 }
 
 // Close ends the patch.

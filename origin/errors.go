@@ -22,7 +22,7 @@ func (e *Error) Unwrap() error { return e.Kind }
 
 // Finding returns the violation that e is.
 func (e *Error) Finding() format.Finding {
-	return format.Finding{Clause: e.Clause, Severity: format.Violation, Offset: e.Offset, Length: 1, Message: e.Error()}
+	return format.Finding{Clause: e.Clause, Severity: format.Violation, Offset: e.Offset, Length: 1, Message: e.Reason}
 }
 
 func malformed(c format.Clause, reason string, args ...any) *Error {

@@ -101,7 +101,7 @@ func TestReportInBrowser(t *testing.T) {
 		"refused.html": {"NOT SIGNED as it was asked for: the key that signed, SHA256:", "FAILED [ORIGIN-5]: the key that signed, SHA256:", "In c.sig, namespace bulla: key SHA256:",
 			"What to do: find out whose key it is", "FAILED: u is not signed: there is no u.sig", "ORIGIN-5\tfailed"},
 		"unasked.html": {"NOT checked: there is one, and --signed-by was not given", "In c.sig,", "In s.sig,", "None that can be read is beside it", "Valid: all of it"},
-		"damaged.html": {"FAILED [ORIGIN-8]: forged: segment 0, at 4096, is not the one that was signed\t", "FAILED [ORIGIN-8]: volume 000001: forged: segment 0, at 4096,"},
+		"damaged.html": {"FAILED [ORIGIN-8]: segment 0, at 4096, is not the one that was signed\t", "FAILED [ORIGIN-8]: volume 000001: segment 0, at 4096,"},
 	}
 	for page, wanted := range signatures {
 		text := textOf(pages[page])

@@ -281,14 +281,13 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 
 // unfinished adds to an error what there is of the set.
 func (r *setRun) unfinished(err error) error {
-	f := explain(err)
-	switch {
-	case f.silent:
-		return err
-	case r.journal != nil:
-		f.hint = also(f.hint, "the whole volumes are kept: rerun the same command with --resume to continue")
-	default:
-		f.hint = also(f.hint, r.out.name+" has no index and does not open; remove it and its volumes")
+	f, hint := explain(err), r.out.name+" has no index and does not open; remove it and its volumes"
+	if r.journal != nil {
+		hint = "the whole volumes are kept: rerun the same command with --resume to continue"
+	}
+	if f.hint = also(f.hint, hint); f.silent && !r.quiet && !r.json {
+		r.con.End()
+		r.con.Line("bulla: note: " + hint)
 	}
 	return f
 }

@@ -139,6 +139,35 @@ func TestSignalLeavesNothing(t *testing.T) {
 	}
 }
 
+// A set that was interrupted says how it goes on, or that it cannot.
+func TestInterruptedSet(t *testing.T) {
+	dir := workDir(t)
+	f, err := os.Create(filepath.Join(dir, "plain"))
+	if err == nil {
+		err = errors.Join(f.Truncate(64<<30), f.Close()) // more than is written before the signal comes
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, dir, nil, "encrypt", "--no-sync", "--volume-size", "3M", "-o", "s.bulla", "plain")
+	waitFor(t, "a volume is whole", func() bool { return exists(filepath.Join(dir, "s.bulla.000000")) })
+	c.Process.Signal(syscall.SIGINT)
+	if code := c.code(); code != exitSignal+int(syscall.SIGINT) || c.errs.String() != "bulla: note: the whole volumes are kept: rerun the same command with --resume to continue\n" {
+		t.Errorf("exit code %d: %s", code, c.errs.String())
+	}
+	zeros, err := os.Open("/dev/zero")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer zeros.Close()
+	c = start(t, dir, zeros, "encrypt", "--no-sync", "--volume-size", "3M", "-o", "n.bulla")
+	waitFor(t, "a volume is whole", func() bool { return exists(filepath.Join(dir, "n.bulla.000000")) })
+	c.Process.Signal(syscall.SIGINT)
+	if c.code(); !strings.Contains(c.errs.String(), "note: n.bulla has no index and does not open") {
+		t.Error(c.errs.String())
+	}
+}
+
 // TestInterruptDies is about loops in a shell, which end only if the command
 // that Ctrl-C hit died of it.
 func TestInterruptDies(t *testing.T) {

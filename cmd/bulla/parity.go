@@ -44,9 +44,12 @@ func parityCreateCommand(a *app) *cobra.Command {
 			if err := p.check("--percent"); err != nil {
 				return err
 			}
+			if p.percent == "" {
+				p.cells, _ = parity.Cells(5)
+			}
 			return a.createParity(cmd.Context(), p, out, &work, args[0])
 		})
-	cmd.Flags().StringVar(&p.percent, "percent", "5", "make parity for `PERCENT` of the file, more than 0 and up to 100")
+	cmd.Flags().StringVar(&p.percent, "percent", "", "make parity for `PERCENT` of the file, more than 0 and up to 100 (default: as much as there was, or 5)")
 	out.register(cmd, "write to `FILE` (default FILE"+paritySuffix+")")
 	work.register(cmd)
 	return cmd
@@ -199,8 +202,12 @@ func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags,
 		}
 	}
 	out, err := a.planOutput(outputPlan{outputFlags: flags, mode: 0o666, binary: true, byDefault: in.beside(paritySuffix)})
+	cells := p.cells
 	if err == nil && result {
-		err = a.undamaged(ctx, w.jobs, in)
+		var before *parity.Report
+		if before, err = a.undamaged(ctx, w.jobs, in); before != nil && p.percent == "" {
+			cells = before.Strength.Parity
+		}
 	}
 	if err != nil {
 		return err
@@ -208,7 +215,7 @@ func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags,
 	done, made := new(atomic.Int64), parityMade{}
 	show := func() *console.Progress { return a.startProgress(w, in.name, in.size, done, out) }
 	err = a.produce(out, show, func(dst io.Writer) error {
-		maker, err := newMaker(dst, p.cells, w.jobs)
+		maker, err := newMaker(dst, cells, w.jobs)
 		if err != nil {
 			return err
 		}

@@ -114,6 +114,9 @@ func (a *app) openParity(p *parityFlag, name string) (in, par *input, err error)
 }
 
 func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
+	if p.file == "" && isPipe(name+paritySuffix) {
+		return nil, usage("put the parity file itself there, or name it with --parity-file", "%s is a pipe", safetext.Printable(name+paritySuffix))
+	}
 	par, err := a.openAnywhere(orElse(p.file, name+paritySuffix))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = withHint(err, "name the parity file with --parity-file, or make one of an intact file: bulla parity create")

@@ -335,7 +335,7 @@ func TestStaleJournal(t *testing.T) {
 	}
 }
 
-// A named pipe in the place of a part, or of a signature, is refused at once: nobody
+// A named pipe in the place of a part, of a signature or of a parity file, is refused at once: nobody
 // named it, and nobody may ever write to it.
 func TestPipeForPart(t *testing.T) {
 	dir := workDir(t)
@@ -346,18 +346,26 @@ func TestPipeForPart(t *testing.T) {
 	if code, _, errs := runIn(t, dir, "encrypt", "--volume-size", "3M", "-o", at("s.bulla"), at("plain")); code != 0 {
 		t.Fatal(errs)
 	}
-	for part, command := range map[string][]string{".000000": {"decrypt", "-o", at("out")}, set.IndexSuffix: {"verify"}, signatureSuffix: {"verify", "--signed-by", at("allowed")}} {
-		os.Rename(at("s.bulla"+part), at("kept"))
-		if err := syscall.Mkfifo(at("s.bulla"+part), 0o600); err != nil {
+	for _, c := range []struct {
+		pipe string
+		args []string
+	}{
+		{".000000", []string{"decrypt", "-o", at("out"), at("s.bulla")}},
+		{set.IndexSuffix, []string{"verify", at("s.bulla")}},
+		{signatureSuffix, []string{"verify", "--signed-by", at("allowed"), at("s.bulla")}},
+		{set.IndexSuffix + paritySuffix, []string{"scrub", at("s.bulla.index")}},
+	} {
+		os.Rename(at("s.bulla"+c.pipe), at("kept"))
+		if err := syscall.Mkfifo(at("s.bulla"+c.pipe), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c := start(t, dir, nil, append(command, at("s.bulla"))...)
-		late := time.AfterFunc(time.Minute, func() { c.Process.Kill() })
-		if code := c.code(); code != exitUsage || !strings.Contains(c.errs.String(), "s.bulla"+part+" is a pipe") {
-			t.Errorf("%s: exit code %d: %s", part, code, c.errs.String())
+		run := start(t, dir, nil, c.args...)
+		late := time.AfterFunc(time.Minute, func() { run.Process.Kill() })
+		if code := run.code(); code != exitUsage || !strings.Contains(run.errs.String(), "s.bulla"+c.pipe+" is a pipe") {
+			t.Errorf("%s: exit code %d: %s", c.pipe, code, run.errs.String())
 		}
 		late.Stop()
-		os.Remove(at("s.bulla" + part))
-		os.Rename(at("kept"), at("s.bulla"+part))
+		os.Remove(at("s.bulla" + c.pipe))
+		os.Rename(at("kept"), at("s.bulla"+c.pipe))
 	}
 }

@@ -85,7 +85,7 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 			parts = append(parts, p)
 		}
 		if err == nil {
-			err = a.undamaged(cmd.Context(), s.jobs, in)
+			_, err = a.undamaged(cmd.Context(), s.jobs, in)
 		}
 		return err
 	})
@@ -105,22 +105,22 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 }
 
 // undamaged refuses what its parity file shows to be damaged: as it is, it is not to be signed, nor
-// what a parity file is made of. Without one, nothing shows that.
-func (a *app) undamaged(ctx context.Context, jobs int, in *input) error {
+// what a parity file is made of. It returns what that file shows; without one it is nil.
+func (a *app) undamaged(ctx context.Context, jobs int, in *input) (*parity.Report, error) {
 	if in.path == "" || !in.regular || isPipe(in.path+paritySuffix) {
-		return nil
+		return nil, nil
 	}
 	apart := &storage.Run{Context: ctx, Stores: a.files.Stores} // or parity create would not replace what it reads
 	par, err := apart.Open(in.path + paritySuffix)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer par.Close()
 	r, err := parity.Scrub(ctx, in.At(), in.size, par.At(), par.Size(), &parity.ScrubOptions{Workers: jobs})
 	if err != nil || r.Sound() {
-		return context.Cause(ctx)
+		return r, context.Cause(ctx)
 	}
-	return &failure{exit: exitBad, what: in.name + " is damaged, as its parity file shows", hint: "bulla repair " + in.pasted() + " mends it"}
+	return nil, &failure{exit: exitBad, what: in.name + " is damaged, as its parity file shows", hint: "bulla repair " + in.pasted() + " mends it"}
 }
 
 // hash hashes a container, for a signature. One that changes meanwhile has none.

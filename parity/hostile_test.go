@@ -53,6 +53,18 @@ func TestHostileEntries(t *testing.T) {
 		if err != nil || res.Repaired != 0 || res.Unrepaired != 1 || !bytes.Equal(d.b, before) {
 			t.Errorf("with a key, damaged: %v, %s", err, told(res))
 		}
+		// What an earlier repair without a key has put there fits, and does not open: it is no repair.
+		undo = nil
+		e := &disk{b: bytes.Clone(p.whole), writes: -1}
+		if _, err = repair(e, par, &undo, nil); err != nil {
+			t.Fatal(err)
+		}
+		res, err = repair(e, par, &undo, p.open)
+		if err != nil || res.Repaired != 0 || res.Unrepaired != 2 || res.Complete() || !bytes.Equal(e.b, evil) {
+			t.Errorf("with a key, after one without: %v, %s", err, told(res))
+		}
+		undo = nil
+
 		// With the true parity file the key has nothing against it.
 		if res, err = repair(d, p.par, &undo, p.open); err != nil || !res.Complete() || !bytes.Equal(d.b, p.whole) {
 			t.Errorf("with a key, repaired: %v, %s", err, told(res))

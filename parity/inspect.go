@@ -53,6 +53,7 @@ type survey struct {
 	*table
 	w, first  int64   // window, and its first chunk
 	good      []bool  // by chunk: it is in its place, and is not to be touched
+	shut      []bool  // by chunk: it fits its entry, and does not open
 	shift     []int64 // by other chunk: how far from its place it was found, or one of the below
 	cell      []bool  // by cell: it is good
 	low, high int     // the cells that were looked at
@@ -73,7 +74,7 @@ func (s *survey) group(r int) int { return s.margin[r%len(s.margin)] }
 // survey looks at the chunks low..high-1 of window w, and at as large a part of its cells.
 func (c *inspector) survey(w int64, low, high int) (*survey, error) {
 	n, cells := c.chunksIn(w), c.cellsIn(w)
-	s := &survey{table: c.table(w), w: w, first: w * c.window(), good: make([]bool, n), shift: make([]int64, n),
+	s := &survey{table: c.table(w), w: w, first: w * c.window(), good: make([]bool, n), shut: make([]bool, n), shift: make([]int64, n),
 		cell: make([]bool, cells), low: cells * low / n, high: cells * high / n, margin: make([]int, c.groupsIn(w))}
 	for r := range s.shift {
 		s.shift[r] = unchecked
@@ -135,7 +136,8 @@ func (c *inspector) inPlace(s *survey, low, high int) error {
 			chunk := buf[:c.chunkLen(i)]
 			buf = buf[len(chunk):]
 			s.shift[r] = lost
-			s.good[r] = s.fits(r, chunk) || c.opener != nil && c.opens(i, chunk) // PAR-20
+			fits, opens := s.fits(r, chunk), c.opens(i, chunk)
+			s.good[r], s.shut[r] = fits || c.opener != nil && opens, fits && !opens // PAR-20
 		}
 	})
 }

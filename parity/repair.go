@@ -51,7 +51,7 @@ var ErrOtherUndo = errors.New("what a repair has saved is of another container")
 type Result struct {
 	*Report           // of what was found before
 	Repaired    int64 `json:"chunks_repaired"`     // that were written
-	Unrepaired  int64 `json:"chunks_not_repaired"` // that stay as they were
+	Unrepaired  int64 `json:"chunks_not_repaired"` // that stay as they were; with a key, also those that do not open
 	CopyWritten bool  `json:"head_restored"`       // head or tail were
 	CutOff      int64 `json:"bytes_cut_off"`       // from behind its end
 }
@@ -111,12 +111,16 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	var windows []int64 // where something is amiss
 	var ranges []Range  // that are going to be overwritten
 	ours := false       // a chunk of it is there
+	shut := int64(0)    // chunks that whoever made the parity file had, and the key does not open
 	r, err := c.scan(0, c.chunks, false, func(s *survey) {
 		if slices.Contains(s.good, false) {
 			windows = append(windows, s.w)
 		}
 		for r, good := range s.good {
 			ours = ours || s.found(r)
+			if s.shut[r] {
+				shut++
+			}
 			if i := s.first + int64(r); !good && (s.found(r) || s.group(r) >= 0) {
 				ranges = appendRange(ranges, Range{c.chunkAt(i), int64(c.chunkLen(i))})
 			}
@@ -143,7 +147,7 @@ func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, lengt
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Report: r}
+	res := &Result{Report: r, Unrepaired: shut}
 	for _, w := range windows {
 		s, err := c.survey(w, 0, c.chunksIn(w))
 		if err == nil {

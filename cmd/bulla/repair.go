@@ -206,7 +206,7 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	res, err := a.repairWith(ctx, r, in, par, place, opts)
 	switch {
 	case saved == nil:
-	case err == nil && opts.Open != nil:
+	case err == nil && opts.Open != nil && (undo == nil || res.Complete()): // what was there before, without a key, is perhaps better
 		err, saved = saved.Remove(), nil
 	default:
 		saved.Close()

@@ -234,6 +234,26 @@ func TestUndoFiles(t *testing.T) {
 	}
 }
 
+// What was appended after a repair is not in its undo file, and so is not cut off.
+func TestAppendedAfter(t *testing.T) {
+	for name, size := range map[string]int{"of its size": 0, "that was cut off": -100, "that was longer": 100} {
+		p := newPatient(t, 28, 200<<10)
+		noise(p.rng, p.chunk(p.container, 0))
+		p.container = append(p.container, make([]byte, 100)...)[:len(p.container)+size]
+		d, undo := &disk{b: bytes.Clone(p.container), writes: -1}, []byte(nil)
+		if _, err := repair(d, p.par, &undo, nil); err != nil || !bytes.Equal(d.b, p.whole) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		d.b = append(d.b, bytes.Repeat([]byte("new"), 100)...)
+		if _, err := repair(d, p.par, &undo, nil); err != parity.ErrUndo || len(d.b) != len(p.whole)+300 {
+			t.Errorf("%s: %d of %d bytes are left: %v", name, len(d.b)-len(p.whole), 300, err)
+		}
+		if restore(t, d, undo); !bytes.Equal(d.b, p.container) {
+			t.Errorf("%s: not brought back", name)
+		}
+	}
+}
+
 // A file that has neither a head nor a chunk of the container is left alone, with a key, too: it may
 // be anything. What was erased is made anew, if there is parity enough, and so is a copy.
 func TestRepairOther(t *testing.T) {

@@ -210,7 +210,7 @@ func (c *inspector) save(ranges []Range, opts *RepairOptions) (*Undo, error) {
 	case opts.Source != nil, len(ranges) == 0 && c.geometry.size() == c.size:
 		return opts.Undo, nil
 	case opts.Undo != nil:
-		if slices.ContainsFunc(ranges, func(r Range) bool { return !opts.Undo.covers(r) }) {
+		if c.size > max(c.was, c.geometry.size()) || slices.ContainsFunc(ranges, func(r Range) bool { return !opts.Undo.covers(r) }) {
 			return nil, ErrUndo
 		}
 		return opts.Undo, opts.Undo.note(false)

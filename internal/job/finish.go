@@ -39,7 +39,7 @@ func (j *Job) Status(ctx context.Context) (*Status, error) {
 	s := &Status{Finished: slices.Contains(names, finishedName)}
 	for _, name := range names {
 		number, suffix, _ := strings.Cut(name, ".")
-		if i, err := strconv.Atoi(number); err == nil && i < j.Parts && len(number) == len(partName(i, "")) {
+		if i, err := strconv.Atoi(number); err == nil && j.Has(i) == nil && number == partName(i, "") {
 			done[i] = done[i] || "."+suffix == doneSuffix
 			failed[i] = failed[i] || "."+suffix == failedSuffix
 		}

@@ -98,6 +98,11 @@ func TestMissing(t *testing.T) {
 	}
 	_, err := j.Finish(t.Context(), s, nil)
 	problem(t, err, Missing, "parts 1-2,4-5 are missing")
+	for _, name := range []string{"-00001.done", "+00001.done", "00001.done", "000006.done", "+00004.failed", "1e0004.failed"} { // of no part
+		if err := os.WriteFile(filepath.Join(p.dir, "job", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	st, err := j.Status(t.Context())
 	if err != nil || st.Done != 2 || !slices.Equal(st.Missing, []int{1, 2, 4, 5}) || st.Finished || st.Failures > 0 {
 		t.Errorf("%+v, %v", st, err)

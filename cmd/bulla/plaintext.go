@@ -188,8 +188,15 @@ func (a *app) probe(name string) error {
 	return err
 }
 
-// isPipe reports whether a file that nobody named is a named pipe: to open it could
-// take for ever.
+// openBeside opens a file that nobody named. A named pipe is none.
+func (a *app) openBeside(path string) (*storage.Blob, error) {
+	if isPipe(path) {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return a.files.Open(path)
+}
+
+// isPipe reports whether a file is a named pipe: to open it could take for ever.
 func isPipe(name string) bool {
 	st, err := os.Stat(name)
 	return err == nil && st.Mode()&fs.ModeNamedPipe != 0

@@ -66,7 +66,7 @@ func (a *app) salvage(cmd *cobra.Command, s *salvageFlags, name string) error {
 	}
 	defer in.Close()
 	if in.size < 0 {
-		return usage("store it as a file first", "%s cannot be read at any place", in.name)
+		return notAnywhere(in.name)
 	}
 	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o600, text: true})
 	if err != nil {

@@ -126,12 +126,19 @@ func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
 
 // openAnywhere opens what can be read at any place.
 func (a *app) openAnywhere(name string) (*input, error) {
+	if isPipe(name) && !a.readsStdin(name) {
+		return nil, notAnywhere(safetext.Printable(name))
+	}
 	in, err := a.openInput(name)
 	if err == nil && in.size < 0 {
 		in.Close()
-		return nil, usage("store it as a file first", "%s cannot be read at any place", in.name)
+		return nil, notAnywhere(in.name)
 	}
 	return in, err
+}
+
+func notAnywhere(name string) error {
+	return usage("store it as a file first", "%s cannot be read at any place", name)
 }
 
 // scrubOne scrubs a file, or all parts of a set.

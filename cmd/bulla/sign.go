@@ -61,7 +61,7 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 	}
 	defer in.Close()
 	if !in.regular {
-		return usage("store it as a file first", "%s cannot be read at any place", in.name)
+		return notAnywhere(in.name)
 	}
 	out, err := a.planOutput(outputPlan{outputFlags: s.outputFlags, mode: 0o644, byDefault: in.beside(signatureSuffix)})
 	if err != nil {
@@ -251,7 +251,7 @@ func agentKey(public ssh.PublicKey) (ssh.Signer, error) {
 // showStatement writes the statement of a file's signature, or of the signature that is
 // named itself.
 func (a *app) showStatement(name string) error {
-	b, err := a.files.Open(name + signatureSuffix)
+	b, err := a.openBeside(name + signatureSuffix)
 	if errors.Is(err, os.ErrNotExist) {
 		b, err = a.files.Open(name)
 	}
@@ -276,10 +276,10 @@ type claim struct {
 
 // claimOf is what the signature beside the input says; nil if there is none.
 func (a *app) claimOf(in *input) *claim {
-	if in.path == "" || isPipe(in.path+signatureSuffix) {
+	if in.path == "" {
 		return nil
 	}
-	b, err := a.files.Open(in.path + signatureSuffix)
+	b, err := a.openBeside(in.path + signatureSuffix)
 	if err != nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -364,6 +365,11 @@ func TestParts(t *testing.T) {
 	}
 	for k := range p.m * p.groups {
 		p.cell(k)[7] ^= 1
+	}
+	r, err := parity.Scrub(context.Background(), bytes.NewReader(p.container), int64(len(p.container)), bytes.NewReader(p.par), int64(len(p.par)),
+		&parity.ScrubOptions{Part: math.MaxInt, Parts: math.MaxInt})
+	if err != nil || r.Checked != 1 {
+		t.Errorf("the last of many parts: %v, %s", err, told(r))
 	}
 	for _, parts := range []int{1, 2, 7, 100} {
 		var damaged, checked, cells, bad int64

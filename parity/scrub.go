@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 
@@ -92,12 +93,19 @@ func Scrub(ctx context.Context, container io.ReaderAt, size int64, par io.Reader
 		return nil, err
 	}
 	low, high := int64(0), c.chunks
-	if p, n := int64(opts.Part), int64(opts.Parts); n > 0 && opts.Windows {
-		low, high = c.windows()*(p-1)/n*c.window(), min(c.windows()*p/n*c.window(), c.chunks)
+	if p, n := opts.Part, opts.Parts; n > 0 && opts.Windows {
+		low, high = share(c.windows(), p-1, n)*c.window(), min(share(c.windows(), p, n)*c.window(), c.chunks)
 	} else if n > 0 {
-		low, high = c.chunks*int64(opts.Part-1)/int64(opts.Parts), c.chunks*int64(opts.Part)/int64(opts.Parts)
+		low, high = share(c.chunks, p-1, n), share(c.chunks, p, n)
 	}
 	return c.scan(low, high, opts.Windows, func(*survey) {})
+}
+
+// share is floor(all k / n), for k up to n.
+func share(all int64, k, n int) int64 {
+	high, low := bits.Mul64(uint64(all), uint64(k))
+	at, _ := bits.Div64(high, low, uint64(n))
+	return int64(at)
 }
 
 // Look returns in how many windows a container of size bytes is looked at, and what it

@@ -90,13 +90,13 @@ func FuzzUndo(f *testing.F) {
 		if u.Size > 1<<20 {
 			return
 		}
-		d := &disk{b: bytes.Repeat([]byte{'-'}, int(u.Size)+3), writes: -1}
-		want := bytes.Repeat([]byte{'-'}, int(u.Size))
+		d := &disk{b: append(bytes.Clone(u.Identity), bytes.Repeat([]byte{'-'}, int(u.Size)+3)...), writes: -1}
+		want := bytes.Clone(d.b[:u.Size])
 		saved := b[len(line)+1:]
 		for _, r := range u.Ranges {
 			saved = saved[copy(want[r.Offset:r.Offset+r.Length], saved):]
 		}
-		if err := u.Restore(d); err != nil || !bytes.Equal(d.b, want) || len(saved) != 5 {
+		if err := u.Restore(d, int64(len(d.b))); err != nil || !bytes.Equal(d.b, want) || len(saved) != 5 {
 			t.Fatalf("%q brings back %q, %v", b, d.b, err)
 		}
 	})
@@ -219,7 +219,7 @@ func TestWritesFail(t *testing.T) {
 				}
 				for k := 0; ; k++ { // and bringing back may fail, and be done again
 					d.left = k
-					if err = u.Restore(d); err == nil {
+					if err = u.Restore(d, int64(len(d.b))); err == nil {
 						break
 					}
 					if err != errFull || k > 100 {

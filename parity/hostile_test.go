@@ -221,7 +221,7 @@ func TestUndoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := u.Restore(d); !errors.Is(err, parity.ErrOtherUndo) || !bytes.Equal(d.b, other.whole) {
+	if err := u.Restore(d, int64(len(d.b))); !errors.Is(err, parity.ErrOtherUndo) || !bytes.Equal(d.b, other.whole) {
 		t.Errorf("undone in another container: %v", err)
 	}
 	d.b = torn
@@ -429,7 +429,7 @@ func TestUndoEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.writes = 0
-	if u, err := readUndo(undo); err != nil || u.Restore(d) != errCrash {
+	if u, err := readUndo(undo); err != nil || u.Restore(d, int64(len(d.b))) != errCrash {
 		t.Fatalf("bringing back did not crash: %v", err)
 	}
 	ended(false, "half brought back", 0)

@@ -109,7 +109,7 @@ func restore(t *testing.T, d *disk, undo []byte) {
 	}
 	u, err := readUndo(undo)
 	if err == nil {
-		err = u.Restore(d)
+		err = u.Restore(d, int64(len(d.b)))
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sort"
 
 	"bulla/format"
@@ -153,22 +154,21 @@ func (p *past) ReadAt(b []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// IsOf reports whether place is the container that was repaired, as far as that can be told: its head
-// is, or is damaged, or stands there as it was before the repair.
-func (u *Undo) IsOf(place io.ReaderAt) bool {
-	now, was := make([]byte, format.IdentitySize), make([]byte, format.IdentitySize)
-	n, _ := place.ReadAt(now, 0)
-	if now = now[:n]; !bytes.HasPrefix(now, []byte(format.Magic)) || bytes.Equal(now, u.Identity) {
-		return true
-	}
+// IsOf reports whether place, of size bytes, is the container that was repaired: it has its head or its
+// tail, or begins as it did before the repair, or is empty.
+func (u *Undo) IsOf(place io.ReaderAt, size int64) bool {
+	now, was := make([]byte, min(size, format.IdentitySize)), make([]byte, min(size, format.IdentitySize))
+	place.ReadAt(now, 0)
 	(&past{u, place}).ReadAt(was, 0)
-	return u.covers(Range{0, int64(n)}) && bytes.Equal(now, was[:n])
+	ours := func(c *format.Copy) bool { return bytes.HasPrefix(c.Raw, u.Identity) }
+	return bytes.Equal(now, u.Identity) || bytes.Equal(now, was) && (size == 0 || u.covers(Range{0, int64(len(now))})) ||
+		slices.ContainsFunc(format.ReadCopies(place, size).Usable(), ours)
 }
 
 // Restore brings back what was saved, and makes it durable. It may be done again. It fails
-// with [ErrOtherUndo], and changes nothing, if place has the head of another container.
-func (u *Undo) Restore(place Place) error {
-	if !u.IsOf(place) {
+// with [ErrOtherUndo], and changes nothing, if place, of size bytes, is not that container.
+func (u *Undo) Restore(place Place, size int64) error {
+	if !u.IsOf(place, size) {
 		return ErrOtherUndo
 	}
 	if err := u.note(false); err != nil { // what is brought back in part is not repaired any more

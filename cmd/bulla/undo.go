@@ -60,7 +60,7 @@ func (a *app) accepted(in *input) error {
 		return err
 	}
 	defer saved.Close()
-	if u.IsOf(in.At()) {
+	if u.IsOf(in.At(), in.size) {
 		return refuse("bulla repair --accept removes it, --undo brings back what it has", "a repair of %s can still be undone: %s may hold an older head", in.name, safetext.Printable(undoOf(in.path)))
 	}
 	return nil
@@ -110,7 +110,7 @@ func (a *app) bringBack(r *restoreFlags, name string, u *parity.Undo) error {
 		return err
 	}
 	defer p.Close()
-	if err = u.Restore(p.InPlace()); err == parity.ErrOtherUndo {
+	if err = u.Restore(p.InPlace(), p.Size()); err == parity.ErrOtherUndo {
 		return otherUndo(name)
 	} else if err != nil {
 		return withHint(err, "run it again: nothing is lost")
@@ -144,7 +144,7 @@ func (a *app) acceptable(name string, u *parity.Undo) error {
 		return err
 	}
 	defer b.Close()
-	if !u.IsOf(b.At()) {
+	if !u.IsOf(b.At(), b.Size()) {
 		return otherUndo(name)
 	}
 	return nil

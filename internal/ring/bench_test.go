@@ -2,6 +2,7 @@ package ring
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 )
@@ -20,15 +21,19 @@ func BenchmarkHandoff(b *testing.B) {
 // An item on its way allocates nothing.
 func TestHandoffDoesNotAllocate(t *testing.T) {
 	const n = 5000
-	measure := func(n int) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		pump(New(2, 5, square), n, func(item) bool { return true })
-		runtime.ReadMemStats(&after)
-		return after.Mallocs - before.Mallocs
+	// The least of some runs: the runtime allocates, too, as for goroutines that wait.
+	least := func(n int) uint64 {
+		pieces := uint64(math.MaxUint64)
+		for range 5 {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			pump(New(2, 5, square), n, func(item) bool { return true })
+			runtime.ReadMemStats(&after)
+			pieces = min(pieces, after.Mallocs-before.Mallocs)
+		}
+		return pieces
 	}
-	measure(n) // what the runtime keeps for waiting goroutines is there from now on
-	if fixed, all := measure(10), measure(n); all > fixed+n/100 {
+	if fixed, all := least(10), least(n); all > fixed+n/100 {
 		t.Errorf("%d items took %d allocations, 10 took %d", n, all, fixed)
 	}
 }

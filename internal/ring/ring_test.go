@@ -117,20 +117,25 @@ func TestItemsStay(t *testing.T) {
 // What is not used costs nothing.
 func TestLazy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
-		r := New(8, 17, square)
+		begun, slow := new(atomic.Int64), make(chan struct{})
+		r := New(8, 17, func(*item) { begun.Add(1); <-slow })
 		s := r.Get()
 		r.Release(s) // a caller that does the work itself gives the slot back like this
 		if r.Get() != s || r.made != 1 {
 			t.Errorf("%d slots were made where one is in use at a time", r.made)
 		}
-		if n := runtime.NumGoroutine(); n != before {
-			t.Errorf("%d goroutines before the first Put", n-before)
+		if r.started {
+			t.Error("there are workers before the first Put")
 		}
 		r.Put(s)
-		if n := runtime.NumGoroutine(); n != before+8 {
-			t.Errorf("%d goroutines for 8 workers", n-before)
+		for range 16 {
+			r.Put(r.Get())
 		}
+		synctest.Wait()
+		if n := begun.Load(); n != 8 {
+			t.Errorf("%d items are worked on by 8 workers", n)
+		}
+		close(slow)
 		r.Close()
 		r.Wait()
 	})

@@ -283,7 +283,7 @@ func equal(t *testing.T, got, want []byte) {
 func noLeak(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Cleanup(func() {
-		for range 200 {
+		for range 12_000 { // a minute
 			if runtime.NumGoroutine() <= before {
 				return
 			}

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
-func TestRun(t *testing.T) {
+// In a bubble no time passes while there is work that can go on.
+func TestRun(t *testing.T) { synctest.Test(t, testRun) }
+
+func testRun(t *testing.T) {
 	cause := errors.New("cause")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	if err := Run(ctx, func() error { return cause }); err != cause {

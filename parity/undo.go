@@ -1,7 +1,6 @@
 package parity
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
@@ -49,11 +48,13 @@ func ReadUndo(file Place, size int64) (*Undo, error) {
 	u := &Undo{file: file, stateAt: size - 1}
 	sum, sumAt := crc32.New(castagnoli), u.stateAt-crc32.Size
 	most := min(sumAt, undoPiece+sumAt/1024) // of the line: a range is of a chunk at least, but for three
-	line, err := bufio.NewReader(io.NewSectionReader(file, 0, most)).ReadBytes('\n')
-	if err != nil || json.Unmarshal(line, u) != nil || len(u.Identity) != format.IdentitySize || u.Size < 0 {
+	if json.NewDecoder(io.NewSectionReader(file, 0, most)).Decode(u) != nil || len(u.Identity) != format.IdentitySize || u.Size < 0 {
 		return nil, bad
 	}
-	if again, _ := json.Marshal(u); !bytes.Equal(append(again, '\n'), line) { // there is one encoding of everything
+	line, _ := json.Marshal(u)
+	line = append(line, '\n')
+	there := make([]byte, len(line))
+	if file.ReadAt(there, 0); !bytes.Equal(there, line) { // there is one encoding of everything
 		return nil, bad
 	}
 	at, after := int64(len(line)), int64(0)

@@ -309,6 +309,10 @@ func TestFailing(t *testing.T) {
 	if _, err := parity.Repair(ctx, d, size, bytes.NewReader(p.par), length, fails); err != errCrash {
 		t.Errorf("repair of an ended context: %v", err)
 	}
+	z := new(zeros)
+	if _, err := parity.Repair(ctx, d, 1<<28, bytes.NewReader(p.par), length, &parity.RepairOptions{Source: z}); err != errCrash || z.read > 1<<20 {
+		t.Errorf("a copy for an ended context, of which %d bytes were read: %v", z.read, err)
+	}
 }
 
 // Parity files that cannot be used say why.

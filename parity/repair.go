@@ -81,6 +81,9 @@ func (r *Result) Saved() *format.Head {
 func Repair(ctx context.Context, place Place, size int64, par io.ReaderAt, length int64, opts *RepairOptions) (*Result, error) {
 	buf := make([]byte, undoPiece)
 	for off := int64(0); opts.Source != nil && off < size; off += undoPiece {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		part := buf[:min(undoPiece, size-off)]
 		readAt(opts.Source, part, off, blockSize)
 		if _, err := place.WriteAt(part, off); err != nil {

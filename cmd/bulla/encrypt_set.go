@@ -230,10 +230,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		kept = u.Size()
 		r.opts.Done.Add(kept)
 		w, err = set.Resume(ctx, r.create, u, so)
-	} else {
-		if to, err = r.flags.withPassphrase(ctx, keys, r.opts.Entropy); err != nil {
-			return err
-		}
+	} else if to, err = r.flags.withPassphrase(ctx, keys, r.opts.Entropy); err == nil {
 		w, err = set.NewWriter(ctx, r.create, to, so)
 	}
 	if err != nil {

@@ -305,12 +305,11 @@ func (p *Pieces) Piece(number int, off, n int64, write func(io.Writer) error) er
 	}
 	var body io.ReadSeeker
 	if n > inMemoryPiece {
-		f, err := os.CreateTemp("", ".bulla-piece-")
+		f, err := NewScratch()
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		os.Remove(f.Name()) // it goes with the program, however that ends
 		if err := write(f); err != nil {
 			return err
 		}

@@ -189,7 +189,7 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 		return nil, err
 	}
 	opts.Undo = undo
-	opts.Save = func(write func(io.Writer) error) (u *parity.Undo, err error) {
+	opts.Save = func(write func(io.Writer) error) (*parity.Undo, error) {
 		if err := p.Allowed(); err != nil { // before as much is saved as is in the object
 			return nil, err
 		}
@@ -198,18 +198,21 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 			err = a.produce(out, nil, write)
 		}
 		if err == nil {
-			u, saved, err = a.openUndo(name)
+			undo, saved, err = a.openUndo(name)
 		}
-		return u, err
+		return undo, err
 	}
 	in := a.newInput(p.Blob, name)
 	res, err := a.repairWith(ctx, r, in, par, place, opts)
 	switch {
 	case saved == nil:
-	case err == nil && opts.Open != nil && (undo == nil || res.Complete()): // what was there before, without a key, is perhaps better
+	case err == nil && opts.Open != nil && (opts.Undo == nil || res.Complete()): // what was there before, without a key, is perhaps better
 		err, saved = saved.Remove(), nil
 	default:
 		saved.Close()
+	}
+	if err != nil && undo != nil && !undo.Ended && explain(err).exit == exitIO {
+		err = withHint(err, also(explain(err).hint, hintUnended))
 	}
 	if err != nil {
 		return nil, err

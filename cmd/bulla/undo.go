@@ -25,7 +25,15 @@ func localName(name string) string {
 }
 
 // undoOf is the file with what was overwritten.
-func undoOf(name string) string { return localName(name) + undoSuffix }
+func undoOf(name string) string { return localName(followed(name)) + undoSuffix }
+
+// followed is the file that a link leads to: what is about it lies beside it.
+func followed(name string) string {
+	if to, err := filepath.EvalSymlinks(name); err == nil && storage.Scheme(name) == "" {
+		return to
+	}
+	return name
+}
 
 // openUndo opens what an earlier repair has saved, and locks it; nil if there is nothing.
 func (a *app) openUndo(name string) (*parity.Undo, *storage.Patch, error) {
@@ -121,6 +129,7 @@ func (a *app) bringBack(r *restoreFlags, name string, u *parity.Undo) error {
 // savedParts are a file and the parts of the set whose root it is, or was, as far as undo files of
 // them lie here. The parts themselves may be damaged, and do not say.
 func savedParts(name string) (parts []string, err error) {
+	name = followed(name)
 	dir, base := filepath.Split(localName(name))
 	entries, err := os.ReadDir(orElse(dir, "."))
 	for _, e := range entries {
@@ -133,11 +142,13 @@ func savedParts(name string) (parts []string, err error) {
 	return parts, err
 }
 
+const hintUnended = "bulla repair finishes it, --undo brings back what was there"
+
 // acceptable refuses to give up what an interrupted repair has saved: it can be finished or
 // undone with that alone.
 func (a *app) acceptable(name string, u *parity.Undo) error {
 	if !u.Ended {
-		return refuse("bulla repair finishes it, --undo brings back what was there", "the repair of %s was interrupted, or undoing it", safetext.Printable(name))
+		return refuse(hintUnended, "the repair of %s was interrupted, or undoing it", safetext.Printable(name))
 	}
 	b, err := a.files.Open(name)
 	if err != nil {

@@ -268,6 +268,7 @@ func TestDiffRunningSystem(t *testing.T) {
 	tree := filepath.Join(dir, "tree")
 	manyFiles(t, tree, 600)
 	sealTree(t, dir, "x.bulla", "tree")
+	write(t, filepath.Join(tree, "new"), "") // a difference that does not go away
 	stop := make(chan struct{})
 	var all sync.WaitGroup
 	for g := range 3 {

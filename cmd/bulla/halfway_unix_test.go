@@ -49,7 +49,7 @@ func TestShrunkInput(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer stdin.Close()
-		r := start(t, dir, stdin, c.args...)
+		r := start(t, dir, stdin, append(c.args, "-j", "1")...) // more workers would read it to the end
 		held, err := os.Open(fifo)
 		if err != nil {
 			t.Fatal(err)

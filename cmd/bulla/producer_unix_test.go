@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // A signal reaches the command, which can tidy up, and nothing is left.
@@ -89,7 +88,7 @@ func TestProducerDiesFirst(t *testing.T) {
 func TestProducerThatDoesNotEnd(t *testing.T) {
 	dir := workDir(t)
 	c := start(t, dir, nil, "encrypt", "-o", "out", "--from-command", "--",
-		"sh", "-c", `trap "" TERM; echo $$ > pid; head -c 3000000 /dev/zero; exec sleep 60 2>/dev/null`)
+		"sh", "-c", `trap "" TERM; echo $$ > pid; head -c 3000000 /dev/zero; exec sleep 3600 2>/dev/null`)
 	t.Cleanup(func() {
 		b, _ := os.ReadFile(filepath.Join(dir, "pid"))
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
@@ -98,13 +97,9 @@ func TestProducerThatDoesNotEnd(t *testing.T) {
 	})
 	begun(t, filepath.Join(dir, "out"))
 	waitFor(t, "the command runs", func() bool { return exists(filepath.Join(dir, "pid")) })
-	began := time.Now()
 	c.Process.Signal(syscall.SIGTERM)
 	if got := c.code(); got != 143 {
 		t.Errorf("exit code %d: %s", got, c.errs.String())
-	}
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("it took %v", took)
 	}
 	b, _ := os.ReadFile(filepath.Join(dir, "pid"))
 	if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err != nil || syscall.Kill(pid, 0) != syscall.ESRCH {

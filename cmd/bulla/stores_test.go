@@ -113,7 +113,7 @@ func killedUpload(t *testing.T, dir string, env []string, name string) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	for range 200 {
+	for range 3000 { // a minute and more
 		list := exec.Command("bulla", "storage", "uploads", name)
 		list.Env = env
 		if out, err := list.Output(); err == nil && len(out) > 0 {
@@ -189,8 +189,10 @@ func storeKills(t *testing.T, srv *s3test.Server, size int64, kills, resets int)
 		mu.Unlock()
 		time.Sleep(wait)
 		cmd.Process.Kill()
-		if cmd.Wait() != nil && bulla(nil, "inspect", name).Run() == nil {
-			t.Error("a run that was killed has made an object")
+		if cmd.Wait() != nil && bulla(nil, "inspect", name).Run() == nil { // at its very end
+			if out, err := bulla(nil, "verify", name).CombinedOutput(); err != nil {
+				t.Errorf("a run that was killed has made an object that is not whole: %v\n%s", err, out)
+			}
 		}
 	}
 	if out, err := bulla(plain(), "encrypt", "-o", "s3://bucket/x.bulla").CombinedOutput(); err != nil {

@@ -345,7 +345,7 @@ func TestProducerGetsCtrlCOnce(t *testing.T) {
 	dir := workDir(t)
 	s := newScreen(t)
 	c := s.run(dir, "encrypt", "-o", "out", "--from-command", "--",
-		"sh", "-c", `trap "echo >> told" INT; sleep 1 > /dev/null & head -c 3000000 /dev/zero; echo > ready; wait; wait; wait`)
+		"sh", "-c", `trap "echo >> told" INT; (until test -s told; do sleep 0.1; done; sleep 1) > /dev/null & head -c 3000000 /dev/zero; echo > ready; wait; wait; wait`)
 	c.begin()
 	waitFor(t, "the command runs", func() bool { return exists(filepath.Join(dir, "ready")) })
 	s.keys.WriteString("\x03")

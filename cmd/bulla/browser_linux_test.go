@@ -113,7 +113,7 @@ func (b *browser) call(method string, params map[string]any, result any) {
 		if result != nil {
 			json.Unmarshal(got, result)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		b.t.Fatalf("%s: no answer", method)
 	}
 }
@@ -135,7 +135,7 @@ func (b *browser) value(js string) string {
 // until waits for an expression to be true in the page.
 func (b *browser) until(js string) {
 	b.t.Helper()
-	for range 1000 {
+	for range 6000 { // two minutes
 		if b.value("document.readyState == 'complete' && "+js) == "true" {
 			return
 		}
@@ -173,7 +173,7 @@ func (b *browser) download(dir string, start func()) (state, content string) {
 	b.t.Helper()
 	before := len(b.downloads())
 	start()
-	for range 1000 {
+	for range 6000 { // two minutes
 		for guid, state := range b.downloads() {
 			if len(b.downloads()) > before && b.taken(guid) {
 				text, _ := os.ReadFile(filepath.Join(dir, guid))

@@ -276,7 +276,7 @@ func onlyCmd(ts *testscript.TestScript, _ bool, args []string) {
 
 // holdingCmd waits until a run in the background has begun to write a file.
 func holdingCmd(ts *testscript.TestScript, _ bool, args []string) {
-	for range 1000 {
+	for range 12_000 { // two minutes
 		st, err := os.Stat(storage.PartialPath(ts.MkAbs(args[0])))
 		if err == nil && st.Size() > 0 {
 			return

@@ -46,7 +46,7 @@ func mounted(t *testing.T, dir string, args ...string) *command {
 	}
 	c := start(t, dir, nil, append([]string{"mount"}, append(args, "m")...)...)
 	t.Cleanup(func() { exec.Command("fusermount3", "-u", "-z", m).Run() })
-	for range 2000 {
+	for range 12_000 { // two minutes
 		if isMount(m) {
 			return c
 		}
@@ -70,7 +70,7 @@ func within(t *testing.T, what string, f func()) {
 	go func() { f(); close(done) }()
 	select {
 	case <-done:
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatalf("%s: it hangs", what)
 	}
 }
@@ -394,7 +394,7 @@ func TestMountBackground(t *testing.T) {
 	write(t, filepath.Join(dir, "pass"), "correct horse")
 	t.Cleanup(func() { exec.Command("fusermount3", "-u", "-z", m).Run() })
 	run := func(line string) (string, int) {
-		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer stop()
 		cmd := exec.CommandContext(ctx, "sh", "-c", line)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))

@@ -114,7 +114,7 @@ func (c *Cluster) configure() string {
 	if _, err := io.ReadFull(random, key); err != nil {
 		c.t.Fatal(err)
 	}
-	text := fmt.Sprintf(conf, host, at("munge"), me.Username, at("state"), at("spool"), at("ctld.pid"), at("d.pid"), c.port(), c.port())
+	text := fmt.Sprintf(conf, host, at("munge"), me.Username, at("state"), at("spool"), at("ctld.pid"), at("d.pid"), c.port(0), c.port(1))
 	err = errors.Join(os.Mkdir(at("state"), 0o700), os.Mkdir(at("spool"), 0o755), os.Chmod(c.dir, 0o711),
 		os.WriteFile(at("slurm.conf"), []byte(text), 0o644), os.WriteFile(at("munge.key"), key, 0o400))
 	if err != nil {
@@ -123,13 +123,18 @@ func (c *Cluster) configure() string {
 	return me.Username
 }
 
-func (c *Cluster) port() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		c.t.Fatal(err)
+// port is the n-th of two that nobody listens on, nor is given before a daemon does: it is none of
+// those that systems choose, and other processes try others.
+func (c *Cluster) port(n int) int {
+	for i := range 50 {
+		port := 5000 + (os.Getpid()*100+2*i+n)%5000
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	c.t.Fatal("no free port")
+	return 0
 }
 
 // daemon starts a program that ends with the test.
@@ -167,7 +172,7 @@ func (c *Cluster) daemon(name string, args ...string) {
 
 func (c *Cluster) wait(what string, ok func() bool) {
 	c.t.Helper()
-	for range 600 {
+	for range 1800 { // three minutes
 		if ok() {
 			return
 		}
@@ -196,7 +201,7 @@ func (c *Cluster) Run(ctx context.Context, dir string, env []string, script stri
 		return string(out), fmt.Errorf("sbatch: %w", err)
 	}
 	id := strings.TrimSpace(string(out))
-	for { // sbatch --wait would look every few seconds
+	for failed := 0; ; { // sbatch --wait would look every few seconds
 		left, err := c.command(ctx, "squeue", "-h", "-j", id)
 		if ctx.Err() != nil {
 			return left, context.Cause(ctx)
@@ -204,7 +209,9 @@ func (c *Cluster) Run(ctx context.Context, dir string, env []string, script stri
 		if left == "" || strings.Contains(left, "Invalid job id") {
 			break
 		} else if err != nil {
-			return left, err
+			if failed++; failed == 20 { // a busy daemon may not answer in time
+				return left, err
+			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -54,7 +55,7 @@ func Start(t testing.TB, args ...string) *Server {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	for range 200 {
+	for range 1200 { // a minute
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
 			return s
@@ -103,13 +104,21 @@ func StartCeph(t testing.TB) *Server {
 	return &Server{URL: "http://127.0.0.1:" + gateway}
 }
 
+// ports is how many this process has tried.
+var ports atomic.Int64
+
+// freeAddress is one that nobody listens on, nor is given before a server does: its port is none
+// of those that systems choose, and other processes try others.
 func freeAddress(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+(int64(os.Getpid())*7919+ports.Add(1))%22_000))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // Env is the environment in which a server, or a proxy of it, is used.

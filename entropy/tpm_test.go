@@ -105,7 +105,7 @@ func TestTPMHang(t *testing.T) {
 	tap := tpmTap(e, true)
 	m := mixerOf(t, nil, tap)
 	fill(t, m)
-	tap.src.(*tpmSource).timeout = 50 * time.Millisecond
+	tap.src.(*tpmSource).timeout = time.Second
 	e.Pause()
 	defer e.Resume()
 	fill(t, m)

@@ -309,7 +309,7 @@ func TestCancelled(t *testing.T) {
 	if !i.Interactive() {
 		t.Error("a cancelled attempt counts")
 	}
-	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	e.Pause()
 	defer e.Resume()

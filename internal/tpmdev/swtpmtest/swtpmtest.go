@@ -85,7 +85,7 @@ func (e *Emulator) Restart() {
 		e.t.Fatal(err)
 	}
 	e.child = child
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		c, err := net.Dial("unix", e.Socket)
 		if err == nil {
 			c.Close()

@@ -303,6 +303,10 @@ func TestTells(t *testing.T) {
 		parity.IsOf(bytes.NewReader(p.par), nil) || parity.IsOf(bytes.NewReader(p.whole), p.whole[:p.head]) || parity.IsOf(bytes.NewReader(nil), p.whole[:p.head]) {
 		t.Error("it does not know its container")
 	}
+	torn := append(make([]byte, 512), p.par[512:]...) // and its copy of the head is there: a repair would use it
+	if !parity.IsOf(bytes.NewReader(torn), p.whole[:p.head]) || parity.IsOf(bytes.NewReader(torn), other.whole[:other.head]) {
+		t.Error("without its first header it does not know its container")
+	}
 	for name, c := range map[string]struct {
 		head, tail bool // are lost
 		saved      bool

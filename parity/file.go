@@ -89,11 +89,14 @@ func readAt(src io.ReaderAt, b []byte, off int64, step int) (failed error) {
 // HeadAt is where a parity file has its copy of the container's head.
 const HeadAt = blockSize
 
-// IsOf reports whether par, by its first header, is the parity file of the container with
-// that head (PAR-5): then the copy in it is to be brought up to date with the head (PAR-10).
+// IsOf reports whether par, by its first header or by the copy of the head in it, is the parity file of the
+// container with that head (PAR-5): then that copy is to be brought up to date with the head (PAR-10).
 func IsOf(par io.ReaderAt, head []byte) bool {
-	g, _, _, err := (&file{par: par}).header(0)
-	return err == nil && len(head) >= format.IdentitySize && bytes.Equal(g.identity[:], head[:format.IdentitySize])
+	begin := make([]byte, HeadAt+format.IdentitySize)
+	readAt(par, begin, 0, blockSize)
+	id := head[:min(len(head), format.IdentitySize)]
+	g, _, _, err := parseHeader(begin[:blockSize])
+	return bytes.Equal(begin[HeadAt:], id) || err == nil && bytes.Equal(g.identity[:], id)
 }
 
 // headCopy returns the copy of the container's head, or nil if it is not usable.

@@ -317,7 +317,11 @@ func (s *scrubbed) tell(a *app) {
 // failure is the error for a file that is damaged, or whose parity file is; nil if neither.
 func (s *scrubbed) failure() error {
 	f := &failure{exit: exitBad, err: s.ReadErr}
-	name, repair := s.File.String(), "bulla repair "+safetext.Shell(string(s.File))
+	name, repair := s.File.String(), "bulla repair "
+	if s.ParityFile != s.File+paritySuffix {
+		repair += "--parity-file " + safetext.Shell(string(s.ParityFile)) + " "
+	}
+	repair += safetext.Shell(string(s.File))
 	switch {
 	case !s.Report.Sound():
 		places, of := len(s.Damages), ""

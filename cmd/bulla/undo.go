@@ -150,12 +150,12 @@ func (a *app) acceptable(name string, u *parity.Undo) error {
 	if !u.Ended {
 		return refuse(hintUnended, "the repair of %s was interrupted, or undoing it", safetext.Printable(name))
 	}
-	b, err := a.files.Open(name)
+	in, err := a.openAnywhere(name)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
-	if !u.IsOf(b.At(), b.Size()) {
+	defer in.Close()
+	if !u.IsOf(in.At(), in.size) {
 		return otherUndo(name)
 	}
 	return nil

@@ -5,7 +5,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +21,7 @@ import (
 
 	"bulla/format"
 	"bulla/internal/storage/s3/s3test"
+	"bulla/parity"
 )
 
 // TestShredCut is about a file of which a run that was killed has destroyed a part: all of
@@ -207,5 +211,56 @@ func TestShredObjects(t *testing.T) {
 	left, err := api.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("v.bulla")})
 	if err != nil || len(left.Versions) != 1 || len(left.DeleteMarkers) != 0 {
 		t.Errorf("%d versions and %d marks are left (%v)", len(left.Versions), len(left.DeleteMarkers), err)
+	}
+}
+
+// An object whose old version may not be deleted is changed all the same, which is no success, and so
+// is the copy of the head in its parity object.
+func TestOldVersionStays(t *testing.T) {
+	srv := s3test.Start(t)
+	url := srv.Proxy(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodDelete && strings.HasSuffix(r.URL.Path, "/v.bulla") {
+			s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	for _, v := range s3test.Env(url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	key, bucket := os.Getenv("AWS_ACCESS_KEY_ID"), aws.String("bucket")
+	api := s3.New(s3.Options{BaseEndpoint: &srv.URL, Region: "us-east-1", UsePathStyle: true, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: key, SecretAccessKey: key}, nil
+	})})
+	if _, err := api.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: bucket, VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+		t.Fatal(err)
+	}
+	dir := workDir(t)
+	saidBy(dir, nil, "keygen", "-q", "-o", "other")
+	_, public, _ := saidBy(dir, nil, "keygen", "-y", "other")
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "plain"), []byte("hello"), 0o600), os.WriteFile(filepath.Join(dir, "pub"), []byte(public), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"encrypt", "--parity", "5", "-o", "s3://bucket/v.bulla", "plain"}, 0},
+		{[]string{"recipients", "add", "-q", "--delete-old-version", "-R", "pub", "s3://bucket/v.bulla"}, exitIO},
+		{[]string{"head", "export", "-o", "head", "s3://bucket/v.bulla"}, 0},
+	} {
+		if code, out, errs := saidBy(dir, nil, c.args...); code != c.code {
+			t.Fatalf("%q: %d, %s%s", c.args, code, out, errs)
+		}
+	}
+	par, err := api.GetObject(t.Context(), &s3.GetObjectInput{Bucket: bucket, Key: aws.String("v.bulla.parity")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(par.Body)
+	head, herr := os.ReadFile(filepath.Join(dir, "head"))
+	if err != nil || herr != nil || !bytes.Equal(b[parity.HeadAt:][:len(head)], head) {
+		t.Errorf("the parity object has another head: %v, %v", err, herr)
 	}
 }

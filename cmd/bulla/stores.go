@@ -103,10 +103,15 @@ func (a *app) save(src *headSource, h *stream.HeadEditor) (beside *output, err e
 	if src.in.InStore() {
 		defer a.left.Add(src.patch.Wait)() // for an upload to be aborted
 	}
-	if err = src.save(h); err == nil {
+	err = src.save(h)
+	var kind storage.Kind // of the error itself: what it wraps may be Denied, too
+	if e, ok := errors.AsType[*storage.Error](err); ok {
+		kind = e.Kind
+	}
+	if err == nil || kind == storage.Lingers {
 		a.keepParityHead(src.in.path, h.Encoded(), src.patch.Options)
 	}
-	if !src.in.InStore() || !errors.Is(err, storage.Retained) && !errors.Is(err, storage.Denied) {
+	if !src.in.InStore() || kind != storage.Retained && kind != storage.Denied {
 		return nil, err
 	}
 	out, outErr := a.planOutput(outputPlan{outputFlags: outputFlags{name: src.in.path + ".head"}, binary: true})

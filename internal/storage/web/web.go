@@ -38,6 +38,7 @@ func New(c *object.Client) *Store {
 		if len(via) >= 10 {
 			return errors.New("the server redirects too often")
 		}
+		req.Header.Del("Referer") // the whole URL, with what is secret in it
 		return nil
 	}}}
 }

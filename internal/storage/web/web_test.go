@@ -229,6 +229,28 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// Who is redirected to is not told from where: the URL may have a signature in it.
+func TestRedirected(t *testing.T) {
+	s, _, name := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/x.bulla" {
+			http.Redirect(w, r, "https://"+r.Host+"/elsewhere", http.StatusFound)
+			return
+		}
+		if v := r.Header.Get("Referer"); v != "" {
+			t.Errorf("Referer: %s", v)
+		}
+		good(w, r)
+	})
+	o, err := s.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	if _, err := o.At().ReadAt(make([]byte, 10), 1<<20); err != nil {
+		t.Error(err)
+	}
+}
+
 // Opening fails as reading does, and never says what is secret.
 func TestOpenFails(t *testing.T) {
 	s, c, name := serve(t, nil)

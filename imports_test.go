@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/storage":  {"internal/fullio", "internal/safetext"},
 
 	// Stores: what links the network, and the command alone may import.
-	"internal/storage/object": {"internal/fullio", "internal/parallel", "internal/storage"},
+	"internal/storage/object": {"internal/fullio", "internal/parallel", "internal/safetext", "internal/storage"},
 	"internal/storage/s3":     {"internal/storage", "internal/storage/object"},
 	"internal/storage/web":    {"internal/storage", "internal/storage/object"},
 

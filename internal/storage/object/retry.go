@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"bulla/internal/safetext"
 	"bulla/internal/storage"
 )
 
@@ -153,7 +153,7 @@ func StatusFailure(name string, status int, header http.Header, code, text strin
 			said += " " + more
 		}
 	}
-	f := &Failure{Cause: failed(name, storage.Refused, fmt.Errorf("%s", said)), Code: code}
+	f := &Failure{Cause: failed(name, storage.Refused, errors.New(safetext.OneLine(said))), Code: code}
 	switch status {
 	case http.StatusNotFound, http.StatusGone:
 		f.Kind = storage.NotFound

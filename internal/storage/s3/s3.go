@@ -14,6 +14,7 @@ package s3
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -89,6 +90,7 @@ func (s *Store) connect(ctx context.Context) error {
 		cfg.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		s.api = api.NewFromConfig(cfg, func(o *api.Options) {
 			o.UsePathStyle = o.BaseEndpoint != nil
+			o.HTTPClient = bounded{o.HTTPClient}
 			if o.BaseEndpoint == nil {
 				return
 			}
@@ -103,6 +105,24 @@ func (s *Store) connect(ctx context.Context) error {
 		})
 	})
 	return s.err
+}
+
+// maxAnswer is how many bytes of an answer are read that is no content: a page of a list
+// has 4 MiB at most.
+const maxAnswer = 16 << 20
+
+// A bounded client cuts off an answer that goes on: the SDK would keep all of it in memory.
+type bounded struct{ api.HTTPClient }
+
+func (b bounded) Do(req *http.Request) (*http.Response, error) {
+	resp, err := b.HTTPClient.Do(req)
+	if err == nil && resp.StatusCode != http.StatusPartialContent {
+		resp.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	}
+	return resp, err
 }
 
 // lastOf is the cause that a chain of errors ends with: the others tell what the SDK was

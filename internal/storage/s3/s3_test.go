@@ -874,3 +874,38 @@ func TestPlainEndpoint(t *testing.T) {
 		t.Errorf("%q", s.warned)
 	}
 }
+
+// An answer that never ends is not kept in memory.
+func TestEndlessAnswer(t *testing.T) {
+	s := set(t)
+	const most = 128 << 20
+	more := bytes.Repeat([]byte("x"), 1<<20)
+	for status, method := range map[int]string{http.StatusInternalServerError: http.MethodGet, http.StatusOK: http.MethodPost} {
+		var sent atomic.Int64
+		s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.Method != method {
+				next.ServeHTTP(w, r)
+				return
+			}
+			w.WriteHeader(status)
+			io.WriteString(w, "<Error>")
+			n := 0
+			for n < most {
+				k, err := w.Write(more)
+				if n += k; err != nil {
+					break
+				}
+			}
+			sent.Store(max(sent.Load(), int64(n)))
+		})
+		var err error
+		if method == http.MethodGet {
+			_, err = s.run.Open(name)
+		} else {
+			err = s.write(content(big), storage.Options{Force: true})
+		}
+		if err == nil || sent.Load() == 0 || sent.Load() >= most {
+			t.Errorf("%d: %v, after %d bytes", status, err, sent.Load())
+		}
+	}
+}

@@ -127,13 +127,16 @@ func (s *Signed) verifyPart(ctx context.Context, open set.Opener, suffix string,
 
 // Verify checks that the container of size bytes that src holds is the one that was signed; the
 // head is the caller's affair: see CheckHead. It fails with an *Error if it is not, with what src
-// fails with, and with the cause of ctx's end.
+// fails with, io.ErrUnexpectedEOF if it is shorter, and with the cause of ctx's end.
 func (s *Signed) Verify(ctx context.Context, src io.ReaderAt, size int64, workers int) error {
 	if _, err := s.ReaderAt(src, size, workers); err != nil { // it has another size
 		return err
 	}
 	r := s.Reader(fullio.Counted{Src: io.NewSectionReader(src, 0, size), Done: new(atomic.Int64), Ctx: ctx}, workers)
 	defer r.Close()
-	_, err := io.Copy(io.Discard, r)
+	n, err := io.Copy(io.Discard, r)
+	if err == nil && n < size { // src ended before it
+		err = io.ErrUnexpectedEOF
+	}
 	return err
 }

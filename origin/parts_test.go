@@ -208,6 +208,17 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// A container that became shorter while it was checked was not checked.
+func TestVerifyShrunk(t *testing.T) {
+	c := container(1, segment+1000)
+	s := signedOf(t, c)
+	for cut, want := range map[int]error{len(c): nil, len(c) - 1: io.ErrUnexpectedEOF, 4096 + sealedSegmentSize: io.ErrUnexpectedEOF, 10: io.ErrUnexpectedEOF} {
+		if err := s.Verify(t.Context(), bytes.NewReader(c[:cut]), int64(len(c)), 1); err != want {
+			t.Errorf("cut at %d: %v, want %v", cut, err, want)
+		}
+	}
+}
+
 func isClause(err error, c format.Clause) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Clause == c

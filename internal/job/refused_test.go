@@ -275,6 +275,26 @@ func TestTampered(t *testing.T) {
 			t.Errorf("%s: there is an index: %v", job, err)
 		}
 	}
+	// A plan that names a key of another kind.
+	mac := &Secret{MACKey: make([]byte, macKeySize)}
+	mine := &Secret{Identity: newIdentity(t)}
+	verify, own := p.planned(Verify, "x", "verifykey", 2, 0)
+	edit("verifykey/"+planName, own.public(), mac.public())
+	problem(t, p.part(verify, mac, 0), OtherKey, "")
+	set, own := p.planned(Encrypt, "plain", "setkey", 2<<20, 0)
+	edit("setkey/"+planName, own.public(), mine.public())
+	_, err := p.again(set).Finish(t.Context(), mine, nil)
+	problem(t, err, OtherKey, "")
+	// A failure that would be success.
+	if err := set.Fail(1, &Failure{Exit: 3, What: "damaged"}); err != nil {
+		t.Fatal(err)
+	}
+	failed, whole := "setkey/"+partName(1, failedSuffix), p.read("setkey/"+partName(1, failedSuffix))
+	for from, to := range map[string]string{`"exit": 3`: `"exit": 256`, `"exit": 3,`: "", `"part": 1`: `"part": 2`} {
+		edit(failed, from, to)
+		problem(t, p.part(set, own, 1), Damaged, filepath.Base(failed))
+		p.write(failed, whole)
+	}
 	// A plan that no planner makes.
 	decrypt, _ := p.planned(Decrypt, "x", "plan", 2, 0)
 	encrypt, _ := p.planned(Encrypt, "plain", "seal", 2<<20, 0)

@@ -172,8 +172,11 @@ func (j *Job) sound(r *Receipt) bool {
 func (j *Job) failure(part int) (*Failure, error) {
 	f := new(Failure)
 	err := j.read(partName(part, failedSuffix), f)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && f.Job != j.ID {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && f.Job != j.ID:
 		return nil, nil
+	case err == nil && (f.Part != part || f.Exit < 1 || f.Exit > 127): // the run ends with it
+		return nil, j.fails(Damaged, partName(part, failedSuffix), nil)
 	}
 	return f, err
 }

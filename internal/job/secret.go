@@ -81,7 +81,7 @@ func (s *Secret) public() string {
 
 // fits refuses a secret that is not the job's.
 func (j *Job) fits(s *Secret) error {
-	if s == nil || s.public() != j.Key {
+	if s == nil || s.public() != j.Key || (s.Identity == nil) != (j.Kind == Encrypt) { // a plan is public: it may name any key
 		return j.fails(OtherKey, "", nil)
 	}
 	return nil

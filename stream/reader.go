@@ -18,7 +18,6 @@ import (
 // only there, and is an error, too (HEAD-13, COPY-1).
 type Reader struct {
 	unsealer
-	ctx   context.Context
 	z     *zseek.Reader // decompresses what comes from the unsealer; nil if there is no need
 	given *atomic.Int64 // counts the plaintext given, when z is not nil
 }
@@ -71,7 +70,7 @@ func openStream(ctx context.Context, src io.Reader, identities []Identity, o *op
 
 // newReader reads the payload of a container whose head has been read.
 func newReader(ctx context.Context, op *opened, f fetcher, o *opening) *Reader {
-	r := &Reader{ctx: ctx}
+	r := new(Reader)
 	done := o.done
 	if op.head.Head.Coding == format.Zstd && !o.raw {
 		r.given, done = o.done, new(atomic.Int64)

@@ -17,6 +17,7 @@ import (
 // [Reader] without decompression.
 type unsealer struct {
 	fetcher
+	ctx      context.Context
 	read     *ring.Reader[batch]
 	detached func() bool
 	done     *atomic.Int64
@@ -27,7 +28,7 @@ type unsealer struct {
 
 // start makes r an unsealer of the container whose head has been read from src.
 func (r *unsealer) start(ctx context.Context, op *opened, f fetcher, workers int, done *atomic.Int64) {
-	r.fetcher = f
+	r.fetcher, r.ctx = f, ctx
 	r.op = op
 	r.done = done
 	r.read = ring.NewReader(ring.NewPuller(workers, ringSlots(workers), r.fetch, r.open), r.give)
@@ -154,8 +155,11 @@ func (r *unsealer) WriteTo(w io.Writer) (int64, error) {
 	return n, dst.end(err)
 }
 
-// give says what a batch holds.
+// give says what a batch holds, unless ctx has ended: what Fail does then may come late.
 func (r *unsealer) give(b *batch) ([]byte, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return nil, err
+	}
 	r.done.Add(int64(len(b.out)))
 	if b.final && b.err == nil {
 		r.mu.Lock()

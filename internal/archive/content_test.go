@@ -89,3 +89,52 @@ func TestContentEnds(t *testing.T) {
 		t.Errorf("a context that has ended: %v", err)
 	}
 }
+
+// A source that fails once, while a compressed member is opened again to be read from its
+// beginning, can be read on afterwards.
+func TestReopenFails(t *testing.T) {
+	t.Parallel()
+	data := bytes.Repeat([]byte("all that is in it"), 1<<18)
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	m, err := w.Create("deflated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Write(data)
+	w.Close()
+	src := &failing{ReaderAt: bytes.NewReader(file.Bytes())}
+	a, err := Open(src, int64(file.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := a.OpenAt("deflated")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{3 << 20, 0, len(data) - 100, 0} {
+		src.fails = at == 0 && !src.failed
+		want, got := data[at:at+100], make([]byte, 100)
+		n, err := r.ReadAt(got, int64(at))
+		if failed := src.fails; failed {
+			if src.failed = true; err == nil {
+				t.Errorf("byte %d: %d bytes of a source that fails", at, n)
+			}
+		} else if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("byte %d: %q, %v", at, got[:n], err)
+		}
+	}
+}
+
+// A failing source fails while it is told to.
+type failing struct {
+	io.ReaderAt
+	fails, failed bool
+}
+
+func (f *failing) ReadAt(p []byte, off int64) (int, error) {
+	if f.fails {
+		return 0, errors.New("no such luck")
+	}
+	return f.ReaderAt.ReadAt(p, off)
+}

@@ -232,10 +232,11 @@ func (w *rewound) ReadAt(p []byte, off int64) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if off < w.begin {
-		if w.r, err = w.fs.Open(w.name); err != nil {
+		again, err := w.fs.Open(w.name)
+		if err != nil {
 			return 0, err
 		}
-		w.begin, w.kept = 0, w.kept[:0]
+		w.r, w.begin, w.kept = again, 0, w.kept[:0]
 	}
 	for n < len(p) {
 		if at := off + int64(n) - w.begin; at < int64(len(w.kept)) {

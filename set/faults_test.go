@@ -217,6 +217,14 @@ func TestContextEnds(t *testing.T) {
 	if err != reason || got.Size >= int64(len(plain)) {
 		t.Errorf("salvage: %d bytes, %v", got.Size, err)
 	}
+	hole := s.clone() // all of the first volume is lost, and zeros stand for it
+	delete(hole.parts, VolumeSuffix(0))
+	ctx, cancel = context.WithCancelCause(context.Background())
+	zeros := 0
+	counts := writerFunc(func(p []byte) (int, error) { zeros += len(p); cancel(reason); return len(p), nil })
+	if _, err := Salvage(ctx, counts, src, size, hole.Open, ids, nil); err != reason || zeros >= VolumeUnit {
+		t.Errorf("salvage of a missing volume: %d bytes, %v", zeros, err)
+	}
 	ctx, cancel = context.WithCancelCause(context.Background())
 	var opened int64
 	rep, err := Verify(ctx, src, size, s.Open, ids, &VerifyOptions{Workers: 1, Opened: func(size int64) { opened = size; cancel(reason) }})

@@ -120,7 +120,7 @@ func (v *salvager) volume(ctx context.Context, i int, content int64) (more bool,
 	}
 	v.all.Lost = append(v.all.Lost, lost)
 	v.all.Size = end
-	_, err = io.CopyN(v.dst, zeros{}, lost.Length)
+	_, err = io.CopyN(v.dst, zeros{ctx}, lost.Length)
 	return true, err
 }
 
@@ -169,10 +169,10 @@ func (c *clip) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// zeros never end.
-type zeros struct{}
+// zeros end with a context alone.
+type zeros struct{ context.Context }
 
-func (zeros) Read(p []byte) (int, error) {
+func (z zeros) Read(p []byte) (int, error) {
 	clear(p)
-	return len(p), nil
+	return len(p), context.Cause(z)
 }

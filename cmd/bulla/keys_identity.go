@@ -156,7 +156,7 @@ func (ids *identities) explain(err error) error {
 }
 
 func (a *app) parseIdentities(name string, r io.Reader, pin *pinFlags) ([]keyslot.Identity, error) {
-	beside := func(name string) (io.ReadCloser, error) { return a.files.Open(name) } // so that no output replaces it
+	beside := func(name string) (io.ReadCloser, error) { return a.openBeside(name) } // so that no output replaces it
 	ids, err := keyfile.ParseIdentities(name, r, &keyfile.Options{UI: a.person, PIN: pin.open(name), Open: beside})
 	return ids, keyFileError(name, err)
 }

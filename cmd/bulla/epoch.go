@@ -207,7 +207,13 @@ func keeperFailure(name string, err error) error {
 
 // into writes to a keeper that is locked.
 func into(p *storage.Patch) epoch.Write {
-	return func(off int64, b []byte) error { return p.Apply(storage.Change{Offset: off, New: b}) }
+	return func(off int64, b []byte) error {
+		err := p.Apply(storage.Change{Offset: off, New: b})
+		if errors.Is(err, storage.HalfPatched) {
+			err = withHint(err, "run it again once writing works: it finishes what this began")
+		}
+		return err
+	}
 }
 
 func epochExtendCommand(a *app) *cobra.Command {

@@ -241,17 +241,29 @@ func (a *app) makeParity(ctx context.Context, p *parityFlags, flags outputFlags,
 // keepParityHead brings the copy of the head up to date that the parity file of a file
 // has, if there is one (PAR-10): it would open for those who were removed.
 func (a *app) keepParityHead(path string, head []byte, opts storage.PatchOptions) {
-	p, err := a.files.Patch(path+paritySuffix, opts)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if err == nil {
-		defer p.Close()
-		if parity.IsOf(p.At(), head) {
-			err = p.Apply(storage.Change{Offset: parity.HeadAt, New: head})
+	for _, name := range parityNames(path) {
+		p, err := a.files.Patch(name, opts)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			if parity.IsOf(p.At(), head) {
+				err = p.Apply(storage.Change{Offset: parity.HeadAt, New: head})
+			}
+			p.Close()
+		}
+		if err != nil {
+			a.warn(safetext.Printable(name)+" still has the old head, which opens for its recipients: "+explain(err).what, "make it anew with bulla parity create --force")
 		}
 	}
-	if err != nil {
-		a.warn(safetext.Printable(path+paritySuffix)+" still has the old head, which opens for its recipients: "+explain(err).what, "make it anew with bulla parity create --force")
+}
+
+// parityNames are where the parity file of a file may lie: beside it, or if the name is a link's,
+// also beside the file that it leads to.
+func parityNames(path string) []string {
+	names := []string{path + paritySuffix}
+	if l, err := os.Lstat(path); err == nil && l.Mode()&fs.ModeSymlink != 0 {
+		names = append(names, followed(path)+paritySuffix)
 	}
+	return names
 }

@@ -45,7 +45,8 @@ type shredding struct {
 	Leads    safetext.Name `json:"leads_to,omitempty"`   // the file that a symbolic link leads to
 	Links    int           `json:"hard_links,omitempty"` // if there are several
 
-	*headSource // patch is nil in a dry run
+	parities    []string // all of these, if the file was named by a link
+	*headSource          // patch is nil in a dry run
 }
 
 // Both copies lie in the first and in the last shredSize bytes, however long they are: so
@@ -114,8 +115,11 @@ func (a *app) toShred(ctx context.Context, s *shredFlags, name string, ids *iden
 	}
 	h.name = h.in.name
 	d = &shredding{FileField: h.in.given.AsFile(), DryRun: s.dryRun, Slots: []listedSlot{}, headSource: h}
-	if path := h.in.path + paritySuffix; h.in.path != "" && !errors.Is(a.probe(path), fs.ErrNotExist) {
-		d.Parity = safetext.Name(path)
+	for _, path := range parityNames(h.in.path) {
+		if h.in.path != "" && !errors.Is(a.probe(path), fs.ErrNotExist) {
+			d.parities = append(d.parities, path)
+			d.Parity = safetext.Name(d.parities[0])
+		}
 	}
 	if err = cmp.Or(d.judgeFile(), a.accepted(h.in)); err == nil {
 		err = d.judgeHead(ctx, ids, named)
@@ -199,8 +203,8 @@ func (a *app) tellShred(d *shredding) {
 	if d.Links > 0 {
 		a.printf("it has %d names (hard links): under all of them it is destroyed\n", d.Links)
 	}
-	if d.Parity != "" {
-		a.printf("the copy of the head in %s is destroyed, too\n", d.Parity)
+	for _, path := range d.parities {
+		a.printf("the copy of the head in %s is destroyed, too\n", safetext.Name(path))
 	}
 	a.printf("not reached: copies and backups of it, snapshots, detached heads, grants, keys that somebody kept\n")
 }
@@ -216,15 +220,22 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 		changes = append(changes, storage.Change{Offset: size - n, New: make([]byte, n)})
 	}
 	err := a.overwrite(ctx, d.patch, string(d.in.given), allVersions, changes...)
+	if err == nil {
+		for _, path := range d.parities {
+			err = cmp.Or(err, a.destroyParity(ctx, path, allVersions))
+		}
+	}
 	switch {
 	case errors.Is(err, storage.Versioned):
 		return withHint(err, "overwriting it destroys nothing: --all-versions deletes it with all of its versions")
 	case errors.Is(err, storage.HalfPatched):
 		return withHint(err, "it may still open: run it again once writing works")
-	case err != nil || d.Parity == "":
-		return err
 	}
-	p, err := a.files.Patch(string(d.Parity), storage.PatchOptions{})
+	return err
+}
+
+func (a *app) destroyParity(ctx context.Context, path string, allVersions bool) error {
+	p, err := a.files.Patch(path, storage.PatchOptions{})
 	if err != nil {
 		return err
 	}
@@ -234,7 +245,7 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 	if n <= 0 {
 		return nil
 	}
-	return a.overwrite(ctx, p, string(d.Parity), allVersions, storage.Change{Offset: parity.HeadAt, New: make([]byte, n)})
+	return a.overwrite(ctx, p, path, allVersions, storage.Change{Offset: parity.HeadAt, New: make([]byte, n)})
 }
 
 // overwrite makes changes that destroy what is there. Of an object that keeps versions it deletes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -85,4 +86,13 @@ func FuzzGrant(f *testing.F) {
 			t.Fatalf("%d bytes are %d again", len(b), len(again))
 		}
 	})
+}
+
+// A grant on a set may say that its plaintext has any size, and none is negative.
+func TestGrantedSize(t *testing.T) {
+	for size, want := range map[uint64]int64{5: 5, 1 << 63: math.MaxInt64, math.MaxUint64: math.MaxInt64} {
+		if got := (&Granted{header: grantHeader{Size: size}}).Size(); got != want {
+			t.Errorf("%d bytes of %d", got, size)
+		}
+	}
 }

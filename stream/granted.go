@@ -75,7 +75,7 @@ func OpenGrant(ctx context.Context, src io.ReaderAt, size int64, identities []Id
 }
 
 // Size returns how long the target's plaintext is, as the grant says.
-func (g *Granted) Size() int64 { return int64(g.header.Size) }
+func (g *Granted) Size() int64 { return int64(min(g.header.Size, math.MaxInt64)) }
 
 // Warnings returns what is amiss with the copies of the grant's own head: see
 // [ReaderAt.Warnings]. A holder cannot judge those of the target.

@@ -322,6 +322,14 @@ func (c *container) settle(a *app) error {
 	return nil
 }
 
+// lacking is an error of what is made beside an output, which is there.
+func lacking(out *output, err error) error {
+	if err == nil || isComplete(err) {
+		return err
+	}
+	return withHint(err, out.name+" is there, and whole: bulla parity create and bulla sign make what it lacks")
+}
+
 func (c *container) Abort() {
 	c.output.Abort()
 	if c.par != nil {
@@ -373,7 +381,7 @@ func (a *app) seal(ctx context.Context, in *input, from *producer.Producer, out,
 		return spoiled(out.fails(err), out)
 	}
 	if err := cmp.Or(c.settle(a), sig.write(a, hashed)); err != nil {
-		return err
+		return lacking(out, err)
 	}
 	a.note("%s: %s%s encrypted to %s for %s in %v", in.name, console.Bytes(n), compressed, out.name, plural(len(to), "recipient"), time.Since(start).Round(time.Millisecond))
 	done := written{Plaintext: n, Recipients: len(to), Epoch: epochOf(to)}

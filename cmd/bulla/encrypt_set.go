@@ -261,7 +261,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		left = r.journal.Remove(r.out.name)
 	}
 	volumes := int(n/volumeSize) + 1
-	if err := cmp.Or(r.finish(ctx), left); err != nil {
+	if err := cmp.Or(lacking(r.out, r.finish(ctx)), left); err != nil {
 		return err
 	}
 	r.note("%s: %s encrypted to %s and %s in %v, %s of it by an earlier run", r.in.name, console.Bytes(n), r.out.name, plural(volumes, "volume"), time.Since(start).Round(time.Millisecond), console.Bytes(kept))

@@ -301,6 +301,10 @@ func (a *app) epochShow(ctx context.Context, f *epochShowFlags, name string) err
 			hint: "do not encrypt to it: whoever made it opens what is; bulla epoch extend makes the right one"}
 	}
 	r.Calendar, r.Compared = safetext.Name(f.check), max(0, min(ours.To, theirs.To)-max(ours.From, theirs.From))
+	if r.Compared == 0 || theirs.To > ours.To { // whoever appended keys of his own kept the others
+		return &failure{exit: exitDiffers, what: fmt.Sprintf("%s is for %v, and %s opens %v: the other keys cannot be compared", safetext.Printable(f.check), theirs, safetext.Printable(name), ours),
+			hint: "do not encrypt to it, unless you know who made it; bulla epoch extend makes the right one"}
+	}
 	return a.tellKeeper(name, k, r)
 }
 

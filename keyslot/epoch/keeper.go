@@ -184,11 +184,11 @@ func New(ctx context.Context, m *entropy.Mixer, s Span, today Date, p Protection
 }
 
 // Discard destroys a keeper that was made and could not be kept: it frees the TPM's
-// counter, and forgets all secrets.
+// counter, also when ctx is done, and forgets all secrets.
 func (k *Keeper) Discard(ctx context.Context) {
 	k.Close()
 	if k.h.Counter.Index != 0 {
-		k.h.Counter.Remove(ctx)
+		k.h.Counter.Remove(context.WithoutCancel(ctx))
 	}
 }
 

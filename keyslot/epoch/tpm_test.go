@@ -199,3 +199,18 @@ func TestTPMCounter(t *testing.T) {
 		t.Errorf("a second counter: %x at %d (%v)", d.Index, next, err)
 	}
 }
+
+// The counter of a keeper that is thrown away is free again, also if the run was interrupted.
+func TestDiscard(t *testing.T) {
+	swtpmtest.Start(t).Use()
+	k, err := New(t.Context(), mixer(t), Span{Month, 684, 696}, 0, TPM, &Secrets{PIN: pin("1234")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	k.Discard(ctx)
+	if _, err := k.h.Counter.Value(t.Context()); !errors.Is(err, tpmkey.ErrNoCounter) {
+		t.Errorf("its counter is still there: %v", err)
+	}
+}

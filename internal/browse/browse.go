@@ -145,7 +145,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set(name, value)
 	}
 	parts := append(strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 3), "", "")
-	v := &view{Site: s, Path: path.Clean(parts[2])}
+	v := &view{Site: s, Path: path.Join(".", parts[2])}
 	v.Title = path.Base(v.Path)
 	var err error
 	switch kind := parts[1]; {

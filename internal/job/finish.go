@@ -155,14 +155,12 @@ func (j *Job) end(noted bool) error {
 	return j.sweep()
 }
 
-// sweep removes what runs that were killed, or not the quickest, have left.
+// sweep removes what runs that were killed, or not the quickest, have left. What else would have got
+// the name of a decrypted output is another job's.
 func (j *Job) sweep() error {
 	var err error
-	switch j.Kind {
-	case Encrypt:
+	if j.Kind == Encrypt {
 		err = j.discard(j.Encrypt.Root+".", isVolume)
-	case Decrypt:
-		err = j.discard(j.Decrypt.Output, func(more string) bool { return more == "" })
 	}
 	return cmp.Or(err, j.sweepOwn())
 }

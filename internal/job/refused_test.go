@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"bulla/entropy"
 	"bulla/format"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 	"bulla/stream"
 )
@@ -208,6 +210,42 @@ func TestGrants(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Of two jobs for one output the one that is finished first leaves the other what it has made.
+func TestSameOutput(t *testing.T) {
+	each(t, func(t *testing.T, p *place) {
+		content := noise(3<<20 + 1)
+		p.seal("x", content[:3<<20], 0, 0)
+		p.seal("y", content[1:], 0, 0)
+		one, first := p.planned(Decrypt, "x", "one", 2, 0)
+		src, err := p.run().Open(p.prefix + "y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer src.Close()
+		var second *Secret
+		two, err := (&Planning{Files: p.run(), Name: p.prefix + "two", Workers: 1, Done: new(atomic.Int64), Keep: func(s *Secret) error { second = s; return nil }}).
+			PlanDecrypt(t.Context(), p.prefix+"y", src, []stream.Identity{p.id}, 1, p.prefix+"one.out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.part(two, second, 0); err != nil {
+			t.Fatal(err)
+		}
+		p.done(one, first)
+		if _, err := p.again(two).Finish(t.Context(), second, nil); !errors.Is(err, storage.Exists) {
+			t.Errorf("got %v", err)
+		}
+		if err := os.Remove(filepath.Join(p.dir, "one.out")); err != nil {
+			t.Fatal(err)
+		}
+		p.finish(two, second)
+		if got := p.read("one.out"); !bytes.Equal(got, content[1:]) {
+			t.Error("it has another content")
+		}
+		p.noStrays()
+	})
 }
 
 // What does not tile the whole is no result.

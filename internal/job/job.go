@@ -38,6 +38,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 
 	"bulla/internal/safetext"
@@ -206,7 +207,7 @@ const maxFile = 64 << 20
 // read reads a file of the job into v, strictly: there are neither unknown fields in it nor anything
 // after it. Its error matches fs.ErrNotExist if there is none.
 func (j *Job) read(name string, v any) error {
-	b, err := j.files.Open(j.path(name))
+	b, err := openFile(j.files, j.path(name))
 	if err != nil {
 		return err
 	}
@@ -276,9 +277,17 @@ func Open(files *storage.Run, name string) (*Job, error) {
 	return j, nil
 }
 
+// openFile opens a file of the job, or that it is on. A named pipe in its place would be waited for.
+func openFile(files *storage.Run, name string) (*storage.Blob, error) {
+	if st, err := os.Stat(name); err == nil && st.Mode()&fs.ModeNamedPipe != 0 && storage.Scheme(name) == "" {
+		return nil, &storage.Error{Kind: storage.NotRegular, Name: name}
+	}
+	return files.Open(name)
+}
+
 // has reports whether the job has a file of that name.
 func (j *Job) has(name string) (bool, error) {
-	b, err := j.files.Open(j.path(name))
+	b, err := openFile(j.files, j.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -290,7 +299,7 @@ func (j *Job) has(name string) (bool, error) {
 
 // open opens what a part or the end of the job reads, which must not have changed.
 func (j *Job) open(s *Source) (*storage.Blob, error) {
-	b, err := j.files.Open(s.Name)
+	b, err := openFile(j.files, s.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +338,7 @@ func (j *Job) parts(root string) set.Opener { return opener(j.files, root) }
 
 func opener(files *storage.Run, root string) set.Opener {
 	return func(_ context.Context, suffix string) (set.File, error) {
-		b, err := files.Open(root + suffix)
+		b, err := openFile(files, root+suffix)
 		if err == nil && !b.Regular() {
 			b.Close()
 			err = &storage.Error{Kind: storage.NotRegular, Name: root + suffix}

@@ -237,7 +237,7 @@ var errDone = errors.New("another run has done this part")
 
 // granted opens the grant of a part.
 func (j *Job) granted(ctx context.Context, part int, src *storage.Blob, opts *RunOptions) (*stream.Granted, error) {
-	g, err := j.files.Open(j.path(j.grantName(part)))
+	g, err := openFile(j.files, j.path(j.grantName(part)))
 	if err != nil {
 		return nil, err
 	}

@@ -867,6 +867,7 @@ func TestPlainEndpoint(t *testing.T) {
 	}
 	t.Setenv("AWS_ENDPOINT_URL", "http://store.invalid")
 	s.again()
+	s.impatient() // with who should know the name
 	if _, err := s.run.Open(name); !errors.Is(err, storage.Unavailable) {
 		t.Error(err)
 	}

@@ -468,3 +468,16 @@ func TestUnfinishedIsNotPrinted(t *testing.T) {
 		}
 	}
 }
+
+// Warnings are bounded, and hide no violation.
+func TestManyWarnings(t *testing.T) {
+	v := &verifier{}
+	one := &stream.Report{Report: &format.Report{Findings: []format.Finding{{Clause: format.TAIL3, Severity: format.Warning}}}}
+	for i := range maxFindings + 5 {
+		v.add(VolumeSuffix(i), one, nil)
+	}
+	v.add(VolumeSuffix(maxFindings+5), nil, bad(format.SET2, "part", 0, format.ErrMalformed, "it is another"))
+	if n := len(v.rep.Findings); n != maxFindings+1 || v.rep.Findings[n-1].Clause != format.SET2 {
+		t.Errorf("%d findings, the last of %s", n, v.rep.Findings[n-1].Clause)
+	}
+}

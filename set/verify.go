@@ -120,9 +120,10 @@ type verifier struct {
 	opts VerifyOptions
 	set  *opened // nil without a key
 
-	mu  sync.Mutex
-	rep Report
-	err error // the first that is about something other than the set's bytes
+	mu       sync.Mutex
+	rep      Report
+	violated bool  // a finding is a violation
+	err      error // the first that is about something other than the set's bytes
 }
 
 func (v *verifier) verify(src io.ReaderAt, size int64, identities []stream.Identity) error {
@@ -239,7 +240,10 @@ func (v *verifier) add(suffix string, rep *stream.Report, err error) {
 	case !slices.ContainsFunc(found, func(g format.Finding) bool { return g.Clause == f.Clause }):
 		found = append(slices.Clip(found), f)
 	}
-	for _, f := range found[:min(len(found), maxFindings-len(v.rep.Findings))] {
-		v.rep.Findings = append(v.rep.Findings, Finding{suffix, f})
+	for _, f := range found {
+		first := f.Severity == format.Violation && !v.violated // is there whatever warnings were before it
+		if v.violated = v.violated || first; first || len(v.rep.Findings) < maxFindings {
+			v.rep.Findings = append(v.rep.Findings, Finding{suffix, f})
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"bulla/entropy"
 	"bulla/format"
 	"bulla/internal/parallel"
+	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/parity"
 	"bulla/set"
@@ -188,7 +189,7 @@ func (j *Job) discard(prefix string, ours func(suffix string) bool) error {
 func (s *Scrubbed) report() *parity.Report {
 	s.Report.Restorable = s.Restore
 	if s.Failed != "" {
-		s.Report.ReadErr = errors.New(s.Failed)
+		s.Report.ReadErr = errors.New(safetext.OneLine(s.Failed))
 	}
 	return s.Report
 }

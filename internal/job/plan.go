@@ -159,6 +159,8 @@ func (p *Plan) check() error {
 		return errors.New("no planner makes this")
 	case p.Verify != nil && (p.Work%format.SegmentSize != 0 || p.Work > 1<<62):
 		return errors.New("the parts are no segments")
+	case p.Verify != nil && slices.ContainsFunc(p.Verify.Findings, func(f set.Finding) bool { return !plain(f) }):
+		return errors.New("no verification says this")
 	case p.Encrypt != nil:
 		e := p.Encrypt
 		if e.VolumeSize <= 0 || p.Work != p.Source.Size || int64(p.Parts) != p.Work/e.VolumeSize+1 {

@@ -276,6 +276,8 @@ func TestTampered(t *testing.T) {
 		{Verify, "000001.done", `"chunks_authentic": 256`, `"chunks_authentic": -256`, Damaged},
 		{Verify, "000001.done", `"chunks_authentic": 256`, `"chunks_authentic": 1e300`, Damaged},
 		{Verify, "000001.done", `"findings": null`, `"findings": [{"clause": "CHUNK-1", "severity": "violation", "offset": 8192, "length": 9000000000000000000, "message": ""}]`, Damaged},
+		{Verify, "000001.done", `"findings": null`, `"coding": {"clause": "ZSTD-1", "severity": "violation", "offset": 8192, "length": 1, "message": "\u001b[2J"}, "findings": null`, Damaged},
+		{Verify, "000001.done", `"findings": null`, `"chunks_authentic": 255, "chunks_failed": 1, "findings": [{"clause": "CHUNK-1", "severity": "violation", "offset": 8192, "length": 1, "message": "\u009b2J"}]`, Damaged},
 		{Scrub, "000000.done", `"scrubbed"`, `"verified"`, Damaged},
 	} {
 		job := "job" + string(rune('a'+i))
@@ -355,6 +357,7 @@ func TestTampered(t *testing.T) {
 		{decrypt, `"cuts": [`, `"cuts": [1,`, Damaged},
 		{decrypt, "\n}\n", "\n}\n1", Damaged},
 		{decrypt, `"work"`, `"walk"`, Damaged},
+		{verify, `"findings": []`, `"findings": [{"suffix": "", "clause": "HEAD-1", "severity": "violation", "offset": 0, "length": 1, "message": "\u001b[2J"}]`, Damaged},
 		{encrypt, `"set_key": "age1pq1`, `"set_key": "age1pq1q`, Damaged},
 		{encrypt, `"set_key": "age1pq1`, `"set_key": "`, Damaged},
 		{encrypt, `"set_id": "`, `"set_id": "0`, Damaged},

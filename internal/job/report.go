@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"bulla/format"
+	"bulla/internal/safetext"
 	"bulla/internal/storage"
 	"bulla/set"
 	"bulla/stream"
@@ -28,6 +29,12 @@ type Report struct {
 
 // maxFindings bounds a report on a set that is damaged all over, as in package set.
 const maxFindings = 10000
+
+// plain reports whether a finding, which may come from anywhere, does nothing to a terminal.
+func plain(f set.Finding) bool {
+	all := string(f.Clause) + f.Suffix + f.Message
+	return all == safetext.OneLine(all)
+}
 
 // isFinding reports whether an error is about what a container holds.
 func isFinding(err error) bool {

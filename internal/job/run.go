@@ -165,7 +165,10 @@ func (j *Job) sound(r *Receipt) bool {
 	case Scrub:
 		return r.Scrubbed != nil && r.Scrubbed.Report != nil
 	}
-	return !slices.ContainsFunc(r.Verified, func(c stream.Checked) bool { return !c.Sound(j.Work / format.ChunkSize) })
+	return !slices.ContainsFunc(r.Verified, func(c stream.Checked) bool {
+		return !c.Sound(j.Work/format.ChunkSize) || c.Frame != nil && !plain(set.Finding{Finding: *c.Frame}) ||
+			slices.ContainsFunc(c.Findings, func(f format.Finding) bool { return !plain(set.Finding{Finding: f}) })
+	})
 }
 
 // failure is why a part failed for good; nil if it did not.

@@ -117,9 +117,13 @@ func (r *setRun) sourceState() (time.Time, storage.Version) {
 // begun opens the journal, and returns how far the set has come; nil if it is to be begun.
 func (r *setRun) begun(ctx context.Context, volumeSize int64) (u *set.Unfinished, err error) {
 	j, lines, err := r.files.Journal(localName(r.root) + journalSuffix)
-	if r.journal = j; j == nil {
+	if errors.Is(err, storage.NotPrivate) {
+		r.warn(explain(err).what+", so there is none", "if this run is interrupted, --resume needs a key that opens the set: --resume-key KEYS")
+		err = nil
+	} else if j == nil {
 		return nil, err
 	}
+	r.journal = j
 	there := r.probe(r.root)
 	if errors.Is(there, fs.ErrNotExist) || there != nil && len(lines) == 0 { // who may only write is not told
 		return nil, j.Reset()

@@ -75,7 +75,7 @@ type setRun struct {
 	root  string  // its name
 
 	to      string           // the recipients: see comeTo
-	journal *storage.Journal // nil if the source cannot be read again
+	journal *storage.Journal // nil if the source cannot be read again, or none can be kept
 
 	made parityMade // of all parts
 
@@ -204,11 +204,7 @@ func (a *app) encryptSet(ctx context.Context, e *encryptFlags, volumeSize int64,
 	r.to = comeTo(keys, e.passphrase.given())
 	if in.regular && from == nil {
 		u, err = r.begun(ctx, volumeSize)
-		defer func() {
-			if r.journal != nil {
-				r.journal.Close()
-			}
-		}()
+		defer func() { r.journal.Close() }()
 	} else if e.resume {
 		err = usage("name a file", "--resume needs a source that can be read again, and %s is not one", in.name)
 	}
@@ -234,7 +230,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 		w, err = set.NewWriter(ctx, r.create, to, so)
 	}
 	if err != nil {
-		if r.journal != nil && errors.Is(r.probe(r.root), fs.ErrNotExist) { // there is nothing to continue
+		if errors.Is(r.probe(r.root), fs.ErrNotExist) { // there is nothing to continue
 			r.journal.Remove(r.out.name)
 		}
 		return err
@@ -256,10 +252,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 	if err != nil {
 		return r.unfinished(err)
 	}
-	var left error
-	if r.journal != nil {
-		left = r.journal.Remove(r.out.name)
-	}
+	left := r.journal.Remove(r.out.name)
 	volumes := int(n/volumeSize) + 1
 	if err := cmp.Or(lacking(r.out, r.finish(ctx)), left); err != nil {
 		return err
@@ -279,7 +272,7 @@ func (r *setRun) write(ctx context.Context, u *set.Unfinished, volumeSize int64,
 // unfinished adds to an error what there is of the set.
 func (r *setRun) unfinished(err error) error {
 	f, hint := explain(err), r.out.name+" has no index and does not open; remove it and its volumes"
-	if r.journal != nil {
+	if r.in.regular {
 		hint = "the whole volumes are kept: rerun the same command with --resume to continue"
 	}
 	if f.hint = also(f.hint, hint); f.silent && !r.quiet && !r.json {

@@ -23,6 +23,7 @@ const (
 	InUse
 	Locked
 	InTheWay
+	NotPrivate
 	Reserved
 	Damaged
 	Lost
@@ -66,7 +67,8 @@ var kindText = [...]string{
 	NotAllowed:   "is a device",
 	InUse:        "is being written by another run",
 	Locked:       "is being changed by another run",
-	InTheWay:     "is in the way", // under the unfinished name, and no unfinished output
+	InTheWay:     "is in the way",                         // under the unfinished name, and no unfinished output
+	NotPrivate:   "cannot be kept from other users there", // a journal, on a file system without modes
 	Reserved:     "has a name that is reserved for unfinished files",
 	Damaged:      "is damaged",                              // a journal
 	Lost:         "was removed, or replaced by another run", // while it was unfinished

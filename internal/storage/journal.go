@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
 // A Journal is a local file of lines, which a run adds to for the run that continues it.
-// Only its owner can read it. A run holds a lock on it. Before each line is its checksum:
+// Only its owner can read it. A run holds a lock on it. A nil Journal keeps nothing. Before each line
+// is its checksum:
 //
 //	8 digits  CRC-32C of the line, in hexadecimal
 //	a space
@@ -24,13 +26,18 @@ type Journal struct {
 
 // Journal opens the journal of that name, and returns its lines; if there is none, it
 // creates one. What a killed run has left of a line is dropped. Its errors are those of the operating
-// system, and *Error of the kinds Locked, Damaged, and InTheWay for a file that others can read or
-// that is no journal. A journal that is damaged is returned, too, and can be reset.
+// system, and *Error of the kinds Locked, Damaged, NotPrivate where none can be made that others
+// cannot read, as on FAT, and InTheWay for a file that others can read or that is no journal. A
+// journal that is damaged is returned, too, and can be reset.
 func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	if err := r.ended(); err != nil {
 		return nil, nil, err
 	}
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|openItself, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	made := err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(name, os.O_RDWR|openItself, 0)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,6 +52,10 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, nil, err
+	}
+	if made && !isOursAlone(st) {
+		os.Remove(name)
+		return nil, nil, &Error{Kind: NotPrivate, Name: name}
 	}
 	if !isOursAlone(st) {
 		return nil, nil, &Error{Kind: InTheWay, Name: name, Partial: name, Err: errNotAlone}
@@ -91,6 +102,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Append adds a line, which has no line feed in it, and makes it durable.
 func (j *Journal) Append(line []byte) error {
+	if j == nil {
+		return nil
+	}
 	if _, err := j.file.Write(summed(line)); err != nil {
 		return err
 	}
@@ -99,6 +113,9 @@ func (j *Journal) Append(line []byte) error {
 
 // Reset drops all lines.
 func (j *Journal) Reset() error {
+	if j == nil {
+		return nil
+	}
 	if err := j.file.Truncate(0); err != nil {
 		return err
 	}
@@ -107,11 +124,19 @@ func (j *Journal) Reset() error {
 }
 
 // Close leaves the journal to the next run.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	if j == nil {
+		return nil
+	}
+	return j.file.Close()
+}
 
 // Remove ends the journal: there is nothing to continue. Its error is an *Error of the kind
 // Leftover, about what the journal was for, whose name is of.
 func (j *Journal) Remove(of string) error {
+	if j == nil {
+		return nil
+	}
 	if closeToRename {
 		j.file.Close()
 	}

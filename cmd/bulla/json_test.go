@@ -170,7 +170,7 @@ func TestJSON(t *testing.T) {
 			}
 		}
 	}
-	url, cert, stop, err := serveHTTPS(dir, dir)
+	url, cert, stop, err := serveHTTPS(dir, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

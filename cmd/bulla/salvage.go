@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -147,9 +149,15 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 
 // findSalvage writes what is left of a file, or of a set whose root it is.
 func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities, in *input, out *output) (found *set.Salvaged, bar *console.Progress, err error) {
+	src := in.At()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if in.InStore() {
+		src = &distant{in, fail}
+	}
 	if !in.isRoot() {
 		bar = a.startProgress(&s.workFlags, in.name, 2*in.size, s.opts.Done, out) // it is read twice
-		one, err := stream.Salvage(ctx, out.writer(), in.At(), in.size, ids.all, &s.opts)
+		one, err := stream.Salvage(ctx, out.writer(), src, in.size, ids.all, &s.opts)
 		if err != nil {
 			return nil, bar, err
 		}
@@ -163,8 +171,36 @@ func (a *app) findSalvage(ctx context.Context, s *salvageFlags, ids *identities,
 		return nil, nil, err
 	}
 	bar = a.startProgress(&s.workFlags, in.name, -1, s.opts.Done, out)
-	found, err = set.Salvage(ctx, out.writer(), in.At(), in.size, open, ids.all, &s.opts)
+	if in.InStore() {
+		near := open
+		open = func(ctx context.Context, suffix string) (set.File, error) {
+			f, err := near(ctx, suffix)
+			if err != nil {
+				if !errors.Is(err, fs.ErrNotExist) {
+					fail(err)
+				}
+				return nil, err
+			}
+			return &distant{f, fail}, nil
+		}
+	}
+	found, err = set.Salvage(ctx, out.writer(), src, in.size, open, ids.all, &s.opts)
 	return found, bar, err
+}
+
+// A distant file is in a store: what cannot be read of it may be out of reach, and is not lost, as on
+// a disk that is damaged.
+type distant struct {
+	set.File
+	fail context.CancelCauseFunc
+}
+
+func (d *distant) ReadAt(p []byte, off int64) (int, error) {
+	n, err := d.File.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		d.fail(err)
+	}
+	return n, err
 }
 
 // errConflict is the error for a file whose copies of the head are of different

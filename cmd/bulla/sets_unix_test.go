@@ -5,7 +5,9 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -367,5 +369,37 @@ func TestPipeForPart(t *testing.T) {
 		late.Stop()
 		os.Remove(at("s.bulla" + c.pipe))
 		os.Rename(at("kept"), at("s.bulla"+c.pipe))
+	}
+}
+
+// What a store does not give is out of reach, and not lost.
+func TestSalvageOutOfReach(t *testing.T) {
+	dir := workDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "plain"), make([]byte, 9<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-o", "f.bulla"}, {"-o", "s.bulla", "--volume-size", "3M"}} {
+		if c := start(t, dir, nil, append([]string{"encrypt", "plain"}, args...)...); c.code() != 0 {
+			t.Fatal(c.errs.String())
+		}
+	}
+	url, cert, stop, err := serveHTTPS(dir, dir, func(r *http.Request) bool {
+		var from int64
+		fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+		return strings.HasSuffix(r.URL.Path, "f.bulla") && 2<<20 < from && from < 8<<20 || strings.HasSuffix(r.URL.Path, ".000001")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	t.Setenv("SSL_CERT_FILE", cert)
+	for _, name := range []string{"f.bulla", "s.bulla"} {
+		c := start(t, dir, nil, "salvage", "-o", "out", url+"/"+name)
+		if code := c.code(); code != exitIO || !strings.Contains(c.errs.String(), "may not be accessed") {
+			t.Errorf("%s: exit code %d: %s", name, code, c.errs.String())
+		}
+		if exists(filepath.Join(dir, "out")) {
+			t.Errorf("%s: there is an output", name)
+		}
 	}
 }

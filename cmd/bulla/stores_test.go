@@ -34,10 +34,14 @@ import (
 	"bulla/keyslot"
 )
 
-// serveHTTPS serves a folder, with ETags, and returns its URL and a file with the server's
-// certificate.
-func serveHTTPS(dir, temp string) (url, cert string, stop func(), err error) {
+// serveHTTPS serves a folder, with ETags, but for what is refused (nil: nothing), and returns its URL and a file with
+// the server's certificate.
+func serveHTTPS(dir, temp string, refused func(*http.Request) bool) (url, cert string, stop func(), err error) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused != nil && refused(r) {
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
 		b, err := os.ReadFile(filepath.Join(dir, filepath.Clean("/"+r.URL.Path)))
 		if err != nil {
 			http.NotFound(w, r)
@@ -55,7 +59,7 @@ func serveHTTPS(dir, temp string) (url, cert string, stop func(), err error) {
 
 // httpsCmd serves the script's folder as $HTTPS.
 func httpsCmd(ts *testscript.TestScript, _ bool, _ []string) {
-	url, cert, stop, err := serveHTTPS(ts.MkAbs("."), ts.MkAbs("."))
+	url, cert, stop, err := serveHTTPS(ts.MkAbs("."), ts.MkAbs("."), nil)
 	ts.Check(err)
 	ts.Defer(stop)
 	ts.Setenv("HTTPS", url)

@@ -231,8 +231,8 @@ func (a *app) verifyOne(ctx context.Context, v *verifyFlags, ids *identities, na
 	checks, signature := rep.Outcomes(), v.signatureOf(a, in, refused)
 	if h, herr := rep.Root.Newest(head); herr == nil {
 		a.tellOlder(in.name, head, h)
-		if err := a.verifySigner(ctx, v, in, open, h, rep, signature, err); err != nil {
-			return about(in.name, err)
+		if serr := a.verifySigner(ctx, v, in, open, h, rep, signature, err); err == nil || isNoKey(err) && serr != nil {
+			err = serr
 		}
 	}
 	if v.allowed != "" {

@@ -103,7 +103,7 @@ func (s *signatureCheck) Statement() string {
 
 // verifySigner adds to the report what a file, or a set if open is not nil, has that was not
 // signed, and to s what came of that. err is that of the verification, which read all of a stream
-// as it was signed if there is none.
+// as it was signed if there is none. Its own error means that the work could not be done.
 func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, open set.Opener, h *format.Head, rep *set.Report, s *signatureCheck, err error) error {
 	if in.signed == nil {
 		return nil
@@ -118,9 +118,9 @@ func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, open 
 		failed = err
 	}
 	if e, ok := errors.AsType[*origin.Error](failed); ok {
-		unsigned = []set.Finding{{Finding: e.Finding()}}
-	} else if failed != nil && in.regular {
-		return failed
+		unsigned, failed = []set.Finding{{Finding: e.Finding()}}, nil
+	} else if !in.regular { // which is err
+		failed = nil
 	}
 	for _, f := range unsigned {
 		if !slices.ContainsFunc(rep.Findings, func(g set.Finding) bool { return g.Suffix == f.Suffix && g.Clause == f.Clause }) {
@@ -135,9 +135,10 @@ func (a *app) verifySigner(ctx context.Context, v *verifyFlags, in *input, open 
 			part = set.PartName(f.Suffix) + ": "
 		}
 		s.fail(f.Clause, part+f.Message)
+	case failed != nil: // not all of it was read
 	case in.regular || !broken && (err == nil || isNoKey(err)):
 		s.Result = stream.Passed
 		a.noteSigner(in)
 	}
-	return nil
+	return failed
 }

@@ -248,7 +248,7 @@ func (a *app) entropyRead(cmd *cobra.Command, e *entropyReadFlags, count string)
 func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	if e.source == "" {
 		m, err := e.mixer(a, cmd)
-		return mixed{m}, err
+		return mixed(m.Fill), err
 	}
 	if cmd.Flags().Changed("entropy") || len(e.require) > 0 {
 		return nil, usage("leave --source out, or the others", "--source is one source, unmixed: --entropy and --require are about mixing")
@@ -256,11 +256,15 @@ func (e *entropyReadFlags) open(a *app, cmd *cobra.Command) (io.Reader, error) {
 	return entropy.Raw(e.source)
 }
 
-type mixed struct{ *entropy.Mixer }
+// mixed reads what a mixer fills.
+type mixed func(purpose string, out []byte) error
 
 func (m mixed) Read(p []byte) (int, error) {
 	p = p[:min(len(p), entropy.MaxFill)]
-	return len(p), m.Fill("entropy read", p)
+	if err := m("entropy read", p); err != nil {
+		return 0, err // what is in p is no output
+	}
+	return len(p), nil
 }
 
 func entropyTestCommand(a *app) *cobra.Command {

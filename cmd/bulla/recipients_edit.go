@@ -96,16 +96,10 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	if err := e.plan(cmd.Context(), c, heads, whom, edit); err != nil {
 		return explainEdit(src.name, err)
 	}
-	if len(edit.Add)+len(edit.RemoveSlots) == 0 {
+	changes := len(edit.Add)+len(edit.RemoveSlots) > 0
+	if !changes {
 		a.warn("nothing to change: "+c.presentText()+" can open "+src.name+" already", "")
-		if out == nil && !e.dryRun && src.detached == nil && !heads.Sound() { // it was interrupted: then this finishes it
-			if _, err = a.save(src, heads); err != nil {
-				return err
-			}
-		}
-		return a.tellChange(c, heads)
-	}
-	if err := heads.Apply(cmd.Context(), edit); err != nil {
+	} else if err := heads.Apply(cmd.Context(), edit); err != nil {
 		return explainEdit(src.name, err)
 	}
 	for i := range c.Added {
@@ -114,10 +108,10 @@ func (a *app) editRecipients(cmd *cobra.Command, e *editFlags, file string) erro
 	a.warnOfRemoval(cmd.Context(), c, heads, ids)
 	switch {
 	case e.dryRun:
-	case out == nil:
-		out, err = a.save(src, heads)
-	default:
+	case out != nil:
 		err = a.writeWhole(out, heads.Encoded())
+	case changes || src.detached == nil && !heads.Sound(): // it was interrupted: then this finishes it
+		out, err = a.save(src, heads)
 	}
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func (a *app) repair(ctx context.Context, r *repairFlags, file string) error {
 		src, err = a.openHeadSource(file, r.head)
 	}
 	if err != nil {
-		if f := explain(err); f.exit == exitUsage && f.hint != roleHints[format.RoleVolume] && f.hint != roleHints[format.RoleIndex] {
+		if f := explain(err); f.exit == exitUsage && strings.Contains(f.hint, "with -o") { // which these verbs do not have
 			return withHint(f, hintFileItself)
 		}
 		return err

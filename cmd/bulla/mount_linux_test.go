@@ -306,6 +306,50 @@ func TestMountZip(t *testing.T) {
 	c.ends(dir, syscall.SIGHUP)
 }
 
+// A mount asks nothing of itself: killed while it waits for its own answer, it would stay for ever, and
+// so would whoever waits for it.
+func TestMountAsksNothingOfItself(t *testing.T) {
+	needFUSE(t)
+	if missing(t, "strace") || exec.Command("strace", "-o", os.DevNull, "true").Run() != nil {
+		t.Skip("no strace, or it does not work here")
+	}
+	dir := workDir(t)
+	sealFile(t, dir, "x.bulla", tarOfFiles("a", "content"))
+	m := filepath.Join(dir, "m")
+	if err := os.Mkdir(m, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := &command{Cmd: exec.Command("strace", "-f", "-qq", "-o", "trace", "-e", "signal=none", "-e", "trace=%file,mount", "bulla", "mount", "x.bulla", "m"), t: t}
+	c.Dir, c.Stderr, c.Env = dir, &c.errs, append(os.Environ(), envConfigDir+"="+filepath.Join(dir, ".config"))
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "it is mounted", func() bool { return isMount(m) })
+	if b, err := os.ReadFile(filepath.Join(m, "a")); string(b) != "content" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if out, err := exec.Command("fusermount3", "-u", m).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if code := c.code(); code != 0 {
+		t.Errorf("exit code %d: %s", code, c.errs.String())
+	}
+	trace, err := os.ReadFile(filepath.Join(dir, "trace"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(trace), " mount(")
+	if !ok {
+		t.Fatalf("nothing is mounted: %s", trace)
+	}
+	for call := range strings.Lines(after) {
+		inside := strings.Contains(call, "\"m\"") || strings.Contains(call, "\"m/") || strings.Contains(call, m+"/") || strings.Contains(call, m+"\"")
+		if inside && !strings.HasPrefix(call, "\"bulla:") && !strings.Contains(call, "AT_STATX_DONT_SYNC") && !strings.Contains(call, "fusermount") {
+			t.Errorf("it asks itself: %s", call)
+		}
+	}
+}
+
 // After kill -9 nothing hangs, and the next run says what to do.
 func TestMountKilled(t *testing.T) {
 	needFUSE(t)

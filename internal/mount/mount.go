@@ -18,22 +18,20 @@ package mount
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"bulla/internal/archive"
 	fuse "github.com/hanwen/go-fuse/v2/fs"
 	raw "github.com/hanwen/go-fuse/v2/fuse"
-	"golang.org/x/sys/unix"
-
-	"bulla/internal/archive"
 )
 
 const (
@@ -48,19 +46,23 @@ const (
 // wrong with a path, perhaps many times. It fails if nothing can be mounted, or unmounted.
 func Show(ctx context.Context, dir, name string, tree *archive.FS, fault func(path string, err error) string, ready func()) error {
 	keep := forever
-	server, err := fuse.Mount(dir, &node{FS: tree, fault: fault, path: "."}, &fuse.Options{
+	opts := &fuse.Options{
 		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), EntryTimeout: &keep, AttrTimeout: &keep, NegativeTimeout: &keep,
 		MountOptions: raw.MountOptions{Name: "bulla", FsName: name, Options: []string{"ro", "nosuid", "nodev"}, DirectMount: true,
 			DisableXAttrs: true, DisableSplice: true, MaxWrite: maxRead},
-	})
+	}
+	server, err := raw.NewServer(fuse.NewNodeFS(&node{FS: tree, fault: fault, path: "."}, opts), dir, &opts.MountOptions)
 	if err != nil {
 		return err
 	}
-	// Linux reads ahead no more than 128 KiB unless root says so; with 1 MiB it takes a quarter less time.
-	var st unix.Stat_t
-	if unix.Stat(dir, &st) == nil {
-		os.WriteFile(fmt.Sprintf("/sys/class/bdi/%d:%d/read_ahead_kb", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev))), []byte("1024"), 0)
+	go server.Serve()
+	// Nothing here looks at what is mounted: a process that is killed while it waits for itself stays for ever.
+	if runtime.GOOS != "linux" {
+		if err := server.WaitMount(); err != nil { // there it is mounted before it is there, and that looks
+			return err
+		}
 	}
+	readAhead(dir)
 	ended := make(chan struct{})
 	go func() { server.Wait(); close(ended) }()
 	ready()

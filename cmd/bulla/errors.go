@@ -155,11 +155,11 @@ func explainIO(err error) *failure {
 	}
 	switch {
 	case storage.NoSpace(err):
-		f.hint = "make room, or name another place with -o"
+		f.hint = "make room" + elsewhere
 	case errors.Is(err, fs.ErrNotExist) && strings.Contains(f.what, " http://"):
 		f.hint = "bulla reads from web servers by https://; to a path of this name, write ./ before it"
 	case errors.Is(err, syscall.EINVAL) && strings.HasPrefix(f.what, "cannot sync "):
-		f.hint = "this file system cannot wait for the disk; --no-sync leaves that out where it is a flag, or name another place with -o"
+		f.hint = "this file system cannot wait for the disk; --no-sync leaves that out where it is a flag" + elsewhere
 	case f.hint != "":
 	case errors.As(err, new(*fs.PathError)), errors.As(err, new(syscall.Errno)):
 		f.hint = "the source or the destination failed"
@@ -169,6 +169,9 @@ func explainIO(err error) *failure {
 	return f
 }
 
+// elsewhere is what a hint adds about outputs. app.hinted leaves it out where the verb has no -o.
+const elsewhere = ", or name another place with -o"
+
 // systemHints are for errors of the operating system; the first that fits counts.
 var systemHints = []struct {
 	err  error
@@ -176,8 +179,8 @@ var systemHints = []struct {
 }{
 	{storage.ErrNotInherited, "a redirection passes it on, such as 3< FILE or 3> FILE"},
 	{fs.ErrNotExist, "check the name, and that its directory exists"},
-	{fs.ErrPermission, "check who may read and write there, or name another place with -o"},
-	{syscall.EROFS, "check who may read and write there, or name another place with -o"},
+	{fs.ErrPermission, "check who may read and write there" + elsewhere},
+	{syscall.EROFS, "check who may read and write there" + elsewhere},
 	{syscall.ENOTDIR, "a part of the path is a file, not a directory"},
 	{syscall.EISDIR, "name a file, not a directory"},
 	{syscall.ELOOP, "a symbolic link in the path leads back to itself"},

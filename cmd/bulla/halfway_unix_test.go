@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -263,4 +264,53 @@ func TestSignChanged(t *testing.T) {
 	if _, err := a.hash(t.Context(), in, 1, new(atomic.Int64)); err == nil || explain(err).exit != exitChanged {
 		t.Errorf("%v", err)
 	}
+}
+
+// Of a file that changed while it was read no parity file is made; and from there until that has
+// its name nothing changes the file: its head might be one that was to be destroyed.
+func TestParityChanged(t *testing.T) {
+	dir := workDir(t)
+	name := filepath.Join(dir, "c")
+	if code, _, errs := runIn(t, dir, "encrypt", "-o", name, os.Args[0]); code != 0 {
+		t.Fatal(errs)
+	}
+	a := newApp(stdio{os.Stdin, os.Stdout, os.Stderr})
+	copied := func(change func() error) (*input, error) {
+		in, err := a.openInput(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if err = a.copyTo(t.Context(), io.Discard, in, new(atomic.Int64)); err != nil {
+			in.Close()
+		}
+		return in, err
+	}
+	_, err := copied(func() error { return os.Chtimes(name, time.Time{}, time.Now().Add(time.Hour)) })
+	if err == nil || explain(err).exit != exitChanged {
+		t.Errorf("%v", err)
+	}
+	p, err := a.files.Patch(name, storage.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = copied(func() error { return nil })
+	p.Close()
+	if !errors.Is(err, storage.Locked) {
+		t.Errorf("while another changes it: %v", err)
+	}
+	in, err := copied(func() error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.files.Patch(name, storage.PatchOptions{}); !errors.Is(err, storage.Locked) {
+		t.Errorf("before the parity file has its name: %v", err)
+	}
+	in.Close()
+	if p, err = a.files.Patch(name, storage.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
 }

@@ -123,11 +123,15 @@ func (a *app) unchanged(in *input, n int64) error {
 	return err
 }
 
-// copyTo writes all of an input to w; done counts what was read.
+// copyTo writes all of an input to w; done counts what was read. Until the input is closed,
+// no run can then change it: what is made of it fits it when it gets its name.
 func (a *app) copyTo(ctx context.Context, w io.Writer, in *input, done *atomic.Int64) error {
 	n, err := io.CopyBuffer(w, fullio.Counted{Src: in.Stream(), Done: done, Ctx: ctx}, make([]byte, 1<<20))
 	if err == nil {
-		err = a.unchanged(in, n)
+		err = in.Hold()
+	}
+	if err == nil && in.regular && n < in.size {
+		err = &storage.Error{Kind: storage.Shrunk, Name: in.path}
 	}
 	return err
 }

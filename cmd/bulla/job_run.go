@@ -118,7 +118,7 @@ func (a *app) persist(ctx context.Context, do func() error) error {
 
 // jobFailed notes in the job that a part failed, if another attempt cannot do better.
 func (a *app) jobFailed(ctx context.Context, j *job.Job, part int, err error) error {
-	f := explain(err)
+	f := a.hinted(err)
 	if !job.ForGood(err) || ctx.Err() != nil {
 		return err
 	}

@@ -41,9 +41,18 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
+// hinted explains err with a hint that fits the verb.
+func (a *app) hinted(err error) *failure {
+	f := explain(err)
+	if !a.hasOutput {
+		f.hint = strings.Replace(f.hint, elsewhere, "", 1)
+	}
+	return f
+}
+
 // fail says what went wrong and returns the exit code.
 func (a *app) fail(err error) int {
-	f := explain(err)
+	f := a.hinted(err)
 	a.con.End()
 	switch {
 	case a.json:

@@ -66,6 +66,7 @@ type app struct {
 
 	args                 []string // of the command line
 	quiet, verbose, json bool
+	hasOutput            bool // the verb has -o
 
 	outErr  error  // the first failure to write to standard output
 	claimed claims // what descriptors are read for
@@ -137,6 +138,7 @@ func (a *app) rootCommand() *cobra.Command {
 		CompletionOptions:     cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                  cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.hasOutput = cmd.Flags().Lookup("output") != nil
 			if a.quiet && a.verbose {
 				return usage("leave out one of them", "--quiet and --verbose contradict each other")
 			}

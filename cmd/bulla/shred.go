@@ -220,7 +220,8 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 		changes = append(changes, storage.Change{Offset: size - n, New: make([]byte, n)})
 	}
 	err := a.overwrite(ctx, d.patch, string(d.in.given), allVersions, changes...)
-	if err == nil {
+	destroyed := err == nil
+	if destroyed {
 		for _, path := range d.parities {
 			err = cmp.Or(err, a.destroyParity(ctx, path, allVersions))
 		}
@@ -230,6 +231,8 @@ func (a *app) destroy(ctx context.Context, d *shredding, allVersions bool) error
 		return withHint(err, "overwriting it destroys nothing: --all-versions deletes it with all of its versions")
 	case errors.Is(err, storage.HalfPatched):
 		return withHint(err, "it may still open: run it again once writing works")
+	case destroyed && err != nil:
+		return withHint(err, d.name+" is destroyed, but a repair with that file may bring it back: run it again once that can be written, or remove that")
 	}
 	return err
 }

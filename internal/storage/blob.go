@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -170,6 +171,15 @@ func (b *Blob) Recheck() error {
 		return &Error{Kind: Changed, Name: b.name}
 	}
 	return nil
+}
+
+// Hold locks a file as [Run.Patch] does, until it is closed, and then rechecks it. A stream and
+// an object have no lock.
+func (b *Blob) Hold() error {
+	if b.ours && b.object == nil && b.Regular() && errors.Is(lock(b.file), errInUse) {
+		return &Error{Kind: Locked, Name: b.name}
+	}
+	return b.Recheck()
 }
 
 // Close closes a file; what the caller opened stays open. It may be nil.

@@ -65,12 +65,12 @@ func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq2[*Diffe
 				return
 			}
 		}
-		filepath.WalkDir(c.Dir, func(name string, e fs.DirEntry, err error) error {
+		err := filepath.WalkDir(c.Dir, func(name string, e fs.DirEntry, err error) error {
 			rel, _ := filepath.Rel(c.Dir, name)
 			d := &Difference{Path: filepath.ToSlash(rel), Status: Missing}
 			switch {
 			case ctx.Err() != nil:
-				return fs.SkipAll
+				return context.Cause(ctx)
 			case c.ignores(d.Path) && e.IsDir():
 				return fs.SkipDir
 			case gone(err) || c.ignores(d.Path):
@@ -89,6 +89,9 @@ func (s *Selection) Compare(ctx context.Context, c *Comparison) iter.Seq2[*Diffe
 			}
 			return nil
 		})
+		if err != nil {
+			yield(new(Difference), err)
+		}
 	}
 }
 

@@ -215,6 +215,10 @@ func plainName(path string) string {
 	return safetext.Printable(streamName(storage.FinalPath(path)))
 }
 
+// printable is a name as the user gave it, without the secrets of a URL and without
+// characters that could take the terminal over.
+func printable(name string) string { return safetext.Printable(storage.Shown(name)) }
+
 // streamName is the path of a file, and of standard input and output what they
 // are called here.
 func streamName(path string) string {

@@ -185,7 +185,7 @@ func (a *app) openGranted(ctx context.Context, in *input, ids *identities, opts 
 	}
 	defer b.Close()
 	if !b.Regular() {
-		return nil, usage("store it as a file first", "the grant %s cannot be read at any place", safetext.Printable(name))
+		return nil, usage("store it as a file first", "the grant %s cannot be read at any place", printable(name))
 	}
 	parts, _ := a.partsOf(in) // which only a set needs
 	volumes := set.Targets(ctx, parts)
@@ -199,9 +199,9 @@ func (a *app) openGranted(ctx context.Context, in *input, ids *identities, opts 
 		return volumes(p)
 	}, &stream.GrantOptions{Workers: opts.Workers, Done: opts.Done})
 	if err != nil {
-		return nil, about(safetext.Printable(name), ids.explain(err))
+		return nil, about(printable(name), ids.explain(err))
 	}
-	a.tellFound(safetext.Printable(name), g.Warnings(), false)
+	a.tellFound(printable(name), g.Warnings(), false)
 	return grantedPlaintext{g}, nil
 }
 

@@ -33,7 +33,7 @@ type headSource struct {
 // may be "", for none. Of a stream the beginning is read, which is like a detached
 // head.
 func (a *app) openHeadSource(file, detached string) (*headSource, error) {
-	s := &headSource{name: safetext.Printable(detached), given: safetext.Name(detached)}
+	s := &headSource{name: printable(detached), given: safetext.Name(storage.Shown(detached))}
 	if file == "" {
 		return s, s.addDetached(a, detached)
 	}
@@ -241,7 +241,7 @@ func (a *app) readHead(name string) ([]byte, error) {
 		return nil, err
 	}
 	if _, err := format.ParseDetachedHead(b); err != nil {
-		return nil, about(safetext.Printable(name), err)
+		return nil, about(printable(name), err)
 	}
 	return b, nil
 }
@@ -256,5 +256,5 @@ func (in *input) checkHead(name string, detached []byte) error {
 	if pe, ok := errors.AsType[*format.ParseError](err); !ok || pe.Clause != format.READ4 {
 		return about(in.name, err)
 	}
-	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", safetext.Printable(name), in.name)
+	return usage("a head opens the file it was exported from, and copies of that", "%s is not the head of %s", printable(name), in.name)
 }

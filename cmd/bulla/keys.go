@@ -63,7 +63,7 @@ func keyFileError(name string, err error) error {
 	if err == nil || hintOf(err) == "" && errors.As(err, &pe) {
 		return err
 	}
-	f := &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what key files look like")}
+	f := &failure{exit: exitUsage, err: err, what: printable(name) + ": " + err.Error(), hint: orElse(hintOf(err), "bulla help keys shows what key files look like")}
 	if errors.As(err, new(*epoch.ClockError)) {
 		f.exit, f.hint = exitRefused, "check the clock; bulla epoch extend makes a calendar that goes further"
 	}
@@ -112,7 +112,7 @@ func (a *app) readKEK(name string) (*keyslot.KEK, error) {
 	}
 	kek, err := keyslot.ParseKEK(b)
 	if err != nil {
-		return nil, &failure{exit: exitUsage, err: err, what: safetext.Printable(name) + ": " + err.Error(), hint: "bulla keygen --kek makes one"}
+		return nil, &failure{exit: exitUsage, err: err, what: printable(name) + ": " + err.Error(), hint: "bulla keygen --kek makes one"}
 	}
 	a.warnExposed(f, name, "key file")
 	return kek, nil

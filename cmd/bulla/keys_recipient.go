@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bulla/entropy"
-	"bulla/internal/safetext"
+	"bulla/internal/storage"
 	"bulla/keyslot"
 	"bulla/keyslot/agekey"
 	"bulla/keyslot/keyfile"
@@ -104,7 +104,7 @@ func (k *recipientFlags) public(files []string) (all []namedRecipient, err error
 			return nil, err
 		}
 		for _, r := range to {
-			all = append(all, namedRecipient{r, name})
+			all = append(all, namedRecipient{r, storage.Shown(name)})
 		}
 	}
 	return all, nil
@@ -178,7 +178,7 @@ func (a *app) readRecipients(name string, allEpochs bool) ([]keyslot.Recipient, 
 	}
 	defer f.Close()
 	to, err := keyfile.ParseRecipients(f, &keyfile.Options{UI: a.person, Now: a.now(), AllEpochs: allEpochs, PassedOver: func(e *agekey.SSHKindError) {
-		a.warn(safetext.Printable(name)+": passed over a key of type "+e.Kind+": "+e.Error(), e.Hint())
+		a.warn(printable(name)+": passed over a key of type "+e.Kind+": "+e.Error(), e.Hint())
 	}})
 	return to, keyFileError(name, err)
 }

@@ -61,7 +61,8 @@ func (a *app) commandLine() []safetext.String {
 			arg = flag + "=..."
 		}
 		hide = secret && !given && !hide
-		line = append(line, safetext.String(storage.Shown(arg)))
+		at := max(0, strings.Index(arg, "https://")) // behind a flag, too
+		line = append(line, safetext.String(arg[:at]+storage.Shown(arg[at:])))
 	}
 	return line
 }

@@ -143,7 +143,7 @@ func (a *app) repairPart(ctx context.Context, r *restoreFlags, ids *identities, 
 		}()
 		opts.Open = func(head []byte) (_ parity.Opener, err error) { // which is called once
 			o, err = stream.NewChunkOpener(ctx, head, ids.all)
-			return o.Opens, about(safetext.Printable(storage.Shown(name)), ids.explain(err))
+			return o.Opens, about(printable(name), ids.explain(err))
 		}
 	}
 	if r.name == "" {

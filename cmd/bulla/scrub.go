@@ -127,7 +127,7 @@ func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
 // openAnywhere opens what can be read at any place.
 func (a *app) openAnywhere(name string) (*input, error) {
 	if isPipe(name) && !a.readsStdin(name) {
-		return nil, notAnywhere(safetext.Printable(name))
+		return nil, notAnywhere(printable(name))
 	}
 	in, err := a.openInput(name)
 	if err == nil && in.size < 0 {

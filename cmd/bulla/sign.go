@@ -222,7 +222,7 @@ func (a *app) signingKey(ctx context.Context, name string) (ssh.Signer, error) {
 		}
 	}
 	if err != nil {
-		return nil, usage("ssh-keygen -t ed25519 makes one; a bulla key encrypts and does not sign", "%s is no SSH key", safetext.Printable(name))
+		return nil, usage("ssh-keygen -t ed25519 makes one; a bulla key encrypts and does not sign", "%s is no SSH key", printable(name))
 	}
 	return key, nil
 }
@@ -261,7 +261,7 @@ func (a *app) showStatement(name string) error {
 	defer b.Close()
 	s, _, err := origin.Peek(b.Stream())
 	if err != nil {
-		return about(name, err)
+		return about(printable(name), err)
 	}
 	a.printf("%s", s.Text())
 	return a.outErr
@@ -343,7 +343,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 	}
 	allowed, err := origin.ParseAllowed(text)
 	if err != nil {
-		return usage("it is a file as ssh-keygen(1) describes under ALLOWED SIGNERS", "%s: %s", safetext.Printable(f.allowed), strings.TrimPrefix(err.Error(), "origin: allowed signers, "))
+		return usage("it is a file as ssh-keygen(1) describes under ALLOWED SIGNERS", "%s: %s", printable(f.allowed), strings.TrimPrefix(err.Error(), "origin: allowed signers, "))
 	}
 	name := f.signature
 	if name == "" {
@@ -356,7 +356,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 	}
 	sig, err := a.openFor(name, "the signature")
 	if errors.Is(err, os.ErrNotExist) {
-		return &failure{exit: exitBad, what: in.name + " is not signed: there is no " + safetext.Printable(name), hint: "--signature names the file of the signature; bulla sign makes one"}
+		return &failure{exit: exitBad, what: in.name + " is not signed: there is no " + printable(name), hint: "--signature names the file of the signature; bulla sign makes one"}
 	}
 	if err != nil {
 		return err
@@ -368,7 +368,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 	}
 	signed, err := origin.Open(sig.Stream(), allowed, at)
 	if err != nil {
-		return about(name, err)
+		return about(printable(name), err)
 	}
 	if signed.Time.Before(f.after.Time) {
 		return &failure{exit: exitBad, what: in.name + " was signed on " + signed.Time.Format(time.RFC3339) + ", before " + f.after.String(), hint: "it may be an old file that was put back"}

@@ -96,7 +96,7 @@ func checkFlags(cmd *cobra.Command) (err error) {
 
 // flagError words what pflag has to say about flags.
 func flagError(cmd *cobra.Command, err error) error {
-	f := &failure{exit: exitUsage, what: firstLine(err.Error()), err: err, hint: "bulla help " + words(cmd) + " lists the flags"}
+	f := &failure{exit: exitUsage, what: safetext.Printable(firstLine(err.Error())), err: err, hint: "bulla help " + words(cmd) + " lists the flags"}
 	if cmd == cmd.Root() {
 		f.hint = "bulla help lists the verbs, and bulla help VERB the flags of one"
 	}
@@ -111,7 +111,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		f.what = "there is no flag --" + safetext.Printable(e.GetSpecifiedName())
 		if e.GetSpecifiedShortnames() != "" {
 			// Not all that was given: after -p that may be a passphrase.
-			f.what = "there is no flag -" + e.GetSpecifiedName()
+			f.what = "there is no flag -" + safetext.Printable(e.GetSpecifiedName())
 		}
 	}
 	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {

@@ -32,6 +32,9 @@ func PinnedTPM(path string) ([]byte, error) {
 }
 
 func readPin(path string) ([]byte, error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() { // a named pipe would be waited for
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

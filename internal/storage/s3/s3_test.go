@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -907,6 +908,45 @@ func TestEndlessAnswer(t *testing.T) {
 		}
 		if err == nil || sent.Load() == 0 || sent.Load() >= most {
 			t.Errorf("%d: %v, after %d bytes", status, err, sent.Load())
+		}
+	}
+}
+
+// A list that never ends is an error, whether its pages repeat or not.
+func TestEndlessList(t *testing.T) {
+	s := set(t)
+	const give = 5000 // pages, then it ends after all
+	for _, repeats := range []bool{true, false} {
+		pages := 0
+		s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			q, last := r.URL.Query(), ""
+			pages++
+			if !repeats {
+				last = strconv.Itoa(pages)
+			}
+			body := "<IsTruncated>" + strconv.FormatBool(pages < give) + "</IsTruncated><NextContinuationToken>t" + last + "</NextContinuationToken>" +
+				"<NextKeyMarker>k" + last + "</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker><NextVersionIdMarker>v</NextVersionIdMarker>"
+			switch {
+			case q.Has("uploads"):
+				body = "<ListMultipartUploadsResult>" + body + "</ListMultipartUploadsResult>"
+			case q.Has("versions"):
+				body = "<ListVersionsResult>" + body + "</ListVersionsResult>"
+			default:
+				body = "<ListBucketResult>" + body + "</ListBucketResult>"
+			}
+			io.WriteString(w, body)
+		})
+		for what, list := range map[string]func() error{
+			"objects":  func() error { _, err := s.store.List(t.Context(), name); return err },
+			"uploads":  func() error { _, err := s.store.Uploads(t.Context(), name); return err },
+			"versions": func() error { _, err := s.store.DeleteVersions(t.Context(), name); return err },
+		} {
+			pages = 0
+			if err := list(); !errors.Is(err, storage.Refused) {
+				t.Errorf("%s, repeating: %v: %v after %d pages", what, repeats, err, pages)
+			} else if repeats && pages != 2 {
+				t.Errorf("%s: %d pages", what, pages)
+			}
 		}
 	}
 }

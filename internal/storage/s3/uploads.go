@@ -37,8 +37,12 @@ func (s *Store) Uploads(ctx context.Context, name string) (all []Unfinished, err
 	if prefix != "" {
 		in.Prefix = &prefix
 	}
+	var t tally
 	for pages := api.NewListMultipartUploadsPaginator(s.api, in); pages.HasMorePages(); {
 		out, err := page(ctx, p, pages.NextPage)
+		if err == nil {
+			err = t.add(p, len(out.Uploads), pages.HasMorePages(), out.NextKeyMarker, out.NextUploadIdMarker)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +60,27 @@ func page[T any](ctx context.Context, p *place, next func(context.Context, ...fu
 		return p.failure(err)
 	})
 	return out, err
+}
+
+// A tally is kept of the pages of a list, which a store could go on with without end.
+type tally struct {
+	names int
+	next  string // where the next page begins
+}
+
+const (
+	maxNames = 1 << 20 // of a list
+	perPage  = 1 << 8  // what a page counts for at least: empty ones have to end, too
+)
+
+// add counts a page with n names, and if there are more judges where the next one begins.
+func (t *tally) add(p *place, n int, more bool, next ...*string) error {
+	before := t.next
+	t.next = strings.Join(aws.ToStringSlice(next), "\x00")
+	if t.names += max(n, perPage); t.names > maxNames || more && t.next == before {
+		return &storage.Error{Kind: storage.Refused, Name: p.name, Err: errors.New("its list does not end")}
+	}
+	return nil
 }
 
 // AbortUpload ends an unfinished upload and removes its parts. One that has ended meanwhile
@@ -78,8 +103,12 @@ func (s *Store) List(ctx context.Context, prefix string) (names []string, err er
 	if err != nil {
 		return nil, err
 	}
+	var t tally
 	for pages := api.NewListObjectsV2Paginator(s.api, &api.ListObjectsV2Input{Bucket: &p.bucket, Prefix: &p.key}); pages.HasMorePages(); {
 		out, err := page(ctx, p, pages.NextPage)
+		if err == nil {
+			err = t.add(p, len(out.Contents), pages.HasMorePages(), out.NextContinuationToken)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +156,12 @@ func (s *Store) Settle(ctx context.Context, name string, h *storage.Held) error 
 // parts returns the ETags of the parts of an upload that is held, which have to be all there.
 func (p *place) parts(ctx context.Context, h *storage.Held) (etags []string, err error) {
 	size := int64(0)
+	var t tally
 	for pages := api.NewListPartsPaginator(p.api, &api.ListPartsInput{Bucket: &p.bucket, Key: &p.key, UploadId: &h.Upload}); pages.HasMorePages(); {
 		out, err := page(ctx, p, pages.NextPage)
+		if err == nil {
+			err = t.add(p, len(out.Parts), pages.HasMorePages(), out.NextPartNumberMarker)
+		}
 		if err != nil {
 			return nil, err
 		}

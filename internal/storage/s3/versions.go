@@ -14,8 +14,12 @@ func (s *Store) DeleteVersions(ctx context.Context, name string) (n int, err err
 	if err != nil {
 		return 0, err
 	}
+	var t tally
 	for pages := api.NewListObjectVersionsPaginator(s.api, &api.ListObjectVersionsInput{Bucket: &p.bucket, Prefix: &p.key}); pages.HasMorePages(); {
 		out, err := page(ctx, p, pages.NextPage)
+		if err == nil {
+			err = t.add(p, 0, pages.HasMorePages(), out.NextKeyMarker, out.NextVersionIdMarker) // nothing of it is kept
+		}
 		if err != nil {
 			return n, err
 		}

@@ -90,7 +90,10 @@ func (s *Store) connect(ctx context.Context) error {
 		cfg.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		s.api = api.NewFromConfig(cfg, func(o *api.Options) {
 			o.UsePathStyle = o.BaseEndpoint != nil
-			o.HTTPClient = bounded{o.HTTPClient}
+			o.HTTPClient = bounded{&http.Client{
+				Transport:     cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport(),
+				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a request is signed for one host, and content may need TLS
+			}}
 			if o.BaseEndpoint == nil {
 				return
 			}

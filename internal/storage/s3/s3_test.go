@@ -950,3 +950,25 @@ func TestEndlessList(t *testing.T) {
 		}
 	}
 }
+
+// No request follows where a store sends it.
+func TestRedirected(t *testing.T) {
+	s := set(t)
+	for _, status := range []int{http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		s.answer(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if strings.HasPrefix(r.URL.Path, "/elsewhere") {
+				t.Errorf("%s %s, after a redirect with %d", r.Method, r.URL, status)
+				s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+				return
+			}
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(status)
+		})
+		if _, err := s.run.Open(name); !errors.Is(err, storage.Refused) {
+			t.Errorf("%d: read: %v", status, err)
+		}
+		if err := s.write(content(big), storage.Options{Force: true}); !errors.Is(err, storage.Refused) {
+			t.Errorf("%d: written: %v", status, err)
+		}
+	}
+}

@@ -19,9 +19,10 @@ import (
 
 // A thing is an object in memory, and what its server does wrong.
 type thing struct {
-	content []byte
-	etag    string
-	fault   func(request int, body io.Reader) (io.Reader, error) // nil: none
+	content  []byte
+	etag     string
+	sizeless bool                                                 // Stat does not say how large it is
+	fault    func(request int, body io.Reader) (io.Reader, error) // nil: none
 
 	mu       sync.Mutex
 	requests int
@@ -49,7 +50,13 @@ func (s *thing) Get(_ context.Context, off, n int64, of *Info) (io.ReadCloser, *
 
 func (s *thing) info() *Info { return &Info{Size: int64(len(s.content)), ETag: s.etag} }
 
-func (s *thing) Stat(context.Context) (*Info, error) { return s.info(), nil }
+func (s *thing) Stat(context.Context) (*Info, error) {
+	i := s.info()
+	if s.sizeless {
+		i.Size = -1
+	}
+	return i, nil
+}
 
 type closing struct {
 	io.Reader
@@ -266,5 +273,17 @@ func TestRange(t *testing.T) {
 		if got := fmt.Sprint(size, err == nil); got != want {
 			t.Errorf("%q: %s", header, got)
 		}
+	}
+}
+
+// A server that does not say the size again has not changed the object by that.
+func TestRecheckSizeless(t *testing.T) {
+	s := &thing{content: content(10), etag: `"1"`, sizeless: true}
+	r, _ := open(t, s)
+	if err := r.Recheck(); err != nil {
+		t.Error(err)
+	}
+	if s.etag = `"2"`; !errors.Is(r.Recheck(), storage.Changed) {
+		t.Error("a change was not noticed")
 	}
 }

@@ -172,12 +172,14 @@ func (w *Writer) dispatch() error {
 		select {
 		case w.sending <- struct{}{}:
 		case <-w.ctx.Done():
+			w.drop(p)
 			return context.Cause(w.ctx)
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
+		w.drop(p)
 		return errOver
 	}
 	w.wait.Go(func() {

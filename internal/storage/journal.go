@@ -60,14 +60,14 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 	if !isOursAlone(st) {
 		return nil, nil, &Error{Kind: InTheWay, Name: name, Partial: name, Err: errNotAlone}
 	}
-	all, err := io.ReadAll(f)
+	all, err := io.ReadAll(io.LimitReader(f, maxJournal+1))
 	if err != nil {
 		return nil, nil, err
 	}
 	end := bytes.LastIndexByte(all, '\n') + 1
-	damaged := false
+	damaged := len(all) > maxJournal
 	if torn := all[end:]; len(torn) > sumSize { // or a whole line, whose end is damaged
-		damaged = bytes.Equal(append(torn[:len(torn)-1:len(torn)-1], '\n'), summed(torn[sumSize:len(torn)-1]))
+		damaged = damaged || bytes.Equal(append(torn[:len(torn)-1:len(torn)-1], '\n'), summed(torn[sumSize:len(torn)-1]))
 	}
 	for whole := range bytes.Lines(all[:end]) {
 		line := whole[min(sumSize, len(whole)-1) : len(whole)-1]
@@ -91,7 +91,10 @@ func (r *Run) Journal(name string) (j *Journal, lines [][]byte, err error) {
 
 var errNotAlone = errors.New("it is not a regular file of yours that others cannot read, by one name")
 
-const sumSize = 8 + 1
+const (
+	sumSize    = 8 + 1
+	maxJournal = 128 << 20 // bytes: a set has 131,072 volumes, and a line for each
+)
 
 // summed is a line as it is in the file.
 func summed(line []byte) []byte {

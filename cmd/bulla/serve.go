@@ -61,7 +61,7 @@ func (a *app) serve(cmd *cobra.Command, f *randomFlags, name string) error {
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	site := &browse.Site{Name: l.from.in.name, Tree: l.tree, Token: base64.RawURLEncoding.EncodeToString(secret),
 		Hosts: []string{"127.0.0.1:" + port, "localhost:" + port}, Fault: l.tell, About: l.about}
-	server := &http.Server{Handler: site, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: site, ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10} // no WriteTimeout: a download may take hours
 	defer context.AfterFunc(cmd.Context(), func() { server.Close() })()
 	address := "http://" + site.Hosts[0] + "/" + site.Token + "/"
 	if a.json {

@@ -40,11 +40,16 @@ func needFUSE(t *testing.T) {
 // mounted shows a file of dir at dir/m until the test ends, and waits until it does.
 func mounted(t *testing.T, dir string, args ...string) *command {
 	t.Helper()
-	m := filepath.Join(dir, "m")
+	return mountedAt(t, dir, "m", args...)
+}
+
+func mountedAt(t *testing.T, dir, at string, args ...string) *command {
+	t.Helper()
+	m := filepath.Join(dir, at)
 	if err := os.MkdirAll(m, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c := start(t, dir, nil, append([]string{"mount"}, append(args, "m")...)...)
+	c := start(t, dir, nil, append([]string{"mount"}, append(args, "--", at)...)...)
 	t.Cleanup(func() { exec.Command("fusermount3", "-u", "-z", m).Run() })
 	for range 12_000 { // two minutes
 		if isMount(m) {
@@ -241,6 +246,26 @@ func TestMountDamage(t *testing.T) {
 	if n := strings.Count(c.errs.String(), "bulla: warning: large: "); n != 1 {
 		t.Errorf("it was told %d times: %s", n, c.errs.String())
 	}
+}
+
+// A directory with a name like an option is unmounted as any other, also while it is in use.
+func TestMountDash(t *testing.T) {
+	needFUSE(t)
+	t.Parallel()
+	dir := workDir(t)
+	sealFile(t, dir, "x.bulla", tarOfFiles("a", "content"))
+	c := mountedAt(t, dir, "-x", "x.bulla")
+	f, err := os.Open(filepath.Join(dir, "-x/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c.Process.Signal(syscall.SIGTERM)
+	within(t, "SIGTERM", func() {
+		if code := c.code(); code != exitSignal+int(syscall.SIGTERM) || isMount(filepath.Join(dir, "-x")) {
+			t.Errorf("exit code %d: %s", code, c.errs.String())
+		}
+	})
 }
 
 // tarOfFiles makes a tar of files: a name and what it holds, in turn.

@@ -72,7 +72,7 @@ func Show(ctx context.Context, dir, name string, tree *archive.FS, fault func(pa
 	case <-ctx.Done():
 	}
 	for _, c := range []string{"fusermount3 -u -z", "fusermount -u -z", "umount -l", "umount -f"} {
-		if args := strings.Fields(c); exec.Command(args[0], append(args[1:], dir)...).Run() == nil {
+		if args := strings.Fields(c); exec.Command(args[0], append(args[1:], "--", dir)...).Run() == nil {
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,6 +130,9 @@ func (j *Job) Finish(ctx context.Context, secret *Secret, m *entropy.Mixer) (*Re
 		})
 		if err == nil {
 			r.Scrub = parity.Merge(parts)
+			if missing := r.Scrub.Chunks - r.Scrub.Checked; missing != 0 {
+				err = j.fails(Missing, fmt.Sprintf("with %d chunks", missing), nil)
+			}
 		}
 	}
 	if err != nil {

@@ -163,7 +163,7 @@ func (j *Job) sound(r *Receipt) bool {
 		v := r.Volume
 		return v != nil && len(v.Identity) == format.IdentitySize && v.Content == j.Share(r.Part) && v.Size > 0
 	case Scrub:
-		return r.Scrubbed != nil && r.Scrubbed.Report != nil
+		return r.Scrubbed != nil && r.Scrubbed.Report != nil && r.Scrubbed.Size == j.Source.Size && r.Scrubbed.Checked > 0
 	}
 	return !slices.ContainsFunc(r.Verified, func(c stream.Checked) bool {
 		return !c.Sound(j.Work/format.ChunkSize) || c.Frame != nil && !plain(set.Finding{Finding: *c.Frame}) ||

@@ -78,6 +78,11 @@ func NewCounter(ctx context.Context, m *entropy.Mixer, pinned []byte) (c Counter
 	if err = c.increment(ctx, d, false); err == nil {
 		value, err = c.read(ctx, d)
 	}
+	if err != nil { // nobody would know of it, with its first value or without
+		for _, written := range []bool{false, true} {
+			c.remove(context.WithoutCancel(ctx), d, written)
+		}
+	}
 	return c, value, err
 }
 
@@ -107,11 +112,13 @@ func (c *Counter) Increment(ctx context.Context) error {
 
 // Remove removes the counter from the TPM: what is sealed under it is lost.
 func (c *Counter) Remove(ctx context.Context) error {
-	return c.with(ctx, func(d *device) error {
-		_, index := c.named(true, nil)
-		_, err := tpm2.NVUndefineSpace{AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()}, NVIndex: index}.Execute(d.With(ctx))
-		return c.failed(d, err)
-	})
+	return c.with(ctx, func(d *device) error { return c.remove(ctx, d, true) })
+}
+
+func (c *Counter) remove(ctx context.Context, d *device, written bool) error {
+	_, index := c.named(written, nil)
+	_, err := tpm2.NVUndefineSpace{AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: d.session()}, NVIndex: index}.Execute(d.With(ctx))
+	return c.failed(d, err)
 }
 
 // The sessions prove to both sides that what is asked and answered is the other's: whatever

@@ -128,15 +128,20 @@ func (a *app) rescue(ctx context.Context, s *salvageFlags, ids *identities, in *
 		return about(in.name, ids.explain(err))
 	}
 	result := salvaged{in.given.AsInput(), out.given.AsOutput(), found}
+	var unlisted error
 	if lostTo != nil {
-		if err := a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n")); err != nil {
-			return err
-		}
+		unlisted = a.writeWhole(lostTo, []byte(encodeJSON(result)+"\n"))
 	}
 	a.tellCopies(in.name, found.Warnings(), s.opts.Head, found.Head)
 	a.tellSalvaged(&result, time.Since(start))
 	if err := a.result(out, result); err != nil {
 		return err
+	}
+	if unlisted != nil {
+		if !found.Whole() {
+			a.warn(explain(result.loss(false)).what, "")
+		}
+		return withHint(unlisted, also(explain(unlisted).hint, "what was salvaged is there: "+out.name))
 	}
 	if !found.Whole() {
 		return result.loss(s.lostTo != "")

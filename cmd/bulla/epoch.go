@@ -95,14 +95,16 @@ func (a *app) epochCreate(cmd *cobra.Command, e *epochCreateFlags, period string
 		return err
 	}
 	defer k.Close()
+	later := "bulla epoch extend " + safetext.Shell(e.output) + " " + period + " makes the calendar"
 	if err := a.writeKey(e.output, k.Encode()); err != nil {
 		if !isComplete(err) {
 			k.Discard(cmd.Context())
+			return err
 		}
-		return err
+		return withHint(err, also(explain(err).hint, later))
 	}
 	if err := a.writeCalendar(e.output, k, false); err != nil {
-		return withHint(err, "the keeper is in "+safetext.Printable(e.output)+"; bulla epoch extend "+safetext.Shell(e.output)+" "+period+" makes the calendar")
+		return withHint(err, "the keeper is in "+safetext.Printable(e.output)+"; "+later)
 	}
 	if e.tpm.tpm {
 		a.warn("what is encrypted to this calendar alone is lost when the TPM is cleared or the machine breaks", "encrypt to a second key as well, if it must outlive the machine")

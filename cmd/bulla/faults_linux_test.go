@@ -313,6 +313,18 @@ func TestParityOfUndurable(t *testing.T) {
 	}
 }
 
+// A keeper that is there and may not be durable has no calendar yet, and what makes it is said.
+func TestUndurableKeeper(t *testing.T) {
+	dir := workDir(t)
+	said, err := injected(t, dir, dir, "fsync", "epoch", "create", "9999", "--every", "quarter", "-o", "k")
+	if err == nil || !strings.Contains(said, "k is complete") || !strings.Contains(said, "bulla epoch extend k 9999 makes the calendar") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	if c := start(t, dir, nil, "epoch", "extend", "k", "9999"); c.code() != 0 || names(t, dir) != "k k.calendar" {
+		t.Errorf("%s: %s", names(t, dir), c.errs.String())
+	}
+}
+
 // A container that is given to what makes its parity file, too, is a file and a pipe to package
 // stream all the same: it goes to the disk early, as its parity file does, and the pipe is widened.
 func TestParityIsFile(t *testing.T) {

@@ -131,10 +131,14 @@ func (a *app) lostBy(ctx context.Context, k *epoch.Keeper, ended epoch.Span, fil
 				return err
 			}
 			in, err := a.openInput(path)
-			if err != nil || !in.regular {
+			if err != nil {
 				return err
 			}
 			defer in.Close()
+			if !in.regular {
+				a.warn(in.name+" is no regular file, and was not looked at", "")
+				return nil
+			}
 			id.Near(in.Info().ModTime())
 			h, err := stream.EditHead(ctx, in.At(), in.size, []slot.Identity{id}, &stream.HeadOptions{AllowTruncated: true})
 			if err != nil { // it is not the keeper's, or no container

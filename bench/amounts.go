@@ -4,6 +4,7 @@ package main
 
 import (
 	"archive/tar"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -159,14 +160,16 @@ func server(dir string) (env []string, stop func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, nil, err
 	}
+	stop = func() { cmd.Process.Kill(); cmd.Wait() }
 	for range 200 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
-			break
+			return storeEnv("http://" + address), stop, nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return storeEnv("http://" + address), func() { cmd.Process.Kill(); cmd.Wait() }, nil
+	stop()
+	return nil, nil, errors.New("versitygw does not answer at " + address)
 }
 
 // storeEnv is the environment in which a store is used.

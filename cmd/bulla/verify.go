@@ -126,11 +126,8 @@ func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 	if v.page.name != "" {
 		var err error
 		page, err = a.planOutput(outputPlan{outputFlags: v.page, mode: 0o644})
-		if errors.Is(err, storage.Exists) {
-			err = withHint(err, "--force replaces it; --report names another")
-		}
 		if err != nil {
-			return err
+			return pageError(err)
 		}
 	}
 	var errs []error
@@ -141,9 +138,20 @@ func (a *app) verify(cmd *cobra.Command, v *verifyFlags, names []string) error {
 		}
 	}
 	if page != nil {
-		errs = append(errs, a.writePage(page, v.checked))
+		errs = append(errs, pageError(a.writePage(page, v.checked)))
 	}
 	return a.worst(errs)
+}
+
+// pageError gives an error about the page hints that name flags of verify.
+func pageError(err error) error {
+	switch {
+	case errors.Is(err, storage.Exists):
+		return withHint(err, "--force replaces it; --report names another")
+	case errors.Is(err, storage.NotAllowed), errors.Is(err, storage.IsInput):
+		return withHint(err, "name another page with --report")
+	}
+	return err
 }
 
 // worst says all errors but the worst, the first of its kind, and returns that.

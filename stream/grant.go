@@ -157,6 +157,11 @@ func (g *Grant) Add(r *ReaderAt, off, n int64) error {
 		}
 	}
 	s := p.shape(r.layout)
+	room := grantPartSize + int64(len(frames)) + s.keysSize() + s.edges[0].Length + s.edges[1].Length
+	if b := slices.Grow(g.plain, int(room)); cap(b) > cap(g.plain) { // no keys stay in an array that was outgrown
+		clear(g.plain)
+		g.plain = b
+	}
 	b, _ := binary.Append(g.plain, binary.BigEndian, &p) // of a fixed size
 	b = append(b, frames...)
 	b = r.op.keys.AppendCover(b, s.first, s.end)
@@ -164,7 +169,6 @@ func (g *Grant) Add(r *ReaderAt, off, n int64) error {
 		b = r.op.keys.AppendFinal(b, s.final)
 	}
 	for _, e := range s.edges {
-		b = slices.Grow(b, int(e.Length))
 		at := len(b)
 		b = b[:at+int(e.Length)]
 		if _, err := r.payloadAt.ReadAt(b[at:], e.Offset); err != nil {

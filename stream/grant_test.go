@@ -233,6 +233,14 @@ func TestGrantRanges(t *testing.T) {
 			t.Errorf("%v: %v", x, err)
 		}
 	}
+	first := m.Secrets()
+	if err := m.Add(r, 200, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	if &first[0] == &m.Secrets()[0] || slices.ContainsFunc(first[:cap(first)], func(b byte) bool { return b != 0 }) {
+		t.Error("secrets stay where a grant was before it grew")
+	}
+	m.Close()
 	damaged := bytes.Clone(container)
 	damaged[4096+20] ^= 1
 	if err := stream.NewGrant(0, int64(len(plain))).Add(openAt(t, damaged, v, format.RoleFile), 100, 10); clauseOf(err) != format.CHUNK1 {

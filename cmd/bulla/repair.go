@@ -211,6 +211,9 @@ func (a *app) repairInPlace(ctx context.Context, r *restoreFlags, name string, o
 	default:
 		saved.Close()
 	}
+	if errors.Is(err, storage.HalfPatched) { // whose hint is for recipients
+		err = withHint(err, "run it again once it can be read and written")
+	}
 	if err != nil && undo != nil && !undo.Ended && explain(err).exit == exitIO {
 		err = withHint(err, also(explain(err).hint, hintUnended))
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,6 +212,46 @@ func TestShredObjects(t *testing.T) {
 	left, err := api.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("v.bulla")})
 	if err != nil || len(left.Versions) != 1 || len(left.DeleteMarkers) != 0 {
 		t.Errorf("%d versions and %d marks are left (%v)", len(left.Versions), len(left.DeleteMarkers), err)
+	}
+}
+
+// An object that is repaired and cannot be read back is not sent to those who edit recipients.
+func TestRepairUnread(t *testing.T) {
+	srv := s3test.Start(t)
+	var written atomic.Bool
+	url := srv.Proxy(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodGet && written.Load() && strings.HasSuffix(r.URL.Path, "/x.bulla") {
+			s3test.Refuse(w, http.StatusForbidden, "AccessDenied")
+			return
+		}
+		next.ServeHTTP(w, r)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasSuffix(r.URL.Path, "/x.bulla") && r.Header.Get("If-Match") != "" {
+			written.Store(true)
+		}
+	})
+	for _, v := range s3test.Env(url) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	dir := workDir(t)
+	write(t, filepath.Join(dir, "plain"), strings.Repeat("plaintext.", 100_000))
+	if code, _, errs := saidBy(dir, nil, "encrypt", "-q", "--parity", "20%", "-o", "s3://bucket/x.bulla", "plain"); code != 0 {
+		t.Fatal(errs)
+	}
+	object := filepath.Join(srv.Dir, "bucket", "x.bulla")
+	f, err := os.OpenFile(object, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt(make([]byte, 100), 100_000)
+	f.Close()
+	code, out, errs := saidBy(dir, nil, "repair", "s3://bucket/x.bulla")
+	if code != exitIO || !strings.Contains(errs, "run it again once it can be read and written") || strings.Contains(errs, "recipients") {
+		t.Errorf("%d, %s%s", code, out, errs)
+	}
+	written.Store(false)
+	if code, out, errs := saidBy(dir, nil, "repair", "s3://bucket/x.bulla"); code != 0 {
+		t.Errorf("again: %d, %s%s", code, out, errs)
 	}
 }
 

@@ -70,6 +70,9 @@ func TestRanges(t *testing.T) {
 		if err := r.Close(); err != nil || s.open != 0 {
 			t.Errorf("%d volumes are open after Close, %v", s.open, err)
 		}
+		if r.set.MACKey != [keySize]byte{} {
+			t.Error("the MAC key is there after Close")
+		}
 		if _, err := r.ReadAt(make([]byte, 1), 0); err != stream.ErrClosed {
 			t.Errorf("after Close: %v", err)
 		}

@@ -322,6 +322,7 @@ func (r *ReaderAt) Close() error {
 	r.cancel(stream.ErrClosed)
 	for r.evict() {
 	}
+	clear(r.set.MACKey[:]) // the key itself is in crypto/hpke, which has no end for it
 	return nil
 }
 

@@ -225,7 +225,7 @@ func TestRecipientsOfManyVolumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.ReadFrom(io.LimitReader(zeros{}, (n-1)*VolumeUnit+77)); err != nil {
+	if _, err := w.ReadFrom(io.LimitReader(zeros{t.Context()}, (n-1)*VolumeUnit+77)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

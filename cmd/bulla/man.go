@@ -18,7 +18,7 @@ func manCommand(*app) *cobra.Command {
 		Long:    "Write the manual pages, one for each verb and topic, made of the same texts as\nhelp: bulla-cat.1 is that of cat.",
 		Example: "  bulla man man1",
 		Hidden:  true,
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1, "the name of a directory", "bulla man man1"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err

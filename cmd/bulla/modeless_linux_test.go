@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -13,7 +14,11 @@ import (
 )
 
 // A modeless node is of a file system that knows no modes, as FAT: everybody may read everything.
-type modeless struct{ fs.LoopbackNode }
+type modeless struct{ *fs.LoopbackNode }
+
+func (n *modeless) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &modeless{child.(*fs.LoopbackNode)}
+}
 
 func (n *modeless) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	errno := n.LoopbackNode.Getattr(ctx, f, out)
@@ -27,14 +32,12 @@ func mountModeless(t *testing.T) (dir string) {
 	needFUSE(t)
 	dir = t.TempDir()
 	root := &fs.LoopbackRoot{Path: t.TempDir()}
-	root.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder {
-		return &modeless{fs.LoopbackNode{RootData: root}}
-	}
-	server, err := fs.Mount(dir, &modeless{fs.LoopbackNode{RootData: root}}, &fs.Options{})
-	if err != nil {
+	node := &modeless{&fs.LoopbackNode{RootData: root}}
+	root.RootNode = node
+	if _, err := fs.Mount(dir, node, &fs.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Unmount() })
+	t.Cleanup(func() { exec.Command("fusermount3", "-u", "-z", dir).Run() })
 	return dir
 }
 

@@ -93,10 +93,14 @@ func (in *input) role() format.Role { return in.preamble().Role }
 
 func (in *input) isRoot() bool { return in.role() == format.RoleRoot }
 
-// partsOf opens the other parts of the set whose root is in: they lie beside it.
+// partsOf opens the other parts of the set whose root is in: they lie beside it, and not beside what
+// a link leads to.
 func (a *app) partsOf(in *input) (set.Opener, error) {
 	if in.path == "" {
 		return nil, usage("name the file, as a path, with its volumes beside it", "%s is the root of a set, and the other parts are found by its name", in.name)
+	}
+	if to := followed(in.path); to != in.path && errors.Is(a.probe(in.path+set.IndexSuffix), fs.ErrNotExist) && a.probe(to+set.IndexSuffix) == nil {
+		return nil, usage("name "+safetext.Shell(to), "%s is a link, and the other parts of the set lie elsewhere", in.name)
 	}
 	return a.parts(in.path), nil
 }
@@ -106,7 +110,12 @@ func (a *app) partsOf(in *input) (set.Opener, error) {
 // being opened, if something does. An error of do ends it. Part 0 is the input. What begin
 // is told, after that, is how many others there are, and how many bytes all have; it may be nil.
 func (a *app) eachPart(ctx context.Context, in *input, workers int, begin func(others int, total int64), do func(i int, suffix string, in *input, err error) error) error {
-	if err := do(0, "", in, nil); err != nil || !in.isRoot() {
+	if in.isRoot() {
+		if _, err := a.partsOf(in); err != nil { // before anything is done about the root
+			return err
+		}
+	}
+	if err := do(0, "", in, nil); err != nil || !in.isRoot() { // which may have shown that it is one
 		return err
 	}
 	open, err := a.partsOf(in)

@@ -73,7 +73,11 @@ func (r *setRun) record(u *set.Unfinished) error {
 	if err != nil {
 		return err
 	}
-	return r.journal.Append([]byte(encodeJSON(volumeLine{n, u.Volumes[n], rootOf(p)})))
+	line := volumeLine{Number: n, Volume: u.Volumes[n]}
+	if p != nil {
+		line.Root = &p.Root
+	}
+	return r.journal.Append([]byte(encodeJSON(line)))
 }
 
 // recordAll begins the journal with all that there is of the set: a line, which is there as a whole
@@ -88,7 +92,7 @@ func (r *setRun) recordAll(u *set.Unfinished) error {
 			return err
 		}
 		if p != nil {
-			b.Roots = append(b.Roots, rootOf(p))
+			b.Roots = append(b.Roots, &p.Root)
 		}
 	}
 	return r.journal.Append([]byte(encodeJSON(b)))
@@ -97,13 +101,6 @@ func (r *setRun) recordAll(u *set.Unfinished) error {
 // begunParts are the suffixes of the root and the volumes that are whole.
 func begunParts(u *set.Unfinished) []string {
 	return set.Suffixes(len(u.Volumes))[:len(u.Volumes)+1] // without the index
-}
-
-func rootOf(p *origin.Part) *origin.Hash {
-	if p == nil {
-		return nil
-	}
-	return &p.Root
 }
 
 // sourceState tells one state of the source from others, also in a later run.

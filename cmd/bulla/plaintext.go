@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"sync/atomic"
 
 	"bulla/format"
@@ -172,7 +171,7 @@ func (a *app) openPart(ctx context.Context, id format.SetID, path, suffix string
 
 func (a *app) parts(root string) set.Opener {
 	return func(_ context.Context, suffix string) (set.File, error) {
-		if isPipe(root + suffix) {
+		if storage.IsPipe(root + suffix) {
 			return nil, usage("put the part itself beside the root", "%s is a pipe", safetext.Printable(root+suffix))
 		}
 		b, err := a.files.Open(root + suffix)
@@ -199,16 +198,10 @@ func (a *app) probe(name string) error {
 
 // openBeside opens a file that nobody named. A named pipe is none.
 func (a *app) openBeside(path string) (*storage.Blob, error) {
-	if isPipe(path) {
+	if storage.IsPipe(path) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
 	return a.files.Open(path)
-}
-
-// isPipe reports whether a file is a named pipe: to open it could take for ever.
-func isPipe(name string) bool {
-	st, err := os.Stat(name)
-	return err == nil && st.Mode()&fs.ModeNamedPipe != 0
 }
 
 // A setPlaintext is a set that reads like a file.

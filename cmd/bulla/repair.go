@@ -68,13 +68,13 @@ func (a *app) repairContent(cmd *cobra.Command, r *restoreFlags, name string) er
 	}
 	defer in.Close()
 	alone := r.file != "" || r.name == "-" || strings.HasSuffix(r.name, "/")
-	if !alone && in.isRoot() {
+	if in.isRoot() {
+		if alone {
+			return usage("name the root of the repaired set with -o, and leave out --parity-file", "%s is a set", in.name)
+		}
 		if _, err := a.partsOf(in); err != nil {
 			return err
 		}
-	}
-	if alone && in.isRoot() {
-		return usage("name the root of the repaired set with -o, and leave out --parity-file", "%s is a set", in.name)
 	}
 	res, err := a.repairPart(cmd.Context(), r, ids, name)
 	errs := []error{err}

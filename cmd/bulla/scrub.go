@@ -114,7 +114,7 @@ func (a *app) openParity(p *parityFlag, name string) (in, par *input, err error)
 }
 
 func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
-	if p.file == "" && isPipe(name+paritySuffix) {
+	if p.file == "" && storage.IsPipe(name+paritySuffix) {
 		return nil, usage("put the parity file itself there, or name it with --parity-file", "%s is a pipe", safetext.Printable(name+paritySuffix))
 	}
 	par, err := a.openAnywhere(orElse(p.file, name+paritySuffix))
@@ -126,7 +126,7 @@ func (a *app) openParityFile(p *parityFlag, name string) (*input, error) {
 
 // openAnywhere opens what can be read at any place.
 func (a *app) openAnywhere(name string) (*input, error) {
-	if isPipe(name) && !a.readsStdin(name) {
+	if storage.IsPipe(name) && !a.readsStdin(name) {
 		return nil, notAnywhere(printable(name))
 	}
 	in, err := a.openInput(name)

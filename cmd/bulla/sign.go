@@ -107,7 +107,7 @@ func (a *app) sign(cmd *cobra.Command, s *signFlags, name string) error {
 // undamaged refuses what its parity file shows to be damaged: as it is, it is not to be signed, nor
 // what a parity file is made of. It returns what that file shows; without one it is nil.
 func (a *app) undamaged(ctx context.Context, jobs int, in *input) (*parity.Report, error) {
-	if in.path == "" || !in.regular || isPipe(in.path+paritySuffix) {
+	if in.path == "" || !in.regular || storage.IsPipe(in.path+paritySuffix) {
 		return nil, nil
 	}
 	apart := &storage.Run{Context: ctx, Stores: a.files.Stores} // or parity create would not replace what it reads
@@ -350,7 +350,7 @@ func (f *signerFlags) read(a *app, in *input) error {
 		if in.path == "" {
 			return usage("name the signature with --signature FILE", "%s has no name that a signature could be found by", in.name)
 		}
-		if name = in.path + signatureSuffix; isPipe(name) {
+		if name = in.path + signatureSuffix; storage.IsPipe(name) {
 			return usage("name the signature with --signature FILE", "%s is a pipe", safetext.Printable(name))
 		}
 	}

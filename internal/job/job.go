@@ -38,7 +38,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"bulla/internal/safetext"
@@ -279,7 +278,7 @@ func Open(files *storage.Run, name string) (*Job, error) {
 
 // openFile opens a file of the job, or that it is on. A named pipe in its place would be waited for.
 func openFile(files *storage.Run, name string) (*storage.Blob, error) {
-	if st, err := os.Stat(name); err == nil && st.Mode()&fs.ModeNamedPipe != 0 && storage.Scheme(name) == "" {
+	if storage.IsPipe(name) {
 		return nil, &storage.Error{Kind: storage.NotRegular, Name: name}
 	}
 	return files.Open(name)

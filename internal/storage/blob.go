@@ -173,6 +173,12 @@ func (b *Blob) Recheck() error {
 	return nil
 }
 
+// IsPipe reports whether a name, which is no URL, is that of a named pipe: to open it could take for ever.
+func IsPipe(name string) bool {
+	st, err := os.Stat(name)
+	return err == nil && st.Mode()&fs.ModeNamedPipe != 0 && Scheme(name) == ""
+}
+
 // Hold locks a file as [Run.Patch] does, until it is closed, and then rechecks it. A stream and
 // an object have no lock.
 func (b *Blob) Hold() error {
